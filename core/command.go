@@ -1,0 +1,96 @@
+package core
+
+import "fmt"
+
+// command judges what an operator, or somebody automatic, asks for.
+func (m *machine) command(ev Event) error {
+	name := m.Module.Name
+	operator := ev.Identity == ""
+	r, ok := commands[m.activity()][ev.Verb]
+	switch {
+	case ev.Verb == VerbWakeup:
+		return &Refusal{fmt.Sprintf("%s wakes up by itself when what it waits for is up", name)}
+	case !ok:
+		return &Refusal{fmt.Sprintf("%q is not a command for %s: use start, stop, forcestop, restart, stopstart, drain or undrain", ev.Verb, name)}
+	case ev.Verb == VerbWait && operator:
+		return &Refusal{fmt.Sprintf("wait is what a failed check asks of %s: use stop", name)}
+	case r.how == refuse:
+		return m.refusal(r)
+	case r.how == mark:
+		return m.setDrained(ev.Verb == VerbDrain, asker(ev))
+	}
+	if operator {
+		m.Failures = nil
+		m.Wanted = Up
+		if ev.Verb == VerbStop || ev.Verb == VerbForceStop {
+			m.Wanted = Stop
+		}
+	}
+	reason := fmt.Sprintf("%s asked for by %s", ev.Verb, asker(ev)) + because(ev.Reason)
+	switch {
+	case r.how == queue:
+		m.Then = Order{Verb: VerbStart, Reason: reason}
+	case r.how == forget:
+		m.Then = Order{}
+	case r.how != begin:
+	case operator:
+		planned := ev.Verb != VerbForceStop
+		m.replace(Order{Verb: ev.Verb, Reason: reason, Leave: planned, Nice: planned})
+	default:
+		m.automatic(Order{Verb: ev.Verb, Reason: reason, Nice: ev.Verb != VerbForceStop})
+	}
+	return nil
+}
+
+func asker(ev Event) string {
+	switch {
+	case ev.By != "":
+		return ev.By
+	case ev.Identity != "":
+		return ev.Identity
+	default:
+		return "an operator"
+	}
+}
+
+func (m *machine) refusal(r reply) error {
+	text := fmt.Sprintf("%s %s", m.Module.Name, r.why)
+	switch {
+	case r == isStarting && m.BlockedBy != "":
+		text = fmt.Sprintf("%s waits on this node: %s", m.Module.Name, m.BlockedBy)
+	case r == alreadyUp && m.Drained:
+		text += ", but drained: undrain it to let it take connections"
+	}
+	return &Refusal{text}
+}
+
+// setDrained notes the wish; settle puts it into effect.
+func (m *machine) setDrained(drained bool, by string) error {
+	switch {
+	case !m.Module.Shared:
+		return &Refusal{fmt.Sprintf("%s has no virtual address: it has no share of connections to drain", m.Module.Name)}
+	case drained && m.Drained:
+		return &Refusal{fmt.Sprintf("%s is already drained on this node", m.Module.Name)}
+	case !drained && !m.Drained:
+		return &Refusal{fmt.Sprintf("%s is not drained on this node", m.Module.Name)}
+	}
+	m.Drained, m.DrainedBy = drained, by
+	if m.Verb == VerbDrain && !drained {
+		m.unask()
+	}
+	return nil
+}
+
+// replace puts an order in the place of the plan. A hook or the network that is
+// at work ends first; only force cuts a hook short.
+func (m *machine) replace(o Order) {
+	m.Plan, m.Then, m.Next = nil, Order{}, o
+	m.Target = Up
+	if o.Verb == VerbStop || o.Verb == VerbForceStop {
+		m.Target = Stop
+	}
+	m.unask()
+	if o.Verb == VerbForceStop && m.Asked.Kind == TaskHook && !m.Asked.Force {
+		m.out = append(m.out, Action{Kind: ActCancel, Reason: o.Reason})
+	}
+}

@@ -1,0 +1,51 @@
+package core
+
+import "time"
+
+// When says during which part of a module's life a check runs.
+type When string
+
+const (
+	WhenPre    When = "pre"    // after prestart until poststop
+	WhenBoth   When = "both"   // while the application runs, on any active node
+	WhenPrim   When = "prim"   // while primary or alone
+	WhenSecond When = "second" // while secondary
+)
+
+// Verb is what an operator or a failed check asks of a module.
+type Verb string
+
+const (
+	VerbStart     Verb = "start"
+	VerbStop      Verb = "stop"
+	VerbForceStop Verb = "forcestop"
+	VerbRestart   Verb = "restart"
+	VerbStopStart Verb = "stopstart"
+	VerbDrain     Verb = "drain"
+	VerbUndrain   Verb = "undrain"
+	VerbWait      Verb = "wait"
+	VerbWakeup    Verb = "wakeup"
+	VerbNone      Verb = "noaction"
+)
+
+// Check is a resource that a module depends on and what its failure asks for.
+type Check struct {
+	Resource string `json:"resource"` // class.id
+	When     When   `json:"when"`     //
+	Action   Verb   `json:"action"`   // VerbRestart, VerbStopStart, VerbStop, VerbWait (WhenPre only) or VerbNone
+}
+
+// Module is what the state machine needs to know of a module's configuration.
+type Module struct {
+	Name         string          `json:"name"`
+	Mode         Mode            `json:"mode"`
+	MaxLoop      int             `json:"maxloop"`       // automatic actions allowed within LoopInterval; one more stops the module
+	LoopInterval time.Duration   `json:"loop_interval"` // 0 switches the limit off
+	Hooks        map[string]bool `json:"hooks,omitempty"`
+	StartTimeout time.Duration   `json:"start_timeout"` // deadline of start hooks
+	NiceTimeout  time.Duration   `json:"nice_timeout"`  // deadline of stop hooks
+	ForceTimeout time.Duration   `json:"force_timeout"` // deadline of stop hooks called with force
+	LeaveTimeout time.Duration   `json:"leave_timeout"` // how long a planned stop waits for the share to move away; 0 does not wait
+	Checks       []Check         `json:"checks,omitempty"`
+	Shared       bool            `json:"shared"` // has a virtual address: network and share actions are asked for
+}

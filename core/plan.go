@@ -1,0 +1,160 @@
+package core
+
+import (
+	"slices"
+	"time"
+)
+
+// TaskKind tells the tasks of a plan apart.
+type TaskKind string
+
+const (
+	TaskHook        TaskKind = "hook"         // call Hook, if the module has it
+	TaskNetworkUp   TaskKind = "network-up"   //
+	TaskNetworkDown TaskKind = "network-down" //
+	TaskShare       TaskKind = "share"        // give the order Share
+	TaskChecks      TaskKind = "checks"       // start or stop the checks of When
+	TaskGate        TaskKind = "gate"         // go on when no pre check holds the module back
+	TaskEnter       TaskKind = "enter"        // change to state To, Phase
+)
+
+// Task is one step of a plan.
+type Task struct {
+	Kind  TaskKind   `json:"kind,omitempty"`
+	Hook  string     `json:"hook,omitempty"`
+	Force bool       `json:"force,omitempty"` // of a stop hook
+	Share ShareOrder `json:"share,omitempty"`
+	When  When       `json:"when,omitempty"`
+	Start bool       `json:"start,omitempty"` // checks: start them
+	From  State      `json:"from,omitempty"`  // hook
+	To    State      `json:"to,omitempty"`    // hook, enter
+	Phase Phase      `json:"phase,omitempty"` // enter
+}
+
+// Hooks of a farm or light module, in the order of SafeKit's.
+const (
+	hookTransition = "transition"
+	hookPrestart   = "prestart"
+	hookPoststop   = "poststop"
+	hookStart      = "start_both"
+	hookStop       = "stop_both"
+)
+
+func enter(to State, p Phase) Task { return Task{Kind: TaskEnter, To: to, Phase: p} }
+func hook(name string, from, to State) Task {
+	return Task{Kind: TaskHook, Hook: name, From: from, To: to}
+}
+func share(o ShareOrder) Task        { return Task{Kind: TaskShare, Share: o} }
+func checks(w When, start bool) Task { return Task{Kind: TaskChecks, When: w, Start: start} }
+func force(name string, from, to State) Task {
+	return Task{Kind: TaskHook, Hook: name, Force: true, From: from, To: to}
+}
+
+// planStart leads from STOP to UP. What a crash may have left is stopped first,
+// by the prestart hook or, if the module has none, by the stop hooks.
+func (m *machine) planStart() []Task {
+	plan := []Task{enter(Wait, Transient), hook(hookTransition, Stop, Wait)}
+	if m.Module.Hooks[hookPrestart] {
+		plan = append(plan, hook(hookPrestart, Stop, Wait))
+	} else {
+		plan = append(plan, hook(hookStop, Stop, Wait), force(hookStop, Stop, Wait))
+	}
+	plan = append(plan, checks(WhenPre, true))
+	return append(plan, m.planUp()...)
+}
+
+// planUp leads from WAIT to UP.
+func (m *machine) planUp() []Task {
+	return []Task{
+		{Kind: TaskGate},
+		{Kind: TaskNetworkUp},
+		enter(Up, Transient),
+		hook(hookTransition, Wait, Up),
+		hook(hookStart, Wait, Up),
+		checks(WhenBoth, true),
+		share(ShareOpen),
+		enter(Up, Ready),
+	}
+}
+
+// planRestart calls the application's stop and start hooks in UP; the network
+// stays as it is, so that connections survive which the application's restart
+// does not break.
+func (m *machine) planRestart(o Order) []Task {
+	plan := m.planQuiet(o)
+	return append(plan,
+		hook(hookStop, Up, Up), force(hookStop, Up, Up),
+		hook(hookStart, Up, Up),
+		checks(WhenBoth, true),
+		share(ShareOpen),
+		enter(Up, Ready))
+}
+
+// planWait stops the application and comes back when the gate opens. The forced
+// stop hook is called here because STOP is not reached.
+func (m *machine) planWait(o Order) []Task {
+	plan := m.planDown(o)
+	i := slices.IndexFunc(plan, func(t Task) bool { return t.Kind == TaskNetworkDown })
+	if i < 0 {
+		i = len(plan)
+	}
+	plan = slices.Insert(plan, i, force(hookStop, Up, Wait))
+	return append(plan, m.planUp()...)
+}
+
+// planStop leads to STOP from wherever the module is: what was not started is
+// not stopped, but the forced stop hook is always called.
+func (m *machine) planStop(o Order) []Task {
+	plan := m.planDown(o)
+	plan = append(plan, force(hookStop, Wait, Stop))
+	if slices.Contains(m.Checking, WhenPre) {
+		plan = append(plan, checks(WhenPre, false))
+	}
+	post := hook(hookPoststop, Wait, Stop)
+	post.Force = o.Verb == VerbForceStop
+	return append(plan, post, hook(hookTransition, Wait, Stop), enter(Stop, NotReady))
+}
+
+// planDown leads to WAIT Transient.
+func (m *machine) planDown(o Order) []Task {
+	plan := m.planQuiet(o)
+	if m.Started && o.Nice {
+		plan = append(plan, hook(hookStop, m.State, Wait))
+	}
+	if m.Network {
+		plan = append(plan, Task{Kind: TaskNetworkDown})
+	}
+	if m.State == Up {
+		plan = append(plan, hook(hookTransition, Up, Wait), enter(Wait, Transient))
+	}
+	return plan
+}
+
+// planQuiet takes the node out of the traffic and stops the checks that would
+// report the application as down.
+func (m *machine) planQuiet(o Order) []Task {
+	plan := []Task{enter(m.State, Transient)}
+	if m.Share != ShareClosed {
+		order := ShareWithdraw
+		if o.Leave && m.Module.LeaveTimeout > 0 {
+			order = ShareLeave
+		}
+		plan = append(plan, share(order))
+	}
+	if slices.Contains(m.Checking, WhenBoth) {
+		plan = append(plan, checks(WhenBoth, false))
+	}
+	return plan
+}
+
+// timeout is the deadline of a hook.
+func (m *machine) timeout(t Task) time.Duration {
+	switch {
+	case t.Force:
+		return m.Module.ForceTimeout
+	case t.To == Stop || t.Hook == hookStop || t.From == Up && t.To == Wait:
+		return m.Module.NiceTimeout
+	default:
+		return m.Module.StartTimeout
+	}
+}

@@ -1,0 +1,339 @@
+package share
+
+import (
+	"fmt"
+	"maps"
+	"math/bits"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+)
+
+// Machine is one node's part in sharing one module's connections. Step feeds it
+// and answers what to do; nothing else happens. One Machine is used by one
+// goroutine.
+//
+//	failure, withdrawal   →  View.Fail here and now, on every node alike
+//	join, drain, weights  →  coordinator: gather → prepare → commit (plan.go)
+type Machine struct {
+	self    core.NodeID
+	name    func(core.NodeID) string
+	timing  Timing
+	weights map[string]Weights
+
+	now      time.Time
+	out      []Effect
+	view     View
+	failed   uint64 // members taken out of view by this node itself
+	agreed   bool   // what the filter was told last
+	macs     []MAC
+	present  bool
+	ready    bool
+	draining bool
+	leaving  core.ShareOrder // leave or drain that waits for its answer
+	leaveBy  time.Time
+	peers    map[core.NodeID]*peer
+	open     map[string]Bitmap
+	askedBy  map[core.NodeID]uint64 // gathers that wait for Counted: coordinator → round
+	lapsed   time.Time              // own lease ran out then; zero while it holds
+	sent     Digest
+	round    *round
+	rounds   uint64
+	dirty    time.Time // since when a plan has been wanted; zero if none is
+	settleAt time.Time
+	settleIn time.Duration
+}
+
+// peer is what is known of another node.
+type peer struct {
+	digest   Digest
+	alive    bool
+	lostAt   time.Time // last time it was lost
+	keepTill time.Time // silent, host alive: stays a previous owner until then
+}
+
+// NewMachine makes the machine of node self for a module. name tells nodes'
+// names for notes.
+func NewMachine(self core.NodeID, name func(core.NodeID) string, weights map[string]Weights, timing Timing) *Machine {
+	return &Machine{
+		self: self, name: name, timing: timing.orDefaults(), weights: weights,
+		peers: map[core.NodeID]*peer{}, askedBy: map[core.NodeID]uint64{},
+	}
+}
+
+// View is the view in force here.
+func (m *Machine) View() View { return m.view }
+
+// Step takes an input at a time and answers the effects, in order.
+func (m *Machine) Step(now time.Time, in Input) []Effect {
+	m.now, m.out = now, nil
+	switch in := in.(type) {
+	case Started:
+		m.macs, m.present = in.MACs, true
+	case Halted:
+		*m = Machine{
+			self: m.self, name: m.name, timing: m.timing, weights: m.weights, peers: m.peers,
+			askedBy: map[core.NodeID]uint64{}, rounds: m.rounds, sent: m.sent, now: now,
+		}
+	case Ordered:
+		m.order(in.Order)
+	case PeerLost:
+		m.lost(in)
+	case HostGone:
+		m.forget(in.Node, m.name(in.Node)+"'s host does not answer any more")
+	case PeerDigest:
+		m.heard(in)
+	case Counted:
+		m.counted(in.Open)
+	case Received:
+		m.received(in.From, in.Message)
+	case Lapsed:
+		m.lapsed = now
+	case Weighed:
+		m.weights = in.Weights
+	case Tick:
+	}
+	m.tick()
+	return m.out
+}
+
+func (m *Machine) do(e Effect) { m.out = append(m.out, e) }
+
+func (m *Machine) note(format string, args ...any) { m.do(Note{fmt.Sprintf(format, args...)}) }
+
+// tick does all that depends on time or on the state as a whole.
+func (m *Machine) tick() {
+	for _, n := range slices.Sorted(maps.Keys(m.peers)) {
+		if p := m.peers[n]; !p.keepTill.IsZero() && m.now.After(p.keepTill) {
+			m.forget(n, m.name(n)+" stayed silent")
+		}
+	}
+	m.returnFromLapse()
+	m.coordinate()
+	m.finishLeave()
+	m.publish()
+	if m.agree() != m.agreed {
+		m.put()
+	}
+}
+
+func (m *Machine) publish() {
+	d := Digest{Present: m.present, Ready: m.present && m.ready, Draining: m.draining, Epoch: m.view.Epoch, Failed: m.failed}
+	if d != m.sent {
+		m.sent = d
+		m.do(Publish{d})
+	}
+}
+
+// install puts a view in force here.
+func (m *Machine) install(v View) {
+	before := m.view
+	m.view = v
+	m.put()
+	if left := ownersGone(before, v); (left != "" || len(before.Tables) == 0) && firstOwner(v) == m.self {
+		m.do(Announce{Reason: left})
+	}
+}
+
+// ownersGone says that a node which took connections in before does not in
+// after; it is empty if none.
+func ownersGone(before, after View) string {
+	for _, mem := range before.Members {
+		if before.weighs(mem.Node) && !after.weighs(mem.Node) {
+			return fmt.Sprintf("node %d does not take connections any more", mem.Node)
+		}
+	}
+	return ""
+}
+
+// firstOwner is the lowest member that takes connections; 0 if none does.
+func firstOwner(v View) core.NodeID {
+	for _, mem := range v.Members {
+		if v.weighs(mem.Node) {
+			return mem.Node
+		}
+	}
+	return 0
+}
+
+// fail takes n out of the view, here and now.
+func (m *Machine) fail(n core.NodeID, keep bool, why string) {
+	if !m.view.has(n) || !m.view.weighs(n) && m.failed&bit(n) != 0 {
+		return
+	}
+	owned, mine := m.view.Owned(n), m.view.Owned(m.self)
+	m.failed |= bit(n)
+	m.install(m.view.Fail(n, keep))
+	m.settleIn, m.settleAt = m.timing.Settle, m.now.Add(m.timing.Settle)
+	switch gained := m.view.Owned(m.self) - mine; {
+	case n == m.self && owned > 0:
+		m.note("%s gave up its %d buckets because %s", m.name(n), owned, why)
+	case gained > 0:
+		m.note("%s took %d of %s's %d buckets because %s", m.name(m.self), gained, m.name(n), owned, why)
+	case owned > 0:
+		m.note("%s's %d buckets went to others because %s", m.name(n), owned, why)
+	}
+	m.round = nil
+}
+
+// forget removes a silent node from the previous owners.
+func (m *Machine) forget(n core.NodeID, why string) {
+	p := m.peers[n]
+	if p == nil || p.alive || p.keepTill.IsZero() {
+		return
+	}
+	p.keepTill = time.Time{}
+	if held := m.view.Held(n); held > 0 {
+		m.install(m.view.Forget(n))
+		m.note("the connections that %s had in %d buckets were given up because %s", m.name(n), held, why)
+	}
+}
+
+func (m *Machine) peer(n core.NodeID) *peer {
+	p := m.peers[n]
+	if p == nil {
+		p = &peer{}
+		m.peers[n] = p
+	}
+	return p
+}
+
+func (m *Machine) lost(in PeerLost) {
+	p := m.peer(in.Node)
+	p.alive, p.lostAt, p.digest, p.keepTill = false, m.now, Digest{}, time.Time{}
+	if in.HostAlive {
+		p.keepTill = m.now.Add(m.timing.Keep)
+	}
+	m.fail(in.Node, in.HostAlive, fmt.Sprintf("%s was declared lost: %s", m.name(in.Node), in.Evidence))
+}
+
+func (m *Machine) heard(in PeerDigest) {
+	p := m.peer(in.Node)
+	p.alive, p.digest, p.keepTill = true, in.Digest, time.Time{}
+	m.applyDigest(in.Node, p.digest)
+	accused := m.present && in.Digest.Present && in.Digest.Failed&bit(m.self) != 0
+	if accused && in.Digest.Epoch >= m.view.Epoch && (in.Node < m.self || !m.lapsed.IsZero()) {
+		m.fail(m.self, true, fmt.Sprintf("%s had declared it lost", m.name(in.Node)))
+	}
+}
+
+// applyDigest takes out of the view a node that says it takes no connections.
+func (m *Machine) applyDigest(n core.NodeID, d Digest) {
+	switch {
+	case !m.view.weighs(n):
+	case !d.Present:
+		m.fail(n, false, fmt.Sprintf("the module is not started on %s", m.name(n)))
+	case !d.Ready:
+		m.fail(n, true, fmt.Sprintf("the application on %s is not ready", m.name(n)))
+	}
+}
+
+// order changes this node's own wish.
+func (m *Machine) order(o core.ShareOrder) {
+	switch o {
+	case core.ShareOpen:
+		m.ready = true
+		m.put()
+		m.do(Done{Order: o, OK: true})
+	case core.ShareWithdraw:
+		m.ready, m.leaving = false, ""
+		m.withdraw("its application was taken out")
+		m.do(Done{Order: o, OK: true})
+	case core.ShareUndrain:
+		m.draining, m.leaving = false, ""
+		m.do(Done{Order: o, OK: true})
+	case core.ShareDrain, core.ShareLeave:
+		m.draining, m.leaving, m.leaveBy = true, o, m.now.Add(m.timing.Leave)
+	}
+}
+
+// withdraw gives up this node's buckets and shuts its gate.
+func (m *Machine) withdraw(why string) {
+	m.fail(m.self, true, why)
+	m.put()
+}
+
+// put gives the filter what it has to know, if there is a view yet.
+func (m *Machine) put() {
+	if len(m.view.Tables) > 0 {
+		m.agreed = m.agree()
+		m.do(Install{View: m.view, Accept: m.ready, Agreed: m.agreed})
+	}
+}
+
+// agree says that all live members are known to use the same view as this
+// node, and that no other is to follow at once.
+func (m *Machine) agree() bool {
+	for _, p := range m.peers {
+		if p.alive && p.digest.Present && (p.digest.Epoch != m.view.Epoch || p.digest.Failed != m.failed) {
+			return false
+		}
+	}
+	return !m.view.Moving && m.lapsed.IsZero()
+}
+
+// finishLeave answers a leave or drain when this node owns nothing, or by
+// withdrawing when no plan came in time.
+func (m *Machine) finishLeave() {
+	if m.leaving == "" {
+		return
+	}
+	done := Done{Order: m.leaving, OK: true}
+	if m.view.weighs(m.self) {
+		others := m.others()
+		switch {
+		case others && m.now.Before(m.leaveBy):
+			return
+		case !others && m.leaving == core.ShareDrain:
+			m.draining = false
+			done.OK, done.Reason = false, "no other node takes connections"
+		default:
+			m.fail(m.self, true, "it leaves")
+		}
+	}
+	if m.leaving == core.ShareLeave {
+		m.draining = false
+		m.ready = false
+		m.put()
+	}
+	m.leaving = ""
+	m.do(done)
+}
+
+// others says that somebody else could take this node's buckets.
+func (m *Machine) others() bool {
+	for _, p := range m.peers {
+		if p.alive && p.digest.Ready && !p.digest.Draining {
+			return true
+		}
+	}
+	return false
+}
+
+// returnFromLapse lets the lease be renewed once the others have had the time
+// to say that they took this node's buckets; heard() has acted upon it.
+func (m *Machine) returnFromLapse() {
+	if m.lapsed.IsZero() || m.now.Sub(m.lapsed) < m.timing.Lapse {
+		return
+	}
+	m.lapsed = time.Time{}
+	for _, n := range slices.Sorted(maps.Keys(m.peers)) {
+		p := m.peers[n]
+		if p.alive && p.digest.Present && (p.digest.Epoch > m.view.Epoch || p.digest.Failed&bit(m.self) != 0) {
+			m.fail(m.self, true, fmt.Sprintf("its lease had run out and %s went on without it", m.name(n)))
+			break
+		}
+	}
+	m.do(Resume{})
+}
+
+// names lists the nodes of a mask.
+func (m *Machine) names(mask uint64) string {
+	var list []string
+	for ; mask != 0; mask &= mask - 1 {
+		list = append(list, m.name(core.NodeID(bits.TrailingZeros64(mask)+1)))
+	}
+	return strings.Join(list, ", ")
+}

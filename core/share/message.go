@@ -1,0 +1,160 @@
+package share
+
+import (
+	"time"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+)
+
+// MessageKind tells the messages of a plan apart.
+type MessageKind string
+
+const (
+	MsgGather    MessageKind = "gather"    // coordinator → member: what do you use?
+	MsgReport    MessageKind = "report"    // member → coordinator
+	MsgInstall   MessageKind = "install"   // coordinator → member: use this view
+	MsgInstalled MessageKind = "installed" // member → coordinator: in force
+)
+
+// Message travels between the Machines of one module. Messages may be lost,
+// repeated and reordered.
+type Message struct {
+	Kind   MessageKind `json:"kind"`
+	Round  uint64      `json:"round"` // the coordinator's number of the plan
+	Epoch  Epoch       `json:"epoch,omitempty"`
+	Report *Report     `json:"report,omitempty"`
+	View   *View       `json:"view,omitempty"`
+}
+
+// Digest is what every heartbeat says about a module.
+type Digest struct {
+	Present  bool   // the module is started on the node
+	Ready    bool   // its application takes connections
+	Draining bool   // it wants to have none
+	Epoch    Epoch  // view in use
+	Failed   uint64 // mask of members that the node took out of that view by itself
+}
+
+func bit(n core.NodeID) uint64 { return 1 << (n - 1) }
+
+// Input is something that happened to a Machine.
+type Input interface{ input() }
+
+type (
+	// Started: the module's network is up on this node.
+	Started struct{ MACs []MAC }
+	// Halted: it is down again.
+	Halted struct{}
+	// Ordered asks for a change of this node's share.
+	Ordered struct{ Order core.ShareOrder }
+	// PeerLost: a node is silent. HostAlive says that its kernel still answers.
+	PeerLost struct {
+		Node      core.NodeID
+		HostAlive bool
+		Evidence  string
+	}
+	// HostGone: a silent node's kernel does not answer any more.
+	HostGone struct{ Node core.NodeID }
+	// PeerDigest: a node is heard and says this of the module.
+	PeerDigest struct {
+		Node   core.NodeID
+		Digest Digest
+	}
+	// Counted answers Count: the buckets with connections, by group.
+	Counted struct{ Open map[string]Bitmap }
+	// Received is a message from the Machine of another node.
+	Received struct {
+		From    core.NodeID
+		Message Message
+	}
+	// Lapsed: this node was late with its own heartbeats; its lease ran out.
+	Lapsed struct{ Reason string }
+	// Weighed sets the configured weights, by group.
+	Weighed struct{ Weights map[string]Weights }
+	// Tick: time goes by.
+	Tick struct{}
+)
+
+func (Started) input()    {}
+func (Halted) input()     {}
+func (Ordered) input()    {}
+func (PeerLost) input()   {}
+func (HostGone) input()   {}
+func (PeerDigest) input() {}
+func (Counted) input()    {}
+func (Received) input()   {}
+func (Lapsed) input()     {}
+func (Weighed) input()    {}
+func (Tick) input()       {}
+
+// Effect is something a Machine asks for. Effects are carried out in order; an
+// Install must be in force before the next effect begins.
+type Effect interface{ effect() }
+
+type (
+	// Install puts a view in force on this node.
+	Install struct {
+		View   View
+		Accept bool // the application here is ready
+		Agreed bool // all nodes are known to use this view: RST is allowed
+	}
+	// Send sends a message, best effort.
+	Send struct {
+		To      core.NodeID
+		Message Message
+	}
+	// Count asks for the buckets with connections; answered by Counted.
+	Count struct{}
+	// Publish puts a new digest into the heartbeat.
+	Publish struct{ Digest Digest }
+	// Announce tells the network that the addresses may be reached here.
+	Announce struct{ Reason string }
+	// Done answers Ordered.
+	Done struct {
+		Order  core.ShareOrder
+		OK     bool
+		Reason string
+	}
+	// Resume answers Lapsed: the lease may be renewed again.
+	Resume struct{}
+	// Note tells people what changed and why.
+	Note struct{ Text string }
+)
+
+func (Install) effect()  {}
+func (Send) effect()     {}
+func (Count) effect()    {}
+func (Publish) effect()  {}
+func (Announce) effect() {}
+func (Done) effect()     {}
+func (Resume) effect()   {}
+func (Note) effect()     {}
+
+// Timing of a Machine. All can be changed for tests; zero fields get defaults.
+type Timing struct {
+	Debounce time.Duration // quiet time before a plan, 30 ms
+	Resend   time.Duration // repetition of an unanswered message, 100 ms
+	GiveUp   time.Duration // a plan that is not finished by then is begun anew, 1.5 s
+	Hold     time.Duration // a node that was lost stays without a share for so long, 1 s
+	Settle   time.Duration // first wait before previous owners are counted, 1 s; doubles up to 10 times
+	Keep     time.Duration // a silent node with a living host stays a previous owner, 10 s
+	Leave    time.Duration // a planned leave falls back to a withdrawal, 1.5 s
+	Lapse    time.Duration // wait for the others' word after an own lapse, 60 ms
+}
+
+func (t Timing) orDefaults() Timing {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	set(&t.Debounce, 30*time.Millisecond)
+	set(&t.Resend, 100*time.Millisecond)
+	set(&t.GiveUp, 1500*time.Millisecond)
+	set(&t.Hold, time.Second)
+	set(&t.Settle, time.Second)
+	set(&t.Keep, 10*time.Second)
+	set(&t.Leave, 1500*time.Millisecond)
+	set(&t.Lapse, 60*time.Millisecond)
+	return t
+}

@@ -1,0 +1,216 @@
+package core
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Step answers what a module does about an event: the next instance and the
+// actions that make it true, in order. It changes nothing of in. On an error
+// the instance is returned as it was: a *Refusal for a command that makes no
+// sense now, an *Impossible for an event that nobody can have caused here.
+func Step(in Instance, ev Event) (Instance, []Action, error) {
+	if in.Module.Mode != Farm && in.Module.Mode != Light {
+		return in, nil, fmt.Errorf("run module %s: mode %q is not available in this version: use farm or light", in.Module.Name, in.Module.Mode)
+	}
+	m := &machine{Instance: in.clone(), now: ev.At}
+	if err := m.handle(ev); err != nil {
+		return in, nil, err
+	}
+	m.advance()
+	if m.err != nil {
+		return in, nil, m.err
+	}
+	return m.Instance, m.out, nil
+}
+
+// machine is an instance while one step is worked out.
+type machine struct {
+	Instance
+	now time.Time
+	out []Action
+	err error // a plan that broke the table of transitions: a fault of this package
+}
+
+func (m *machine) handle(ev Event) error {
+	switch ev.Kind {
+	case EventCommand:
+		return m.command(ev)
+	case EventHook:
+		return m.hookEnded(ev)
+	case EventNetwork:
+		return m.networkAnswered(ev)
+	case EventShare:
+		return m.shareAnswered(ev)
+	case EventResource:
+		m.resourceChanged(ev.Resource)
+		return nil
+	case EventTimer:
+		return m.timerRanOut(ev)
+	default:
+		return m.impossible(fmt.Sprintf("event %q", ev.Kind))
+	}
+}
+
+func (m *machine) impossible(what string) error {
+	return &Impossible{Module: m.Module.Name, State: m.Status(), What: what}
+}
+
+// advance carries out the plan until an answer, a resource or nothing is left
+// to wait for.
+func (m *machine) advance() {
+	for m.err == nil && m.Asked.Kind == "" {
+		switch {
+		case m.Next.Verb != "":
+			o := m.Next
+			m.Next = Order{}
+			m.begin(o)
+		case len(m.Plan) == 0:
+			if !m.settle() {
+				return
+			}
+		default:
+			t := m.Plan[0]
+			if t.Kind == TaskGate && !m.gateOpens() {
+				return
+			}
+			m.Plan = m.Plan[1:]
+			m.perform(t)
+		}
+	}
+}
+
+// begin makes the plan of an order.
+func (m *machine) begin(o Order) {
+	m.Verb, m.LastReason, m.BlockedBy = o.Verb, o.Reason, ""
+	m.Target = Up
+	switch {
+	case m.State == Stop:
+		m.Plan = m.planStart()
+	case o.Verb == VerbRestart:
+		m.Plan = m.planRestart(o)
+	case o.Verb == VerbWait:
+		m.Plan = m.planWait(o)
+	default:
+		m.Plan = m.planStop(o)
+		m.Target = Stop
+		if o.Verb == VerbStopStart {
+			m.Then = o
+		}
+	}
+}
+
+// settle ends a transition. It reports whether there is something more to do:
+// a start that was queued, a change of the drain wish, a resource that went
+// down meanwhile.
+func (m *machine) settle() bool {
+	if m.State == Stop && m.Then.Verb != "" {
+		o := m.Then
+		m.Then = Order{}
+		m.begin(o)
+		return true
+	}
+	m.Verb, m.Target = "", m.State
+	if m.State == Stop {
+		m.Drained = false
+		return false
+	}
+	switch {
+	case m.Drained && m.Share == ShareIsOpen:
+		m.Verb, m.Plan = VerbDrain, []Task{share(ShareDrain)}
+	case !m.Drained && m.Share == ShareIsDrained:
+		m.Verb, m.Plan = VerbUndrain, []Task{share(ShareUndrain)}
+	}
+	if m.Verb != "" {
+		m.LastReason = fmt.Sprintf("%s asked for by %s", m.Verb, m.DrainedBy)
+		return true
+	}
+	return m.react()
+}
+
+// perform carries out one task. A task that answers is noted in Asked.
+func (m *machine) perform(t Task) {
+	switch t.Kind {
+	case TaskEnter:
+		m.enter(status{t.To, t.Phase}, m.LastReason)
+	case TaskGate:
+		m.passGate()
+	case TaskChecks:
+		m.switchChecks(t)
+	case TaskHook:
+		m.callHook(t)
+	case TaskNetworkUp:
+		if m.Module.Shared {
+			m.Network = true
+			m.ask(t, Action{Kind: ActNetworkUp})
+		}
+	case TaskNetworkDown:
+		m.ask(t, Action{Kind: ActNetworkDown})
+	case TaskShare:
+		if m.Module.Shared {
+			m.orderShare(t)
+		}
+	}
+}
+
+// callHook calls a hook if the module has it.
+func (m *machine) callHook(t Task) {
+	switch t.Hook {
+	case hookStart:
+		m.Started = true
+	case hookStop:
+		m.Started = m.Started && m.Module.Hooks[hookStop] // else when it has answered
+	}
+	if m.Module.Hooks[t.Hook] {
+		m.ask(t, Action{Kind: ActHook, Hook: HookCall{
+			Name: t.Hook, Force: t.Force, From: t.From, To: t.To, Verb: m.hookVerb(), Timeout: m.timeout(t)}})
+	}
+}
+
+func (m *machine) emit(a Action) {
+	if a.Reason == "" {
+		a.Reason = m.LastReason
+	}
+	m.out = append(m.out, a)
+}
+
+func (m *machine) ask(t Task, a Action) {
+	m.Asked = t
+	m.emit(a)
+}
+
+// enter changes the state, if the table allows it.
+func (m *machine) enter(to status, reason string) {
+	from := status{m.State, m.Phase}
+	if from == to {
+		return
+	}
+	if !slices.Contains(transitions[from], to) {
+		m.err = m.impossible("entering " + to.String())
+		return
+	}
+	m.State, m.Phase, m.Since = to.State, to.Phase, m.now
+	value := ResDown
+	if to == (status{Up, Ready}) {
+		value = ResUp
+	}
+	m.emit(Action{Kind: ActResource, State: to.State, Phase: to.Phase, Reason: reason,
+		Resource: Resource{Name: "state.local", Value: value, Reason: to.String(), Since: m.now}})
+}
+
+// note adds to the story of the transition what went wrong without ending it.
+func (m *machine) note(text string) {
+	if m.LastReason != "" {
+		text = m.LastReason + "; " + text
+	}
+	m.LastReason = text
+}
+
+// hookVerb is what hooks are told of the transition; force has its own field.
+func (m *machine) hookVerb() Verb {
+	if m.Verb == VerbForceStop {
+		return VerbStop
+	}
+	return m.Verb
+}

@@ -1,0 +1,158 @@
+package core
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// severity orders the actions of checks that are down at the same time.
+var severity = []Verb{VerbStop, VerbWait, VerbStopStart, VerbRestart}
+
+// resourceChanged notes what a checker says. Results of checks that do not run
+// are too late and are ignored.
+func (m *machine) resourceChanged(r Resource) {
+	for _, c := range m.Module.Checks {
+		if c.Resource == r.Name && !slices.Contains(m.Checking, c.When) {
+			return
+		}
+	}
+	m.Resources[r.Name] = r
+	if m.Verb == VerbDrain {
+		if _, down := m.worst(); down {
+			m.unask()
+		}
+	}
+}
+
+// switchChecks starts or stops checks. Either way their results begin anew, so
+// that what was seen before a restart is not held against the application
+// afterwards.
+func (m *machine) switchChecks(t Task) {
+	for _, c := range m.Module.Checks {
+		if c.When == t.When {
+			m.Resources[c.Resource] = Resource{Name: c.Resource, Value: ResInit, Since: m.now}
+		}
+	}
+	m.Checking = slices.DeleteFunc(m.Checking, func(w When) bool { return w == t.When })
+	if t.Start {
+		m.Checking = append(m.Checking, t.When)
+	}
+	m.emit(Action{Kind: ActChecks, When: t.When, Start: t.Start})
+}
+
+// gateOpens judges the pre checks that hold a module in WAIT. One without a
+// result keeps the phase Transient, one that is down blocks. Unknown lets pass:
+// a dead checker must not keep an application down.
+func (m *machine) gateOpens() bool {
+	var missing, down string
+	for _, c := range m.Module.Checks {
+		if c.When != WhenPre || c.Action != VerbWait {
+			continue
+		}
+		switch r := m.Resources[c.Resource]; {
+		case r.Value == ResDown && down == "":
+			down = r.Name + " is down" + because(r.Reason)
+		case r.Value == ResInit && missing == "":
+			missing = r.Name + " has no result yet"
+		}
+	}
+	switch {
+	case down != "":
+		m.BlockedBy = down
+		m.enter(status{Wait, NotReady}, down)
+		return false
+	case missing != "":
+		m.BlockedBy = missing
+		m.enter(status{Wait, Transient}, missing)
+		return false
+	}
+	return true
+}
+
+// passGate goes on after the gate. From here on hooks see a start.
+func (m *machine) passGate() {
+	if m.Phase == NotReady {
+		name, _, _ := strings.Cut(m.BlockedBy, " ")
+		m.LastReason = "woke up: " + name + " is no longer down"
+	}
+	if m.Verb == VerbWait {
+		m.Verb = VerbStart
+	}
+	m.BlockedBy = ""
+	m.enter(status{Wait, Transient}, m.LastReason)
+}
+
+// worst finds the running check whose resource is down and whose action weighs
+// most. A check that cannot be seen any more after a stop would block for ever,
+// so wait means stopstart for checks other than pre.
+func (m *machine) worst() (Check, bool) {
+	best, found := Check{}, false
+	for _, c := range m.Module.Checks {
+		if m.Resources[c.Resource].Value != ResDown || !slices.Contains(m.Checking, c.When) {
+			continue
+		}
+		if c.Action == VerbWait && c.When != WhenPre {
+			c.Action = VerbStopStart
+		}
+		rank := slices.Index(severity, c.Action)
+		if rank >= 0 && (!found || rank < slices.Index(severity, best.Action)) {
+			best, found = c, true
+		}
+	}
+	return best, found
+}
+
+// react begins what a check asks for that is down. It reports whether it did.
+func (m *machine) react() bool {
+	c, down := m.worst()
+	if !down {
+		return false
+	}
+	r := m.Resources[c.Resource]
+	m.automatic(Order{Verb: c.Action, Reason: r.Name + " was down" + because(r.Reason), Nice: true})
+	return true
+}
+
+// startFailed undoes a start and tries again while the error counter allows it.
+// Where the counter is switched off the module stops at once, because it would
+// try for ever otherwise.
+func (m *machine) startFailed(why string) {
+	o := Order{Verb: VerbStopStart, Reason: why}
+	if m.Module.LoopInterval <= 0 {
+		o.Verb = VerbStop
+	}
+	m.automatic(o)
+}
+
+// automatic begins an order that no operator gave. Those that start the
+// application again are counted; one too many within the interval stops the
+// module.
+func (m *machine) automatic(o Order) {
+	counted := o.Verb == VerbRestart || o.Verb == VerbStopStart || o.Verb == VerbWait
+	if counted && m.Module.LoopInterval > 0 {
+		m.Failures = slices.DeleteFunc(m.Failures, func(t time.Time) bool {
+			return m.now.Sub(t) >= m.Module.LoopInterval
+		})
+		if len(m.Failures) >= m.Module.MaxLoop {
+			o.Verb = VerbStop
+			o.Reason = fmt.Sprintf("stopped %s: %s", m.limit(), o.Reason)
+		} else {
+			m.Failures = append(m.Failures, m.now)
+		}
+	}
+	m.replace(o)
+}
+
+// limit tells in words which limit of automatic actions was reached.
+func (m *machine) limit() string {
+	switch n := m.Module.MaxLoop; n {
+	case 0:
+		return "at once, because maxloop is 0"
+	case 1:
+		return fmt.Sprintf("after 1 automatic restart within %s", m.Module.LoopInterval)
+	default:
+		return fmt.Sprintf("after %d automatic restarts within %s", n, m.Module.LoopInterval)
+	}
+}
