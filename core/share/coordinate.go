@@ -199,7 +199,7 @@ func (m *Machine) received(from core.NodeID, msg Message) {
 		m.askedBy[from] = msg.Round
 	case MsgInstall:
 		m.adopt(from, msg)
-	case MsgReport, MsgInstalled:
+	case MsgReport, MsgInstalled, MsgRefused:
 		m.answered(from, msg)
 	}
 }
@@ -208,6 +208,7 @@ func (m *Machine) received(from core.NodeID, msg Message) {
 func (m *Machine) counted(open map[string]Bitmap) {
 	m.open = open
 	for _, n := range slices.Sorted(maps.Keys(m.askedBy)) {
+		m.vouched = voucher{n, m.askedBy[n]}
 		report := Report{Node: m.self, MACs: m.macs, Ready: m.ready, Draining: m.draining, View: m.view, Open: open}
 		m.reply(n, Message{Kind: MsgReport, Round: m.askedBy[n], Report: &report})
 	}
@@ -222,12 +223,19 @@ func (m *Machine) reply(to core.NodeID, msg Message) {
 	m.do(Send{To: to, Message: msg})
 }
 
-// adopt installs a coordinator's view, less what this node knows to be lost.
+// adopt installs a coordinator's view, less what this node knows to be lost. A
+// plan that was made from a report which has been overtaken by a failure since
+// is refused: connections may have gone where it does not look.
 func (m *Machine) adopt(from core.NodeID, msg Message) {
+	if m.vouched != (voucher{from, msg.Round}) {
+		m.reply(from, Message{Kind: MsgRefused, Round: msg.Round})
+		return
+	}
 	if msg.View != nil && msg.View.Epoch > m.view.Epoch {
 		m.failed = 0
 		own := m.view.Owned(m.self)
 		m.install(*msg.View)
+		m.vouched = voucher{from, msg.Round}
 		m.settleIn, m.settleAt = m.timing.Settle, m.now.Add(m.timing.Settle)
 		for _, mem := range msg.View.Members {
 			m.reconsider(mem.Node)
@@ -269,8 +277,8 @@ func (m *Machine) answered(from core.NodeID, msg Message) {
 	case r.stage == MsgReport && msg.Kind == MsgReport && msg.Report != nil:
 		r.reports = append(r.reports, *msg.Report)
 	case r.stage == MsgInstalled && msg.Kind == MsgInstalled && msg.Epoch == r.view.Epoch:
-	case r.stage == MsgInstalled && msg.Kind == MsgInstalled && msg.Epoch > r.view.Epoch:
-		m.round = nil // somebody else plans too
+	case msg.Kind == MsgRefused, r.stage == MsgInstalled && msg.Kind == MsgInstalled && msg.Epoch > r.view.Epoch:
+		m.round = nil // a failure came between, or somebody else plans too
 		return
 	default:
 		return

@@ -37,6 +37,7 @@ type Machine struct {
 	peers    map[core.NodeID]*peer
 	open     map[string]Bitmap
 	askedBy  map[core.NodeID]uint64 // gathers that wait for Counted: coordinator → round
+	vouched  voucher                // the report that this node still stands for
 	lapsed   time.Time              // own lease ran out then; zero while it holds
 	sent     Digest
 	round    *round
@@ -44,6 +45,12 @@ type Machine struct {
 	dirty    time.Time // since when a plan has been wanted; zero if none is
 	settleAt time.Time
 	settleIn time.Duration
+}
+
+// voucher names a report: to which coordinator, for which of its plans.
+type voucher struct {
+	to    core.NodeID
+	round uint64
 }
 
 // peer is what is known of another node.
@@ -165,6 +172,7 @@ func (m *Machine) fail(n core.NodeID, keep bool, why string) {
 	}
 	owned, mine := m.view.Owned(n), m.view.Owned(m.self)
 	m.failed |= bit(n)
+	m.vouched = voucher{}
 	m.install(m.view.Fail(n, keep))
 	m.settleIn, m.settleAt = m.timing.Settle, m.now.Add(m.timing.Settle)
 	switch gained := m.view.Owned(m.self) - mine; {

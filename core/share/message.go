@@ -14,6 +14,7 @@ const (
 	MsgReport    MessageKind = "report"    // member → coordinator
 	MsgInstall   MessageKind = "install"   // coordinator → member: use this view
 	MsgInstalled MessageKind = "installed" // member → coordinator: in force
+	MsgRefused   MessageKind = "refused"   // member → coordinator: what I reported holds no more
 )
 
 // Message travels between the Machines of one module. Messages may be lost,

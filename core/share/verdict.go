@@ -23,7 +23,8 @@ var accept = Verdict{Accept: true}
 
 // Decide is the verdict of directed mode, rules 1 to 4 of
 // docs/architecture.md, as the kernel program computes it. takes says that the
-// application here is ready and the lease holds; agreed that all nodes are
+// lease holds and, for a packet that opens a connection, that the application
+// here is ready; agreed that all nodes are
 // known to use the same view. While they may not, every packet is looked up
 // and none is answered with RST.
 func Decide(self core.NodeID, r Row, takes, agreed bool, p Packet) Verdict {

@@ -1,0 +1,168 @@
+package share
+
+import (
+	"encoding/json"
+	"math"
+	"net/netip"
+	"testing"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+)
+
+func TestOwnersFollowTheWeights(t *testing.T) {
+	for _, w := range []Weights{{1: 1, 2: 1, 3: 1}, {1: 1, 2: 3}, {1: 100, 2: 50, 7: 50, 64: 0}} {
+		var total float64
+		for _, x := range w {
+			total += float64(x)
+		}
+		count := map[core.NodeID]int{}
+		for b := range Buckets {
+			count[w.Owner(b)]++
+		}
+		for n, x := range w {
+			want, got := float64(x)/total, float64(count[n])/Buckets
+			if math.Abs(want-got) > 0.03 || x == 0 && got != 0 {
+				t.Errorf("weights %v: node %d owns %.3f, want %.3f", w, n, got, want)
+			}
+		}
+	}
+	if n := (Weights{}).Owner(5); n != 0 {
+		t.Errorf("nobody has a weight, but %d owns", n)
+	}
+}
+
+func TestNothingMovesBetweenSurvivors(t *testing.T) {
+	all, less := Weights{1: 1, 2: 2, 3: 1, 4: 1}, Weights{1: 1, 2: 2, 4: 1}
+	for b := range Buckets {
+		if before, after := all.Owner(b), less.Owner(b); before != 3 && before != after {
+			t.Fatalf("bucket %d moved from %d to %d though 3 left", b, before, after)
+		}
+	}
+}
+
+func TestNegLog2(t *testing.T) {
+	for _, u := range []uint64{0, 1, 2, 3, 1 << 20, 1<<63 - 1, 1 << 63, 1<<64 - 2, 1<<64 - 1} {
+		want := 64 - math.Log2(float64(u)+1)
+		if got := float64(negLog2(u)) / (1 << 24); math.Abs(got-want) > 1e-6 {
+			t.Errorf("-log2 of %d: got %v, want %v", u, got, want)
+		}
+	}
+}
+
+func TestRow(t *testing.T) {
+	r := MakeRow(2, 1, 0, 1, 3, 4, 5)
+	if r.String() != "2<1,3,4" {
+		t.Errorf("row is %v", r)
+	}
+	if got := r.without(3); got.String() != "2<1,4" {
+		t.Errorf("without 3 it is %v", got)
+	}
+	if !MakeRow(7).Settled() || r.Settled() {
+		t.Error("settled is wrong")
+	}
+}
+
+func TestFailMovesOnlyTheDead(t *testing.T) {
+	w := Weights{1: 1, 2: 1, 3: 1}
+	v := View{Members: []Member{{Node: 1}, {Node: 2}, {Node: 3}}, Tables: []Table{{Name: "g", Weights: w, Rows: make(Rows, Buckets)}}}
+	for b := range v.Tables[0].Rows {
+		v.Tables[0].Rows[b] = MakeRow(w.Owner(b))
+	}
+	for _, keep := range []bool{true, false} {
+		after := v.Fail(2, keep)
+		for b, r := range after.Tables[0].Rows {
+			was := v.Tables[0].Rows[b]
+			switch {
+			case was.Owner() != 2 && r != was:
+				t.Fatalf("keep %v: bucket %d changed from %v to %v", keep, b, was, r)
+			case was.Owner() == 2 && (r.Owner() == 2 || r.has(2) != keep):
+				t.Fatalf("keep %v: bucket %d became %v", keep, b, r)
+			}
+		}
+	}
+	if v.Owned(2) == 0 || !v.Settled() {
+		t.Error("Fail changed the view it was called on")
+	}
+}
+
+func TestViewTravels(t *testing.T) {
+	v := View{Epoch: 5, Members: []Member{{1, []MAC{{1, 2, 3, 4, 5, 6}}}}, Tables: []Table{{"g", Weights{1: 9}, make(Rows, Buckets)}}}
+	v.Tables[0].Rows[77] = MakeRow(3, 2)
+	raw, err := json.Marshal(Message{Kind: MsgInstall, View: &v, Report: &Report{Open: map[string]Bitmap{"g": NewBitmap()}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Message
+	if err := json.Unmarshal(raw, &back); err != nil {
+		t.Fatal(err)
+	}
+	if !back.View.sameAs(v) || back.View.Epoch != 5 || back.Report.Open["g"].Has(1) {
+		t.Errorf("came back as %+v", back.View)
+	}
+}
+
+func TestBucketIsEvenAndKeyed(t *testing.T) {
+	k := Key{1}
+	count := make([]int, Buckets)
+	for port := range 1 << 16 {
+		count[Bucket(k, netip.MustParseAddr("10.0.0.1"), uint16(port))]++
+	}
+	var chi float64
+	for _, c := range count {
+		chi += math.Pow(float64(c)-16, 2) / 16
+	}
+	// 4095 degrees of freedom: mean 4095, standard deviation 90.
+	if chi < 3500 || chi > 4700 {
+		t.Errorf("chi-square over the buckets is %.0f", chi)
+	}
+	other := 0
+	for port := range 1000 {
+		a := netip.MustParseAddr("2001:db8::1")
+		if Bucket(k, a, uint16(port)) != Bucket(Key{2}, a, uint16(port)) {
+			other++
+		}
+	}
+	if other < 990 {
+		t.Errorf("another key changed only %d of 1000 buckets", other)
+	}
+}
+
+func TestDecide(t *testing.T) {
+	const self = 2
+	tests := []struct {
+		name          string
+		row           Row
+		takes, agreed bool
+		p             Packet
+		want          Verdict
+	}{
+		{"open, owner", MakeRow(2), true, true, Packet{Opens: true}, accept},
+		{"open, owner, not ready", MakeRow(2), false, true, Packet{Opens: true}, Verdict{}},
+		{"open, other", MakeRow(3), true, true, Packet{Opens: true}, Verdict{To: 3}},
+		{"open, other, from peer", MakeRow(3), true, true, Packet{Opens: true, Peer: 1}, accept},
+		{"open, from peer, not ready", MakeRow(3), false, true, Packet{Opens: true, Peer: 1}, Verdict{To: 3}},
+		{"open, from the owner, not ready", MakeRow(3), false, true, Packet{Opens: true, Peer: 3}, Verdict{}},
+		{"settled, owner", MakeRow(2), true, true, Packet{}, accept},
+		{"settled, owner, disagreement", MakeRow(2), true, false, Packet{}, Verdict{}},
+		{"settled, owner, disagreement, socket", MakeRow(2), true, false, Packet{Socket: true}, accept},
+		{"settled, other", MakeRow(3), true, true, Packet{}, Verdict{To: 3}},
+		{"settled, other, from peer, socket", MakeRow(3), true, true, Packet{Peer: 1, Socket: true}, accept},
+		{"moving, owner, socket", MakeRow(2, 3), true, true, Packet{Socket: true}, accept},
+		{"moving, owner, none", MakeRow(2, 3, 1), true, true, Packet{}, Verdict{To: 3}},
+		{"moving, owner, none, entry is previous", MakeRow(2, 3, 1), true, true, Packet{Peer: 3}, Verdict{To: 1}},
+		{"moving, owner, all asked", MakeRow(2, 3), true, true, Packet{Peer: 3}, accept},
+		{"moving, previous, socket", MakeRow(3, 2), true, true, Packet{Socket: true}, accept},
+		{"moving, previous, none, direct", MakeRow(3, 2), true, true, Packet{}, Verdict{To: 3}},
+		{"moving, previous, none, next", MakeRow(3, 2, 1), true, true, Packet{Peer: 3}, Verdict{To: 1}},
+		{"moving, last previous, from owner", MakeRow(3, 2), true, true, Packet{Peer: 3}, accept},
+		{"the same in disagreement", MakeRow(3, 2), true, false, Packet{Peer: 3}, Verdict{}},
+		{"moving, last previous, from previous", MakeRow(3, 1, 2), true, true, Packet{Peer: 1}, Verdict{}},
+		{"moving, last previous, from a stranger", MakeRow(3, 2), true, true, Packet{Peer: 4}, Verdict{To: 3}},
+		{"lease out, socket", MakeRow(3, 2), false, true, Packet{Socket: true}, Verdict{}},
+	}
+	for _, tc := range tests {
+		if got := Decide(self, tc.row, tc.takes, tc.agreed, tc.p); got != tc.want {
+			t.Errorf("%s: row %v: got %+v, want %+v", tc.name, tc.row, got, tc.want)
+		}
+	}
+}
