@@ -1,0 +1,174 @@
+package config
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/diag"
+)
+
+// Options are what a module's text does not say itself.
+type Options struct {
+	// Set holds values of macros, from --set NAME=VALUE.
+	Set map[string]string
+	// Env looks up the environment for macros that are not declared; nil
+	// means there is none.
+	Env func(name string) (string, bool)
+	// CheckHook looks for mistakes in a hook; name is the file as problems
+	// should show it. nil means hooks are not looked into.
+	CheckHook func(name string, source []byte) []diag.Problem
+	// Path is put before file names in problems, e.g. "modules/web_farm" or
+	// "web_farm.safe:".
+	Path string
+}
+
+// maxProblems bounds a report: nobody reads more.
+const maxProblems = 100
+
+const userconfig = "conf/userconfig.xml"
+
+// Parse reads and checks the module in fsys, which will be called name. All
+// problems found are returned, sorted; the module is nil if one of them is an
+// error.
+func Parse(fsys fs.FS, name string, options Options) (*Module, diag.Problems) {
+	p := &parser{options: options, src: diag.NewSource(options.file(userconfig), nil)}
+	m := p.module(fsys, name)
+	p.problems.Sort()
+	refused := p.problems.Refused()
+	if more := len(p.problems) - maxProblems; more > 0 {
+		last := p.problems[maxProblems-1]
+		last.Hint = fmt.Sprintf("%d more problems are not shown", more)
+		p.problems = append(p.problems[:maxProblems-1], last)
+	}
+	if refused {
+		return nil, p.problems
+	}
+	return m, p.problems
+}
+
+func (o Options) file(name string) string {
+	if strings.HasSuffix(o.Path, ":") {
+		return o.Path + name
+	}
+	return path.Join(o.Path, name)
+}
+
+// parser is one reading of a module.
+type parser struct {
+	options  Options
+	src      *diag.Source
+	text     string
+	mode     core.Mode // empty if the document does not say
+	macros   *macros
+	problems diag.Problems
+}
+
+func (p *parser) module(fsys fs.FS, name string) *Module {
+	if err := checkName(name); err != nil {
+		p.problems = append(p.problems, diag.Problem{ID: idName, Severity: diag.Error, Message: "name of the module: " + err.Error(),
+			Pos: diag.Position{File: name}, Hint: "use letters, digits, _ - and ."})
+	}
+	root := p.read(fsys)
+	hooks := p.hooks(fsys)
+	if root == nil {
+		return nil
+	}
+	p.declare(root)
+	p.findMode(root)
+	schema := Schema()
+	if root.name != schema.Name {
+		p.errorf(idUnknownElement, root.at, "the outermost element is <%s>", short(root.name)).Hint = "it must be <safe>"
+		return nil
+	}
+	p.check(root, schema)
+	m := p.build(root, name, hooks)
+	p.macros.unused()
+	return m
+}
+
+// read loads the document and makes it a tree.
+func (p *parser) read(fsys fs.FS) *node {
+	data, err := fs.ReadFile(fsys, userconfig)
+	if err != nil {
+		problem := p.fileProblem(idMissingFile, fmt.Sprintf("the module has no %s: %v", userconfig, err))
+		problem.Hint = "a module is a folder, or a zip of its content, with conf/ and bin/ in it"
+		if inner, _ := fs.Glob(fsys, "*/"+userconfig); len(inner) > 0 {
+			top, _, _ := strings.Cut(inner[0], "/")
+			problem.Hint = fmt.Sprintf("there is one in %s/: pack the content of that folder, not the folder", top)
+		}
+		return nil
+	}
+	if len(data) > maxDocument {
+		p.fileProblem(idTooLarge, fmt.Sprintf("the document has %d bytes, the limit is %d", len(data), maxDocument))
+		return nil
+	}
+	if p.text, err = toUTF8(data); err != nil {
+		p.fileProblem(idEncoding, err.Error()).Hint = "save the file as UTF-8"
+		return nil
+	}
+	p.src = diag.NewSource(p.src.File, []byte(p.text))
+	return p.tree()
+}
+
+// findMode reads service/mode first: what else is allowed depends on it.
+func (p *parser) findMode(root *node) {
+	for _, n := range root.children {
+		for _, a := range n.attrs {
+			if n.name != "service" || a.name != "mode" {
+				continue
+			}
+			text, _, ok := p.macros.expand(a.value, a.val)
+			if mode := core.Mode(text); ok && (mode == core.Farm || mode == core.Mirror || mode == core.Light) {
+				p.mode = mode
+			}
+			return
+		}
+	}
+}
+
+// errorf adds an error; the result may be completed until the next one is
+// added.
+func (p *parser) errorf(id string, at span, format string, args ...any) *diag.Problem {
+	return p.report(diag.Error, id, at, fmt.Sprintf(format, args...))
+}
+
+func (p *parser) report(severity diag.Severity, id string, at span, message string) *diag.Problem {
+	p.problems = append(p.problems, p.src.Problem(severity, id, at.from, at.to, message))
+	return &p.problems[len(p.problems)-1]
+}
+
+func (p *parser) fileProblem(id, message string) *diag.Problem {
+	p.problems = append(p.problems, diag.Problem{ID: id, Severity: diag.Error, Message: message, Pos: diag.Position{File: p.src.File}})
+	return &p.problems[len(p.problems)-1]
+}
+
+func (p *parser) related(at span, message string) diag.Related {
+	pos := p.src.Position(at.from, at.to)
+	return diag.Related{Message: message, Pos: pos, Source: p.src.Line(pos.Line)}
+}
+
+// valueProblem is an error in a value; it also names the macros that the value
+// was made of.
+func (p *parser) valueProblem(id string, v value, message string) *diag.Problem {
+	problem := p.report(diag.Error, id, v.at, message)
+	for _, name := range v.macros {
+		p.blame(problem, name)
+	}
+	return problem
+}
+
+func (p *parser) blame(problem *diag.Problem, name string) {
+	d := p.macros.declared[name]
+	switch p.macros.origin[name] {
+	case FromSet:
+		problem.Message += fmt.Sprintf(" (from --set %s=%s)", short(name), short(p.macros.values[name]))
+	case FromEnvironment:
+		problem.Message += fmt.Sprintf(" (from the environment: %s=%s)", short(name), short(p.macros.values[name]))
+	case FromModule:
+		problem.Related = append(problem.Related, p.related(d.val, fmt.Sprintf("macro %s has its value from here", short(name))))
+		problem.Hint = strings.TrimPrefix(fmt.Sprintf("%s; or give another value with --set %s=VALUE", problem.Hint, short(name)), "; or ")
+	}
+}

@@ -1,0 +1,94 @@
+package config
+
+import "github.com/orchestrator-ha/orchestrator/core"
+
+func farmElement() Element {
+	const clock = "the cluster's heartbeat decides who is alive, for all modules"
+	return Element{Name: "farm", Status: Used, Mode: core.Farm, Once: true, Doc: "The nodes work together as a farm.",
+		Attributes: []Attribute{
+			{Name: "port", Kind: KindPort, Status: Ignored, Why: clock, Doc: "UDP port of the farm's own protocol."},
+			{Name: "pulse", Kind: KindDuration, Unit: "ms", Default: "100ms", Status: Ignored, Why: clock, Doc: "Heartbeat interval."},
+			{Name: "mlost_count", Kind: KindNumber, Max: 100000, Default: "20", Status: Ignored, Why: clock, Doc: "Missed heartbeats until a new leader is chosen."},
+			{Name: "slost_count", Kind: KindNumber, Max: 100000, Default: "10", Status: Ignored, Why: clock, Doc: "Missed heartbeats until a node is lost."},
+			{Name: "lease", Kind: KindChoice, Values: []string{"fence", "keep"}, Default: "fence", Status: Used, New: true,
+				Doc: "What a node does whose daemon is silent: fence: it stops serving, its peers take over; keep: it goes on with what it has, and its peers do not take over by silence alone."},
+			{Name: "leave_timeout", Kind: KindDuration, Unit: "s", Default: "30s", Min: 0, Status: Used, New: true,
+				Doc: "How long a planned stop waits until the other nodes have taken its share and its connections have ended."},
+		},
+		Children: []Element{
+			{Name: "lan", Status: Used, Doc: "A network of the cluster that the farm uses.",
+				Attributes: []Attribute{{Name: "name", Kind: KindName, Required: true, Status: Used, Doc: "Its name in the cluster's configuration."}},
+				Children: []Element{{Name: "node", Status: NotYet, Doc: "Old form of a lan: the nodes one by one.",
+					Attributes: []Attribute{
+						{Name: "name", Kind: KindName, Required: true, Status: NotYet, Doc: "Node."},
+						{Name: "addr", Kind: KindText, Required: true, Status: NotYet, Doc: "Its address."},
+					}}}},
+		}}
+}
+
+func vipElement() Element {
+	return Element{Name: "vip", Status: Used, Once: true, Doc: "Virtual addresses and how their traffic is shared.",
+		Attributes: []Attribute{
+			onOff("tcpreset", "on", Attribute{Status: Ignored, Why: "connections are handed over before an address goes away", Doc: "Reset connections when the address is removed."}),
+			onOff("scriptcontrol", "off", Attribute{Status: Used, NotYet: []string{"on"}, Doc: "Let scripts open and close the traffic. Not needed: traffic is let in after start_both succeeded."}),
+		},
+		Children: []Element{
+			{Name: "interface_list", Status: Used, Once: true, Required: true, Doc: "The interfaces.", Children: []Element{interfaceElement()}},
+			{Name: "loadbalancing_list", Status: Used, Once: true, Mode: core.Farm, Doc: "How traffic is shared.", Children: []Element{groupElement()}},
+		}}
+}
+
+func interfaceElement() Element {
+	const announced = "the address is announced after every take-over, and again now and then, in any case"
+	return Element{Name: "interface", Status: Used, Required: true, Doc: "A network interface that holds virtual addresses.",
+		Attributes: []Attribute{
+			onOff("check", "on", Attribute{Status: Ignored, Why: "a node whose link is down loses its heartbeat and its share in any case", Doc: "Watch the interface."}),
+			onOff("arpreroute", "off", Attribute{Status: Ignored, Why: announced, Doc: "Send gratuitous ARP."}),
+			{Name: "arpinterval", Kind: KindDuration, Unit: "s", Default: "60s", Status: Ignored, Why: announced, Doc: "How often."},
+			{Name: "arpelapse", Kind: KindDuration, Unit: "s", Default: "1200s", Status: Ignored, Why: announced, Doc: "How long."},
+			{Name: "name", Kind: KindText, Empty: true, Status: Used, Doc: "Name of the interface, e.g. eth0. Without it, the interface whose network holds the virtual address."},
+		},
+		Children: []Element{
+			{Name: "virtual_interface", Status: Used, Mode: core.Farm, Once: true, Doc: "An address that all nodes hold.",
+				Attributes: []Attribute{
+					{Name: "type", Kind: KindChoice, Values: []string{"vmac_directed", "vmac_invisible"}, NotYet: []string{"vmac_invisible"}, Default: "vmac_directed", Status: Used,
+						Doc: "vmac_directed: nodes answer with their own MAC and forward to each other."},
+					{Name: "addr", Kind: KindText, Status: Ignored, Why: "a virtual MAC address is for vmac_invisible", Doc: "MAC address of vmac_invisible."},
+				},
+				Children: []Element{virtualAddrElement([]string{"alias"})}},
+			{Name: "real_interface", Status: NotYet, Mode: core.Mirror, Once: true, Doc: "An address that the primary holds.",
+				Children: []Element{virtualAddrElement([]string{"one_side_alias", "one_side"})}},
+		}}
+}
+
+func virtualAddrElement(where []string) Element {
+	return Element{Name: "virtual_addr", Status: Used, Required: true, Doc: "A virtual address.",
+		Attributes: []Attribute{
+			{Name: "addr", Kind: KindAddress, Required: true, Status: Used, Doc: "The address."},
+			{Name: "where", Kind: KindChoice, Values: where, Default: where[0], Status: Used, Doc: "alias: beside the interface's own address."},
+			onOff("check", "on", Attribute{Status: Ignored, Why: "the address is watched and set again in any case", Doc: "Watch the address."}),
+			onOff("connections", "off", Attribute{Status: Ignored, Why: "connections are counted in any case", Doc: "Count connections."}),
+			{Name: "netmask", Kind: KindNetmask, Empty: true, Status: Used, Doc: "Netmask; without it, that of the interface's network which holds the address."},
+		}}
+}
+
+func groupElement() Element {
+	return Element{Name: "group", Status: Used, Required: true, Doc: "Rules that share one table of owners, with their own powers.",
+		Attributes: []Attribute{{Name: "name", Kind: KindName, Required: true, Status: Used, Doc: "Its name."}},
+		Children: []Element{
+			{Name: "cluster", Status: Used, Once: true, Doc: "Powers of nodes in this group.", Children: []Element{
+				{Name: "host", Status: Used, Required: true, Doc: "A node.",
+					Attributes: []Attribute{
+						{Name: "name", Kind: KindName, Required: true, Status: Used, Doc: "The node's name."},
+						{Name: "power", Kind: KindNumber, Min: 0, Max: 1_000_000, Default: "1", Status: Used, Doc: "Its share relative to the others; 0 is none."},
+					}}}},
+			{Name: "rule", Status: Used, Required: true, Doc: "Traffic that the group shares. What no rule covers is denied.",
+				Attributes: []Attribute{
+					{Name: "virtual_addr", Kind: KindAddress, Star: true, Default: "*", Status: Used, Doc: "Virtual address, * for all of the module."},
+					{Name: "port", Kind: KindPort, Star: true, Default: "*", Status: Used, Doc: "Port, * for all."},
+					{Name: "proto", Kind: KindChoice, Values: []string{"tcp", "udp", "arp"}, NotYet: []string{"udp"}, Required: true, Status: Used, Doc: "Protocol."},
+					{Name: "filter", Kind: KindChoice, Values: []string{"on_addr", "on_port", "on_ipid"}, Default: "on_addr", Status: Used,
+						Doc: "on_addr: a client address always meets the same node; on_port: each connection by itself; on_ipid: UDP only."},
+				}},
+		}}
+}

@@ -1,0 +1,208 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/orchestrator-ha/orchestrator/core/diag"
+)
+
+// value is an attribute's value, checked.
+type value struct {
+	text   string // macros expanded; the default if it is not written
+	ok     bool   // usable: problems have been reported otherwise
+	set    bool   // written in the document
+	star   bool
+	number int64
+	span   time.Duration
+	addr   netip.Addr
+	at     span
+	macros []string // that it was made of
+}
+
+// convert fills in the typed form. The error is for people, hint what would be
+// right.
+func (v *value) convert(a *Attribute) (id, hint string, err error) {
+	if a.Star && v.text == "*" {
+		v.star = true
+		return "", "", nil
+	}
+	switch a.Kind {
+	case KindName:
+		return idName, "use letters, digits, _ - and .", checkName(v.text)
+	case KindNumber:
+		v.number, err = number(v.text, a.Min, a.Max)
+		return idNumber, "", err
+	case KindDuration:
+		v.span, hint, err = duration(v.text, a.Unit)
+		if err == nil && v.span < time.Duration(a.Min)*time.Millisecond {
+			err = fmt.Errorf("%s is too short, the least is %dms", v.text, a.Min)
+		}
+		return idDuration, hint, err
+	case KindChoice:
+		hint, err = choice(v.text, a)
+		return idValue, hint, err
+	case KindAddress:
+		v.addr, hint, err = address(v.text)
+		return idAddress, hint, err
+	case KindPort:
+		v.number, err = port(v.text, a.Star)
+		return idPort, "", err
+	case KindNetmask:
+		v.number, err = netmask(v.text)
+		return idAddress, "write 255.255.255.0 or 24", err
+	case KindRegex:
+		if _, err = regexp.Compile(v.text); err != nil {
+			err = fmt.Errorf("not a regular expression: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		}
+		return idRegex, "", err
+	case KindText:
+	}
+	return "", "", nil
+}
+
+func namePattern() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$`) }
+
+func checkName(s string) error {
+	switch {
+	case s == "":
+		return fmt.Errorf("the name is empty")
+	case len(s) > 64:
+		return fmt.Errorf("the name %q has more than 64 characters", short(s))
+	case !namePattern().MatchString(s):
+		return fmt.Errorf("%q cannot be a name", short(s))
+	}
+	return nil
+}
+
+// ValidName says whether s can name a module: letters, digits, _ - and ., not
+// beginning with - or ., 64 characters at most.
+func ValidName(s string) error { return checkName(s) }
+
+func number(s string, least, most int64) (int64, error) {
+	n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("%q is not a whole number", short(s))
+	case n < least && most == 0:
+		return 0, fmt.Errorf("%d is too small, the least is %d", n, least)
+	case n < least || most != 0 && n > most:
+		return 0, fmt.Errorf("%d is out of range: %d to %d", n, least, most)
+	}
+	return n, nil
+}
+
+func port(s string, star bool) (int64, error) {
+	n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a port number%s", short(s), map[bool]string{true: " or *"}[star])
+	}
+	if n < 1 || n > math.MaxUint16 {
+		return 0, fmt.Errorf("port %d is out of range: 1 to 65535", n)
+	}
+	return n, nil
+}
+
+func choice(s string, a *Attribute) (hint string, err error) {
+	if slices.Contains(a.Values, s) {
+		return "", nil
+	}
+	hint = "possible values are " + strings.Join(a.Values, ", ")
+	if near := diag.Nearest(s, a.Values); near != "" {
+		hint = fmt.Sprintf("did you mean %q? %s", near, hint)
+	}
+	return hint, fmt.Errorf("%q is not a value of %s", short(s), a.Name)
+}
+
+// duration reads 1h30m, 500ms, or a bare number in the attribute's own unit.
+func duration(s, unit string) (d time.Duration, hint string, err error) {
+	hint = fmt.Sprintf("write a whole number and a unit (d h m s ms us), such as 10s; a bare number is in %s", unit)
+	rest := strings.TrimSpace(s)
+	if rest == "" {
+		return 0, hint, fmt.Errorf("the duration is empty")
+	}
+	for rest != "" {
+		digits := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
+		n, err := strconv.ParseInt(rest[:digits], 10, 64)
+		if err != nil {
+			return 0, hint, fmt.Errorf("%q is not a duration", short(s))
+		}
+		rest = rest[digits:]
+		word := rest[:len(rest)-len(strings.TrimLeft(rest, "abcdefghijklmnopqrstuvwxyz"))]
+		rest = rest[len(word):]
+		if word == "" && rest == "" && digits == len(strings.TrimSpace(s)) {
+			word = unit
+		}
+		size := unitSize(word)
+		if size == 0 {
+			return 0, hint, fmt.Errorf("%q is not a duration", short(s))
+		}
+		if n > int64((math.MaxInt64-d)/size) {
+			return 0, "", fmt.Errorf("%s is too long", short(s))
+		}
+		d += time.Duration(n) * size
+	}
+	return d, "", nil
+}
+
+func unitSize(unit string) time.Duration {
+	switch unit {
+	case "d":
+		return 24 * time.Hour
+	case "h":
+		return time.Hour
+	case "m":
+		return time.Minute
+	case "s":
+		return time.Second
+	case "ms":
+		return time.Millisecond
+	case "us":
+		return time.Microsecond
+	}
+	return 0
+}
+
+func address(s string) (a netip.Addr, hint string, err error) {
+	if s == "" {
+		return a, "write an address such as 192.0.2.10", fmt.Errorf("the address is empty")
+	}
+	if before, _, slash := strings.Cut(s, "/"); slash {
+		return a, fmt.Sprintf("write addr=%q and the rest as netmask", short(before)), fmt.Errorf("%q has a netmask in it", short(s))
+	}
+	a, err = netip.ParseAddr(s)
+	switch {
+	case err != nil && strings.Trim(s, "0123456789.") == "":
+		return a, "an IPv4 address has four numbers from 0 to 255", fmt.Errorf("%q is not an IP address", short(s))
+	case err != nil:
+		return a, "write the address itself, not a name", fmt.Errorf("%q is not an IP address", short(s))
+	case a.Zone() != "":
+		return a, "write it without %" + a.Zone(), fmt.Errorf("%q has a zone in it", short(s))
+	}
+	return a.Unmap(), "", nil
+}
+
+// netmask gives the number of leading one bits.
+func netmask(s string) (int64, error) {
+	if n, err := strconv.ParseInt(strings.TrimPrefix(s, "/"), 10, 64); err == nil && n >= 1 && n <= 128 {
+		return n, nil
+	}
+	a, err := netip.ParseAddr(s)
+	if err != nil || !a.Is4() {
+		return 0, fmt.Errorf("%q is not a netmask", short(s))
+	}
+	b := a.As4()
+	mask := uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
+	for n := int64(1); n <= 32; n++ {
+		if mask == ^uint32(0)<<(32-n) {
+			return n, nil
+		}
+	}
+	return 0, fmt.Errorf("%q is not a netmask: its one bits have a gap", short(s))
+}

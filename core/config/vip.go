@@ -1,0 +1,165 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/diag"
+)
+
+// interfaces reads <vip>.
+func (p *parser) interfaces(vip *node) []Interface {
+	var out []Interface
+	names, addresses := p.unique("interface"), p.unique("virtual address")
+	for _, n := range vip.one("interface_list").all("interface") {
+		name := n.values["name"]
+		if name.set && !names.add(name) {
+			continue
+		}
+		i := Interface{Name: name.text, Directed: true, Pos: p.position(n.at)}
+		virtual := n.one("virtual_interface")
+		if virtual == nil {
+			p.noVirtual(n)
+			continue
+		}
+		i.Directed = virtual.values["type"].text == "vmac_directed"
+		for _, a := range virtual.all("virtual_addr") {
+			if address, ok := p.virtualAddress(a, addresses); ok {
+				i.Addresses = append(i.Addresses, address)
+			}
+		}
+		out = append(out, i)
+	}
+	return out
+}
+
+// noVirtual reports an interface without what its mode needs in it, unless
+// something wrong has been said of its content already.
+func (p *parser) noVirtual(n *node) {
+	if p.mode != core.Farm || len(n.children) > 0 {
+		return
+	}
+	p.errorf(idMissingElement, n.at, "<interface> needs a <virtual_interface> in it").Hint =
+		`write <virtual_interface type="vmac_directed"> with a <virtual_addr> in it`
+}
+
+func (p *parser) virtualAddress(n *node, seen *unique) (Address, bool) {
+	v := n.values["addr"]
+	if !v.ok {
+		return Address{}, false
+	}
+	if err := usable(v.addr); err != nil {
+		p.valueProblem(idAddress, v, err.Error())
+		return Address{}, false
+	}
+	if !v.addr.Is4() {
+		p.valueProblem(idNotYet, v, "virtual addresses of IPv6 are not supported yet in this version")
+		return Address{}, false
+	}
+	key := v
+	key.text = v.addr.String()
+	if first, twice := seen.at[key.text]; twice {
+		problem := p.valueProblem(idDuplicateAddress, v, fmt.Sprintf("virtual address %s is there twice", v.addr))
+		problem.Related = append(problem.Related, p.related(first, "first here"))
+		return Address{}, false
+	}
+	seen.at[key.text] = v.at
+	mask := n.values["netmask"]
+	if mask.set && mask.ok && mask.number > int64(v.addr.BitLen()) {
+		p.valueProblem(idAddress, mask, fmt.Sprintf("a netmask of %d bits is too long for %s", mask.number, v.addr))
+		return Address{}, false
+	}
+	return Address{Addr: v.addr, Bits: int(mask.number), Pos: p.position(v.at)}, true
+}
+
+// usable refuses addresses that no server can hold.
+func usable(a netip.Addr) error {
+	switch {
+	case a.IsUnspecified():
+		return fmt.Errorf("%s means no address", a)
+	case a.IsLoopback():
+		return fmt.Errorf("%s is the machine itself and cannot be a virtual address", a)
+	case a.IsMulticast():
+		return fmt.Errorf("%s is a multicast address", a)
+	case a.IsLinkLocalUnicast():
+		return fmt.Errorf("%s is a link-local address and cannot be a virtual address", a)
+	case a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return fmt.Errorf("%s is the broadcast address", a)
+	}
+	return nil
+}
+
+// groups reads <loadbalancing_list>.
+func (p *parser) groups(list *node, addresses []Address) []Group {
+	var out []Group
+	names, rules := p.unique("group"), map[Rule]span{}
+	for _, n := range list.all("group") {
+		if !names.add(n.values["name"]) {
+			continue
+		}
+		g := Group{Name: n.values["name"].text, Pos: p.position(n.values["name"].at)}
+		hosts := p.unique("host")
+		for _, h := range n.one("cluster").all("host") {
+			if hosts.add(h.values["name"]) {
+				g.Hosts = append(g.Hosts, Host{Name: h.values["name"].text, Power: int(h.values["power"].number), Pos: p.position(h.at)})
+			}
+		}
+		for _, r := range n.all("rule") {
+			if rule, ok := p.rule(r, addresses, rules); ok {
+				g.Rules = append(g.Rules, rule)
+			}
+		}
+		out = append(out, g)
+	}
+	return out
+}
+
+// rule reads one rule. known are the rules of the whole module so far, without
+// filter and position.
+func (p *parser) rule(n *node, addresses []Address, known map[Rule]span) (Rule, bool) {
+	for _, a := range []string{"proto", "filter", "port", "virtual_addr"} {
+		if !n.values[a].ok {
+			return Rule{}, false
+		}
+	}
+	r := Rule{Address: n.values["virtual_addr"].addr, Port: uint16(n.values["port"].number), Proto: n.values["proto"].text}
+	if !p.ruleMakesSense(n, r, addresses) {
+		return Rule{}, false
+	}
+	if first, twice := known[r]; twice {
+		p.errorf(idDuplicateRule, n.at, "there is a rule for the same traffic already").Related =
+			[]diag.Related{p.related(first, "first here")}
+		return Rule{}, false
+	}
+	known[r] = n.at
+	r.Filter = n.values["filter"].text
+	r.Pos = p.position(n.at)
+	return r, true
+}
+
+func (p *parser) ruleMakesSense(n *node, r Rule, addresses []Address) bool {
+	filter, port := n.values["filter"], n.values["port"]
+	switch {
+	case filter.text == "on_ipid":
+		p.valueProblem(idRule, filter, "filter on_ipid is for udp only").Hint = "use on_port to spread connections, on_addr to keep a client on one node"
+		return false
+	case r.Proto == "arp" && filter.text != "on_addr":
+		p.valueProblem(idRule, filter, fmt.Sprintf("an arp rule has no %s", filter.text)).Hint = `use filter="on_addr"`
+		return false
+	case r.Proto == "arp" && r.Port != 0:
+		p.valueProblem(idRule, port, "an arp rule has no port").Hint = `leave it out, or write port="*"`
+		return false
+	}
+	if !r.Address.IsValid() {
+		return true
+	}
+	for _, a := range addresses {
+		if a.Addr == r.Address {
+			return true
+		}
+	}
+	p.valueProblem(idRule, n.values["virtual_addr"], fmt.Sprintf("%s is not a virtual address of this module", r.Address)).Hint =
+		`write virtual_addr="*" for all of them`
+	return false
+}

@@ -1,0 +1,1 @@
+require("apache").stop(ctx.force)

@@ -1,0 +1,1 @@
+application("w3svc"):stop { force = ctx.force, timeout = "50s" }

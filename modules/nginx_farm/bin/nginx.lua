@@ -1,0 +1,36 @@
+-- Controls nginx as a unit of systemd where that is possible, else as a plain
+-- program that stays in the foreground.
+local nginx = {}
+
+local function managed()
+  local ok = application("systemd"):available()
+  return ok
+end
+
+function nginx.start()
+  local ready = "127.0.0.1:" .. ctx.vars.PORT
+  if managed() then
+    application("systemd", "nginx"):start { unit = "nginx.service", timeout = "30s" }
+  else
+    -- The configuration is tested first: its mistakes are then in the output.
+    exec { ctx.vars.PROGRAM, "-t", timeout = "15s", check = true }
+    application("process", "nginx"):start {
+      command = { ctx.vars.PROGRAM, "-g", "daemon off;" },
+      ready_tcp = ready,
+      stop_signal = "QUIT", -- answers the requests that it has begun
+      stop_timeout = "10s",
+      timeout = "20s",
+    }
+  end
+  tcp.wait(ready, { timeout = "10s" })
+end
+
+function nginx.stop(force)
+  if managed() then
+    application("systemd", "nginx"):stop { unit = "nginx.service", force = force, timeout = "30s" }
+  else
+    application("process", "nginx"):stop { force = force, timeout = "20s" }
+  end
+end
+
+return nginx

@@ -1,0 +1,1 @@
+require("nginx").stop(ctx.force)

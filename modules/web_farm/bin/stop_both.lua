@@ -1,0 +1,1 @@
+application("process", "web"):stop { force = ctx.force, timeout = "20s" }
