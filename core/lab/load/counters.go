@@ -1,0 +1,65 @@
+package load
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// counters gather what happened; only the loop's goroutine touches them.
+type counters struct {
+	attempts, ok, notSent int64
+	causes                map[Cause]int64
+	nodes                 map[string]int64
+	failed                failures
+	latency               histogram
+	late                  time.Duration
+
+	opened, openFailed, kept, closed int
+	requests                         int64
+	living                           map[string]int
+	breaks                           []Break
+	wait                             time.Duration
+}
+
+func newCounters() *counters {
+	return &counters{causes: map[Cause]int64{}, nodes: map[string]int64{}, living: map[string]int{}, breaks: []Break{}}
+}
+
+func (c *counters) success(node string, took time.Duration) {
+	c.ok++
+	c.nodes[node]++
+	c.latency.add(took)
+}
+
+// failure counts an attempt; one that this machine could not make is none.
+func (c *counters) failure(seq int64, start time.Duration, cause Cause) {
+	if cause == Local {
+		c.notSent++
+		c.attempts--
+		return
+	}
+	c.causes[cause]++
+	c.failed.add(failure{seq, start})
+}
+
+func (c *counters) report(cfg Config, begin time.Time, elapsed time.Duration) Report {
+	interval := time.Duration(0)
+	if cfg.Rate > 0 {
+		interval = time.Second / time.Duration(cfg.Rate)
+	}
+	living := maps.Clone(c.living)
+	maps.DeleteFunc(living, func(_ string, count int) bool { return count == 0 })
+	return Report{
+		Target: cfg.Target.String(), Start: begin, ElapsedMS: ms(elapsed),
+		New: NewConns{
+			Rate: cfg.Rate, Attempts: c.attempts, OK: c.ok, Failed: int64(len(c.failed)), NotSent: c.notSent,
+			Causes: maps.Clone(c.causes), Nodes: maps.Clone(c.nodes), Latency: c.latency.latency(),
+			Outages: c.failed.outages(interval, cfg.Separator), LateMS: ms(c.late),
+		},
+		Connections: Connections{
+			Wanted: cfg.Connections, Opened: c.opened, Kept: c.kept, Closed: c.closed, Broken: len(c.breaks), Failed: c.openFailed,
+			Requests: c.requests, Nodes: living, Breaks: slices.Clone(c.breaks), LongestWaitMS: ms(c.wait),
+		},
+	}
+}
