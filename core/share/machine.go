@@ -80,9 +80,12 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 	case Started:
 		m.macs, m.present = in.MACs, true
 	case Halted:
+		if !m.lapsed.IsZero() {
+			m.do(Resume{})
+		}
 		*m = Machine{
 			self: m.self, name: m.name, timing: m.timing, weights: m.weights, peers: m.peers,
-			askedBy: map[core.NodeID]uint64{}, rounds: m.rounds, sent: m.sent, now: now,
+			askedBy: map[core.NodeID]uint64{}, rounds: m.rounds, sent: m.sent, now: now, out: m.out,
 		}
 	case Ordered:
 		m.order(in.Order)
@@ -344,4 +347,10 @@ func (m *Machine) names(mask uint64) string {
 		list = append(list, m.name(core.NodeID(bits.TrailingZeros64(mask)+1)))
 	}
 	return strings.Join(list, ", ")
+}
+
+// Busy says that time matters now: something is under way that a tick may
+// advance.
+func (m *Machine) Busy() bool {
+	return m.round != nil || !m.dirty.IsZero() || m.leaving != "" || !m.lapsed.IsZero()
 }

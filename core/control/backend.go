@@ -1,0 +1,73 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/diag"
+)
+
+// Backend is the node behind the API.
+type Backend struct {
+	Cluster Cluster
+	Modules Modules
+	Views   Views
+}
+
+// Cluster founds and changes the cluster. by says who asks.
+type Cluster interface {
+	Init(ctx context.Context, by string, r InitRequest) (Outcome, error)
+	Join(ctx context.Context, by string, r JoinRequest) (Outcome, error)
+	Leave(ctx context.Context, by string) (Outcome, error)
+	Token(ctx context.Context, by string, ttl time.Duration) (TokenReply, error)
+	// Admit answers a new node's request; the token inside is its login.
+	Admit(ctx context.Context, request json.RawMessage) (json.RawMessage, error)
+}
+
+// Modules installs modules and moves them between states.
+type Modules interface {
+	Install(ctx context.Context, by string, r InstallRequest) (Outcome, error)
+	Apply(ctx context.Context, by, name string, set map[string]string) (Outcome, error)
+	Uninstall(ctx context.Context, by, name string) (Outcome, error)
+	Package(ctx context.Context, name string) ([]byte, error)
+	Do(ctx context.Context, by, name string, verb core.Verb, r VerbRequest) (Outcome, error)
+}
+
+// Views reads.
+type Views interface {
+	Status(ctx context.Context, module string) (Status, error)
+	List(ctx context.Context) ([]ModuleInfo, error)
+	ClusterStatus(ctx context.Context) (ClusterStatus, error)
+	Log(ctx context.Context, q LogQuery, emit func(LogEntry) error) error
+	Why(ctx context.Context, module string) (Why, error)
+	Plugins(ctx context.Context) ([]PluginInfo, error)
+	// Serving says whether the module takes connections on this node, and why not.
+	Serving(module string) (bool, string)
+}
+
+// Errors that decide the status of an answer; wrap them.
+var (
+	ErrNotFound = errors.New("not found")    // 404
+	ErrRefused  = errors.New("refused")      // 409
+	ErrInput    = errors.New("not possible") // 400
+)
+
+// Refusal is an error for the user that belongs to one of the kinds above, and
+// reads as its text alone.
+type Refusal struct {
+	Kind     error
+	Text     string
+	Problems diag.Problems
+}
+
+func (r *Refusal) Error() string {
+	if len(r.Problems) > 0 {
+		return r.Text + "\n" + r.Problems.Error()
+	}
+	return r.Text
+}
+
+func (r *Refusal) Unwrap() error { return r.Kind }

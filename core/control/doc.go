@@ -1,0 +1,21 @@
+// Package control is the door to a node: an HTTP API, served on a root-only
+// unix socket and, with TLS and a token, on TCP port 9010; and the client of it
+// that the command line uses. Nouns (GET) read, verbs (POST, DELETE) write.
+//
+//	GET    /v1/status                    all modules on all nodes
+//	GET    /v1/modules                   what is installed
+//	POST   /v1/modules/{name}            install an archive, or a shipped module by name
+//	GET    /v1/modules/{name}/package    the module as an archive
+//	DELETE /v1/modules/{name}            uninstall
+//	POST   /v1/modules/{name}/apply      check and distribute the edited copy
+//	POST   /v1/modules/{name}/{verb}     start, stop, restart, …
+//	GET    /v1/cluster                   the nodes and who is current
+//	POST   /v1/cluster/{init|token|join|leave}
+//	POST   /v1/admit                     a new node with a token; the only call without a login
+//	GET    /v1/log                       journal entries, one JSON object a line
+//	GET    /v1/why/{name}                the cause chain of the last change
+//	GET    /v1/plugins
+//	GET    /health/{name}                200 while the module takes connections here, else 503
+//
+// Errors are JSON {"error": "...", "problems": [...]} with a 4xx or 5xx status.
+package control

@@ -1,0 +1,288 @@
+package control
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/diag"
+)
+
+// maxArchive limits what an install may upload.
+const maxArchive = 256 << 20
+
+// verbs that may be asked of a module from outside.
+var verbs = map[string]core.Verb{
+	"start": core.VerbStart, "stop": core.VerbStop, "forcestop": core.VerbForceStop,
+	"restart": core.VerbRestart, "stopstart": core.VerbStopStart,
+	"drain": core.VerbDrain, "undrain": core.VerbUndrain,
+}
+
+// Handler serves the API. by names the caller of a request, or refuses it.
+func Handler(b Backend, by func(*http.Request) (string, error), log *slog.Logger) http.Handler {
+	s := &server{b: b, by: by, log: log, mux: http.NewServeMux()}
+	s.routes()
+	return s.mux
+}
+
+// Local takes every caller of the unix socket for root: the file's mode has
+// let them in.
+func Local(*http.Request) (string, error) { return "root on this node", nil }
+
+// Bearer asks for the token in the Authorization header (RFC 6750).
+func Bearer(token func() string) func(*http.Request) (string, error) {
+	return func(r *http.Request) (string, error) {
+		got, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		want := token()
+		if !ok || want == "" || subtle.ConstantTimeCompare([]byte(got), []byte(want)) != 1 {
+			return "", errors.New("a login is needed: send the header Authorization: Bearer TOKEN; the token is in cluster/admin.token on every node")
+		}
+		return "admin from " + r.RemoteAddr, nil
+	}
+}
+
+type server struct {
+	b   Backend
+	by  func(*http.Request) (string, error)
+	log *slog.Logger
+	mux *http.ServeMux
+}
+
+func (s *server) routes() {
+	v, m, c := s.b.Views, s.b.Modules, s.b.Cluster
+	s.read("GET /v1/status", func(r *http.Request) (any, error) { return v.Status(r.Context(), r.FormValue("module")) })
+	s.read("GET /v1/modules", func(r *http.Request) (any, error) { return v.List(r.Context()) })
+	s.read("GET /v1/cluster", func(r *http.Request) (any, error) { return v.ClusterStatus(r.Context()) })
+	s.read("GET /v1/plugins", func(r *http.Request) (any, error) { return v.Plugins(r.Context()) })
+	s.read("GET /v1/why/{name}", func(r *http.Request) (any, error) { return v.Why(r.Context(), r.PathValue("name")) })
+	s.mux.HandleFunc("GET /v1/log", s.guard(s.logEntries))
+	s.mux.HandleFunc("GET /v1/modules/{name}/package", s.guard(s.archive))
+	s.mux.HandleFunc("GET /health/{name}", s.health)
+
+	s.write("POST /v1/modules/{name}", func(by string, r *http.Request) (any, error) {
+		q, err := installRequest(r)
+		if err != nil {
+			return nil, err
+		}
+		return m.Install(r.Context(), by, q)
+	})
+	s.write("POST /v1/modules/{name}/apply", func(by string, r *http.Request) (any, error) {
+		set, err := settings(r)
+		if err != nil {
+			return nil, err
+		}
+		return m.Apply(r.Context(), by, r.PathValue("name"), set)
+	})
+	s.write("DELETE /v1/modules/{name}", func(by string, r *http.Request) (any, error) {
+		return m.Uninstall(r.Context(), by, r.PathValue("name"))
+	})
+	s.write("POST /v1/modules/{name}/{verb}", func(by string, r *http.Request) (any, error) {
+		verb, ok := verbs[r.PathValue("verb")]
+		if !ok {
+			return nil, fmt.Errorf("%w: there is no verb %q for a module", ErrNotFound, r.PathValue("verb"))
+		}
+		q, err := body[VerbRequest](r)
+		if err != nil {
+			return nil, err
+		}
+		return m.Do(r.Context(), by, r.PathValue("name"), verb, q)
+	})
+	s.write("POST /v1/cluster/init", decoded(c.Init))
+	s.write("POST /v1/cluster/join", decoded(c.Join))
+	s.write("POST /v1/cluster/leave", func(by string, r *http.Request) (any, error) { return c.Leave(r.Context(), by) })
+	s.write("POST /v1/cluster/token", func(by string, r *http.Request) (any, error) {
+		ttl, err := time.ParseDuration(r.FormValue("ttl"))
+		if err != nil {
+			return nil, fmt.Errorf("%w: ttl: %w", ErrInput, err)
+		}
+		return c.Token(r.Context(), by, ttl)
+	})
+	s.mux.HandleFunc("POST /v1/admit", func(w http.ResponseWriter, r *http.Request) {
+		raw, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+		if err == nil {
+			raw, err = c.Admit(r.Context(), raw)
+		}
+		s.answer(w, json.RawMessage(raw), err)
+	})
+}
+
+// decoded makes a handler of a call that takes a JSON body.
+func decoded[In any](call func(context.Context, string, In) (Outcome, error)) func(string, *http.Request) (any, error) {
+	return func(by string, r *http.Request) (any, error) {
+		in, err := body[In](r)
+		if err != nil {
+			return nil, err
+		}
+		return call(r.Context(), by, in)
+	}
+}
+
+func (s *server) read(pattern string, call func(*http.Request) (any, error)) {
+	s.mux.HandleFunc(pattern, s.guard(func(w http.ResponseWriter, r *http.Request) {
+		out, err := call(r)
+		s.answer(w, out, err)
+	}))
+}
+
+func (s *server) write(pattern string, call func(by string, r *http.Request) (any, error)) {
+	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		by, err := s.by(r)
+		if err != nil {
+			s.unauthorized(w, err)
+			return
+		}
+		out, err := call(by, r)
+		s.answer(w, out, err)
+	})
+}
+
+func (s *server) guard(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if _, err := s.by(r); err != nil {
+			s.unauthorized(w, err)
+			return
+		}
+		next(w, r)
+	}
+}
+
+func (s *server) unauthorized(w http.ResponseWriter, err error) {
+	w.Header().Set("WWW-Authenticate", "Bearer")
+	s.send(w, http.StatusUnauthorized, failure{Error: err.Error()})
+}
+
+// failure is the JSON form of an error.
+type failure struct {
+	Error    string        `json:"error"`
+	Problems diag.Problems `json:"problems,omitempty"`
+}
+
+func (s *server) answer(w http.ResponseWriter, out any, err error) {
+	if err == nil {
+		s.send(w, http.StatusOK, out)
+		return
+	}
+	status := http.StatusInternalServerError
+	for kind, code := range map[error]int{ErrNotFound: 404, ErrRefused: 409, ErrInput: 400} {
+		if errors.Is(err, kind) {
+			status = code
+		}
+	}
+	f := failure{Error: err.Error()}
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		f = failure{Error: refusal.Text, Problems: refusal.Problems}
+	}
+	s.send(w, status, f)
+}
+
+func (s *server) send(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	if err := json.NewEncoder(w).Encode(v); err != nil {
+		s.log.Debug("answer a request", "error", err)
+	}
+}
+
+// body decodes a JSON body; an empty one is the zero value.
+func body[T any](r *http.Request) (T, error) {
+	var v T
+	d := json.NewDecoder(io.LimitReader(r.Body, 1<<20))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&v); err != nil && !errors.Is(err, io.EOF) {
+		return v, fmt.Errorf("%w: read the request: %w", ErrInput, err)
+	}
+	return v, nil
+}
+
+// settings reads repeated set=NAME=VALUE parameters.
+func settings(r *http.Request) (map[string]string, error) {
+	set := map[string]string{}
+	for _, s := range r.URL.Query()["set"] {
+		name, value, ok := strings.Cut(s, "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("%w: --set %q is not NAME=VALUE", ErrInput, s)
+		}
+		set[name] = value
+	}
+	return set, nil
+}
+
+func installRequest(r *http.Request) (InstallRequest, error) {
+	q := InstallRequest{Name: r.PathValue("name"), Builtin: r.URL.Query().Get("builtin")}
+	var err error
+	if q.Set, err = settings(r); err != nil || q.Builtin != "" {
+		return q, err
+	}
+	q.Archive, err = io.ReadAll(io.LimitReader(r.Body, maxArchive+1))
+	switch {
+	case err != nil:
+		return q, fmt.Errorf("read the archive: %w", err)
+	case len(q.Archive) > maxArchive:
+		return q, fmt.Errorf("%w: the archive is larger than %d MiB", ErrInput, maxArchive>>20)
+	case len(q.Archive) == 0:
+		return q, fmt.Errorf("%w: there is no archive in the request", ErrInput)
+	}
+	return q, nil
+}
+
+func (s *server) archive(w http.ResponseWriter, r *http.Request) {
+	raw, err := s.b.Modules.Package(r.Context(), r.PathValue("name"))
+	if err != nil {
+		s.answer(w, nil, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/zip")
+	if _, err := w.Write(raw); err != nil {
+		s.log.Debug("send an archive", "error", err)
+	}
+}
+
+// logEntries streams entries, one JSON object a line.
+func (s *server) logEntries(w http.ResponseWriter, r *http.Request) {
+	q := LogQuery{Module: r.FormValue("module"), Types: r.URL.Query()["type"], Grep: r.FormValue("grep"), Follow: r.FormValue("follow") == "true", Limit: 300}
+	var err error
+	if n := r.FormValue("limit"); n != "" {
+		q.Limit, err = strconv.Atoi(n)
+	}
+	if at := r.FormValue("since"); err == nil && at != "" {
+		q.Since, err = time.Parse(time.RFC3339Nano, at)
+	}
+	if err != nil {
+		s.answer(w, nil, fmt.Errorf("%w: %w", ErrInput, err))
+		return
+	}
+	encoder := json.NewEncoder(w)
+	begun := false
+	err = s.b.Views.Log(r.Context(), q, func(e LogEntry) error {
+		begun = true
+		if err := encoder.Encode(e); err != nil {
+			return err
+		}
+		if q.Follow {
+			return http.NewResponseController(w).Flush()
+		}
+		return nil
+	})
+	if err != nil && !begun && r.Context().Err() == nil {
+		s.answer(w, nil, err)
+	}
+}
+
+func (s *server) health(w http.ResponseWriter, r *http.Request) {
+	ok, reason := s.b.Views.Serving(r.PathValue("name"))
+	if !ok {
+		http.Error(w, reason, http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "OK")
+}

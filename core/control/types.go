@@ -1,0 +1,183 @@
+package control
+
+import (
+	"time"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/diag"
+)
+
+// Status is the state of all modules, as seen from one node.
+type Status struct {
+	Node    string         `json:"node"`
+	Cluster string         `json:"cluster,omitempty"`
+	Version string         `json:"version"`
+	Modules []ModuleStatus `json:"modules"`
+}
+
+// ModuleStatus is one module on all nodes of the cluster.
+type ModuleStatus struct {
+	Name      string       `json:"name"`
+	Mode      core.Mode    `json:"mode"`
+	Signature string       `json:"signature"`
+	Addresses []string     `json:"addresses,omitempty"`
+	Nodes     []ModuleNode `json:"nodes"`
+}
+
+// ModuleNode is one module on one node.
+type ModuleNode struct {
+	Node        string             `json:"node"`
+	Reachable   bool               `json:"reachable"`
+	State       core.State         `json:"state"`
+	Phase       core.Phase         `json:"phase"`
+	Since       time.Time          `json:"since,omitzero"`
+	Reason      string             `json:"reason,omitempty"`
+	Drained     bool               `json:"drained"`
+	Share       float64            `json:"share"`            // of the first group, 0 to 1
+	Shares      map[string]float64 `json:"shares,omitempty"` // by group
+	Connections int                `json:"connections"`      // open to the virtual addresses
+	Held        int                `json:"held"`             // buckets of other owners in which connections may be left
+	Filter      []string           `json:"filter,omitempty"` // how each interface is filtered
+	Resources   []core.Resource    `json:"resources,omitempty"`
+	Signature   string             `json:"signature"` // of the configuration in use
+	Counters    map[string]uint64  `json:"counters,omitempty"`
+}
+
+// ModuleInfo is one installed module.
+type ModuleInfo struct {
+	Name      string            `json:"name"`
+	Mode      core.Mode         `json:"mode"`
+	Signature string            `json:"signature"`
+	Version   string            `json:"version"` // of the configuration: counter.node
+	Set       map[string]string `json:"set,omitempty"`
+	Applied   time.Time         `json:"applied"`
+	By        string            `json:"by"`
+}
+
+// Outcome answers a command that changed something.
+type Outcome struct {
+	Text     string        `json:"text"`
+	Warnings diag.Problems `json:"warnings,omitempty"`
+	Nodes    []NodeOutcome `json:"nodes,omitempty"`
+}
+
+// NodeOutcome is what a command did on one node.
+type NodeOutcome struct {
+	Node  string `json:"node"`
+	OK    bool   `json:"ok"`
+	State string `json:"state,omitempty"`
+	Text  string `json:"text,omitempty"`
+}
+
+// VerbRequest asks for a change of a module's state.
+type VerbRequest struct {
+	Nodes []string `json:"nodes,omitempty"` // empty: all
+	Wait  Duration `json:"wait,omitempty"`  // how long to wait for the end of the transition; 0 does not wait
+}
+
+// Duration is a time.Duration in JSON as text, e.g. "30s".
+type Duration time.Duration
+
+// MarshalText writes the duration.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads the duration.
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	*d = Duration(v)
+	return err
+}
+
+// InstallRequest goes with an archive: in the URL's query, so that the body is
+// the archive alone.
+type InstallRequest struct {
+	Name    string
+	Set     map[string]string
+	Builtin string // name of a shipped module instead of an archive
+	Archive []byte
+}
+
+// ClusterStatus is the cluster as one node sees it.
+type ClusterStatus struct {
+	ID         string            `json:"id,omitempty"`
+	Name       string            `json:"name,omitempty"`
+	Node       string            `json:"node,omitempty"` // the one that answers
+	Nodes      []ClusterNode     `json:"nodes"`
+	Signatures map[string]string `json:"signatures,omitempty"` // of each item here: "cluster", "module/NAME"
+}
+
+// ClusterNode is one member.
+type ClusterNode struct {
+	Name      string            `json:"name"`
+	Number    core.NodeID       `json:"number"`
+	Alive     bool              `json:"alive"`
+	Member    string            `json:"member"` // what gossip says: alive, suspect, dead, left
+	Since     time.Time         `json:"since,omitzero"`
+	Evidence  string            `json:"evidence,omitempty"`
+	Addresses map[string]string `json:"addresses"`
+	Current   bool              `json:"current"` // uses the same configuration as this node
+	Stale     []string          `json:"stale,omitempty"`
+}
+
+// InitRequest begins a cluster with this node.
+type InitRequest struct {
+	Cluster   string            `json:"cluster"`
+	Name      string            `json:"name"`
+	Addresses map[string]string `json:"addresses"` // by network; "" is the network default
+}
+
+// TokenReply is a one-time join token.
+type TokenReply struct {
+	Token   string    `json:"token"`
+	Expires time.Time `json:"expires"`
+	Command string    `json:"command"` // what to type on the new node
+}
+
+// JoinRequest makes this node a member of a cluster.
+type JoinRequest struct {
+	Token     string            `json:"token"`
+	Name      string            `json:"name"`
+	Addresses map[string]string `json:"addresses"`
+	Peer      string            `json:"peer"` // a member: host or host:port
+}
+
+// LogQuery chooses journal entries.
+type LogQuery struct {
+	Module string
+	Since  time.Time
+	Types  []string
+	Grep   string
+	Limit  int
+	Follow bool
+}
+
+// LogEntry is one journal entry.
+type LogEntry struct {
+	ID     int64     `json:"id"`
+	Time   time.Time `json:"time"`
+	Module string    `json:"module,omitempty"`
+	Kind   string    `json:"kind"`
+	Level  string    `json:"level"`
+	Text   string    `json:"text"`
+	Cause  int64     `json:"cause,omitempty"`
+	Output string    `json:"output,omitempty"` // what a hook printed
+}
+
+// Why is the story of a module's last change.
+type Why struct {
+	Text  string     `json:"text"`
+	Chain []LogEntry `json:"chain"`
+}
+
+// PluginInfo is one plugin.
+type PluginInfo struct {
+	Kind     string    `json:"kind"`
+	Name     string    `json:"name"`
+	Version  string    `json:"version,omitempty"`
+	Summary  string    `json:"summary,omitempty"`
+	State    string    `json:"state"`
+	PID      int       `json:"pid,omitempty"`
+	Restarts int       `json:"restarts"`
+	Since    time.Time `json:"since,omitzero"`
+	Error    string    `json:"error,omitempty"`
+}
