@@ -1,0 +1,239 @@
+//go:build unix
+
+package hook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+)
+
+// fake satisfies all that a Host works with and notes what is asked of it.
+type fake struct {
+	calls []string
+	err   error
+	block bool // start does not return, and ignores its context
+}
+
+func (f *fake) note(format string, args ...any) error {
+	f.calls = append(f.calls, fmt.Sprintf(format, args...))
+	return f.err
+}
+
+func (f *fake) Start(_ context.Context, plugin, instance string, settings json.RawMessage) error {
+	if f.block {
+		select {}
+	}
+	return f.note("start %s %s %s", plugin, instance, settings)
+}
+
+func (f *fake) Stop(_ context.Context, plugin, instance string, settings json.RawMessage, force bool) error {
+	return f.note("stop %s %s %s %v", plugin, instance, settings, force)
+}
+
+func (f *fake) Status(_ context.Context, plugin, instance string, settings json.RawMessage) (bool, string, error) {
+	return true, "pid 7", f.note("status %s %s %s", plugin, instance, settings)
+}
+
+func (f *fake) Available(plugin string) (bool, string) {
+	return plugin != "w3svc", "only on Windows"
+}
+
+func (f *fake) Get(module, name string) (core.Resource, bool) {
+	return core.Resource{Value: core.ResDown, Reason: module + " refused"}, name == "tcp.web"
+}
+
+func (f *fake) Set(module, name string, value core.Value, reason string) error {
+	return f.note("set %s %s %s %q", module, name, value, reason)
+}
+
+func (f *fake) Command(module string, verb core.Verb, reason string) error {
+	return f.note("command %s %s %q", module, verb, reason)
+}
+
+func fakeBench(t *testing.T, f *fake, home, src string) *bench {
+	return newBench(t, Options{Applications: f, Resources: f, Modules: f, Home: home}, map[string]string{"bin/start_both.lua": src})
+}
+
+func (f *fake) want(t *testing.T, calls ...string) {
+	t.Helper()
+	if !slices.Equal(f.calls, calls) {
+		t.Errorf("asked for\n%s\nwant\n%s", strings.Join(f.calls, "\n"), strings.Join(calls, "\n"))
+	}
+}
+
+func TestApplication(t *testing.T) {
+	f, home := &fake{}, t.TempDir()
+	b := fakeBench(t, f, home, `
+		local web = application("process", "web")
+		web:start { command = { "httpd", "-p", 80 }, env = { A = "1" }, groups = list {}, extra = {}, ratio = 0.5, timeout = "9s" }
+		local s = web:status()
+		assert(s.up and s.reason == "pid 7")
+		web:stop { timeout = 5 }
+		application("process", "web"):stop { force = true, command = { "x" } }
+		application("systemd"):stop()
+		local ok, why = application("w3svc"):available()
+		assert(ok == false and why == "only on Windows")
+		assert(web:available() == true)
+		print(tostring(web))
+		service("nginx"):start()
+		service("nginx"):stop()
+		service("nginx"):stop { user = true }`)
+	contains(t, b.ok(t), "application web/web\n")
+	set := `{"command":["httpd","-p",80],"env":{"A":"1"},"extra":{},"groups":[],"ratio":0.5}`
+	f.want(t, "start process web/web "+set, "status process web/web "+set, "stop process web/web "+set+" false",
+		`stop process web/web {"command":["x"]} true`, "stop systemd web/systemd  false",
+		`start systemd web/nginx {"unit":"nginx"}`, `stop systemd web/nginx {"unit":"nginx"} false`,
+		`stop systemd web/nginx {"unit":"nginx","user":true} false`)
+
+	// A new host on the same directory is a daemon started again.
+	again := &fake{}
+	fakeBench(t, again, home, `application("process", "web"):stop()`).ok(t)
+	again.want(t, "stop process web/web "+set+" false")
+	info, err := os.Stat(filepath.Join(home, "run", "applications", "web%2Fweb.json"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("settings: %v %v", info, err)
+	}
+}
+
+func TestApplicationErrors(t *testing.T) {
+	for src, want := range map[string]string{
+		"application('process'):strat()":                          "there is no Application:strat",
+		"application('process').start()":                          "start is a method: write app:start(), with a colon",
+		"\napplication('process'):start()":                        "bin/start_both.lua:2: start web/process: broken",
+		"application('process'):stop()":                           "stop web/process: broken",
+		"application('process'):status()":                         "status web/process: broken",
+		"application('process'):start{ command = print }":         "command: a function cannot be a setting",
+		"application('process'):start{ a = { b = { 1, x = 2 } }}": "a.b: a table with both a list and the field x",
+		"application('process'):start{ a = 0/0 }":                 "is no number that can be a setting",
+		"local t = {} t.t = t application('x'):start(t)":          "or one contains itself",
+		"application('process'):start{ 'httpd' }":                 "takes named settings only",
+		"application('process'):stop{ force = 1 }":                "force: expected true or false",
+		"application()": "bad argument #1",
+	} {
+		b := fakeBench(t, &fake{err: errors.New("broken")}, "", src)
+		t.Run(src, func(t *testing.T) { b.fails(t, want) })
+	}
+}
+
+func TestApplicationThatHangs(t *testing.T) {
+	b := fakeBench(t, &fake{block: true}, "", `local ok, err = pcall(function() application("process"):start{ timeout = 0.05 } end)
+		assert(not ok) print(err)`)
+	contains(t, b.ok(t), "start of web/process did not end within 50ms")
+	b = fakeBench(t, &fake{block: true}, "", `application("process"):start()`)
+	b.run.Args.Timeout = 50e6
+	b.fails(t, "bin/start_both.lua did not end within 50ms")
+}
+
+func TestResourceAndModule(t *testing.T) {
+	f := &fake{}
+	fakeBench(t, f, "", `
+		local v, why = resource.get("tcp.web")
+		assert(v == "down" and why == "web refused")
+		assert(resource.get("tcp.no") == nil)
+		resource.set("custom.x", "up", "seen")
+		module.stop("no licence") module.restart() module.stopstart("x")`).ok(t)
+	f.want(t, `set web custom.x up "seen"`, `command web stop "hook start_both: no licence"`,
+		`command web restart "hook start_both"`, `command web stopstart "hook start_both: x"`)
+	fakeBench(t, f, "", `resource.set("custom.x", "maybe")`).fails(t, `"maybe" is no value`)
+	fakeBench(t, &fake{err: errors.New("not allowed")}, "", `resource.set("tcp.x", "up")`).fails(t, "resource.set tcp.x: not allowed")
+	fakeBench(t, &fake{err: errors.New("not allowed")}, "", `module.stop()`).fails(t, "module.stop: not allowed")
+}
+
+func TestServicesPrelude(t *testing.T) {
+	f := &fake{}
+	b := fakeBench(t, f, "", `local s = require("services") s.start() s.stop { force = true }`)
+	b.run.Vars = map[string]string{"SERVICES": "db, web"}
+	b.ok(t)
+	f.want(t, `start systemd web/db {"unit":"db"}`, `start systemd web/web {"unit":"web"}`,
+		`stop systemd web/web {"unit":"web"} true`, `stop systemd web/db {"unit":"db"} true`)
+	b = fakeBench(t, &fake{err: errors.New("busy")}, "", `require("services").stop { names = "a b" }`)
+	b.fails(t, "stop web/b: busy; ", "stop web/a: busy")
+}
+
+func TestFile(t *testing.T) {
+	abs := filepath.Join(t.TempDir(), "abs.txt")
+	b := luaBench(t, fmt.Sprintf(`
+		assert(not file.exists("conf.txt") and file.exists("bin") and not file.exists("no/dir"))
+		file.write("conf.txt", "one") file.write("conf.txt", "two\0three")
+		assert(file.read("conf.txt") == "two\0three")
+		file.remove("conf.txt") file.remove("conf.txt")
+		assert(not file.exists("conf.txt"))
+		file.write(%q, "x")
+		local ok, err = pcall(file.write, "bin", "x")
+		assert(not ok and err:find("is no ordinary file"), err)
+		local ok, err = pcall(file.write, "no/dir", "x")
+		assert(not ok and err:find("no such file"), err)`, abs))
+	if err := os.WriteFile(abs, nil, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	b.ok(t)
+	text, err := os.ReadFile(abs)
+	info, _ := os.Stat(abs)
+	if err != nil || string(text) != "x" || info.Mode().Perm() != 0o640 {
+		t.Errorf("%q %v %v", text, info.Mode(), err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(b.run.Dir, "*.new-*")); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestHTTP(t *testing.T) {
+	hang := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/hang" {
+			<-hang
+		}
+		w.Header().Set("X-Seen", r.Method+" "+r.Host+" "+r.Header.Get("X-Mark"))
+		if r.URL.Path == "/gone" {
+			w.WriteHeader(http.StatusGone)
+		}
+		fmt.Fprint(w, "hello")
+	}))
+	defer s.Close()
+	defer close(hang)
+	b := luaBench(t, `local url = ctx.vars.URL
+		local r = http { url = url .. "/", expect = { 200, 204 }, headers = { ["X-Mark"] = "m", Host = "example.test" } }
+		assert(r.status == 200 and r.body == "hello")
+		assert(r.headers["x-seen"] == "GET example.test m", r.headers["x-seen"])
+		assert(http { url = url .. "/", body = "data" }.headers["x-seen"]:find("POST"))
+		assert(http { url = url .. "/gone" }.status == 410)
+		local ok, err = pcall(http, { url = url .. "/gone", expect = 200 })
+		assert(not ok and err:find("status 410, expected 200"), err)
+		local ok, err = pcall(http, { url = url .. "/hang", timeout = 0.05 })
+		assert(not ok and err:find("did not end within 50ms"), err)`)
+	b.run.Vars = map[string]string{"URL": s.URL}
+	b.ok(t)
+}
+
+func TestTCP(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	b := luaBench(t, `assert(tcp.check(ctx.vars.OPEN) == true)
+		local ok, why = tcp.check(ctx.vars.CLOSED, { timeout = "1s" })
+		assert(ok == false and why:find("refused"), why)
+		tcp.wait(ctx.vars.OPEN, { timeout = "5s" })
+		local ok, err = pcall(tcp.wait, ctx.vars.CLOSED, { timeout = 0.1, every = 0.01 })
+		assert(not ok and err:find("did not end within 100ms.*last attempt: .*refused"), err)`)
+	b.run.Vars = map[string]string{"OPEN": ln.Addr().String(), "CLOSED": closed.Addr().String()}
+	b.ok(t)
+}
