@@ -54,4 +54,5 @@ type Action struct {
 	State    State  // resource state.local
 	Phase    Phase  // resource state.local
 	Reason   string // why, in words
+	Cause    int64  // journal entry of what began this: the Cause of an event; 0 is unknown
 }

@@ -6,6 +6,7 @@ import "fmt"
 func (m *machine) command(ev Event) error {
 	name := m.Module.Name
 	operator := ev.Identity == ""
+	reason := fmt.Sprintf("%s asked for by %s", ev.Verb, asker(ev)) + because(ev.Reason)
 	r, ok := commands[m.activity()][ev.Verb]
 	switch {
 	case ev.Verb == VerbWakeup:
@@ -17,7 +18,7 @@ func (m *machine) command(ev Event) error {
 	case r.how == refuse:
 		return m.refusal(r)
 	case r.how == mark:
-		return m.setDrained(ev.Verb == VerbDrain, asker(ev))
+		return m.setDrained(ev.Verb == VerbDrain, reason)
 	}
 	if operator {
 		m.Failures = nil
@@ -26,10 +27,9 @@ func (m *machine) command(ev Event) error {
 			m.Wanted = Stop
 		}
 	}
-	reason := fmt.Sprintf("%s asked for by %s", ev.Verb, asker(ev)) + because(ev.Reason)
 	switch {
 	case r.how == queue:
-		m.Then = Order{Verb: VerbStart, Reason: reason}
+		m.Then = Order{Verb: VerbStart, Reason: reason, Cause: m.cause}
 	case r.how == forget:
 		m.Then = Order{}
 	case r.how != begin:
@@ -65,7 +65,7 @@ func (m *machine) refusal(r reply) error {
 }
 
 // setDrained notes the wish; settle puts it into effect.
-func (m *machine) setDrained(drained bool, by string) error {
+func (m *machine) setDrained(drained bool, reason string) error {
 	switch {
 	case !m.Module.Shared:
 		return &Refusal{fmt.Sprintf("%s has no virtual address: it has no share of connections to drain", m.Module.Name)}
@@ -74,7 +74,7 @@ func (m *machine) setDrained(drained bool, by string) error {
 	case !drained && !m.Drained:
 		return &Refusal{fmt.Sprintf("%s is not drained on this node", m.Module.Name)}
 	}
-	m.Drained, m.DrainedBy = drained, by
+	m.Drained, m.DrainedBy = drained, Order{Reason: reason, Cause: m.cause}
 	if m.Verb == VerbDrain && !drained {
 		m.unask()
 	}
@@ -84,6 +84,9 @@ func (m *machine) setDrained(drained bool, by string) error {
 // replace puts an order in the place of the plan. A hook or the network that is
 // at work ends first; only force cuts a hook short.
 func (m *machine) replace(o Order) {
+	if o.Cause == 0 {
+		o.Cause = m.cause
+	}
 	m.Plan, m.Then, m.Next = nil, Order{}, o
 	m.Target = Up
 	if o.Verb == VerbStop || o.Verb == VerbForceStop {
@@ -91,6 +94,6 @@ func (m *machine) replace(o Order) {
 	}
 	m.unask()
 	if o.Verb == VerbForceStop && m.Asked.Kind == TaskHook && !m.Asked.Force {
-		m.out = append(m.out, Action{Kind: ActCancel, Reason: o.Reason})
+		m.out = append(m.out, Action{Kind: ActCancel, Reason: o.Reason, Cause: o.Cause})
 	}
 }

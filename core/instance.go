@@ -19,6 +19,7 @@ type Instance struct {
 
 	Verb       Verb   `json:"verb,omitempty"`        // the running transition; empty when settled
 	LastReason string `json:"last_reason,omitempty"` // why the running or the last transition was begun, and what went wrong in it
+	Cause      int64  `json:"cause,omitempty"`       // journal entry of what began it
 	BlockedBy  string `json:"blocked_by,omitempty"`  // what WAIT waits for, in words
 
 	Plan  []Task `json:"plan,omitempty"` // the rest of the running transition
@@ -26,8 +27,8 @@ type Instance struct {
 	Next  Order  `json:"next,omitzero"`  // replaces the plan as soon as Asked is answered
 	Then  Order  `json:"then,omitzero"`  // begun when STOP is reached
 
-	Drained   bool   `json:"drained"`              // wished by an operator: ready, but no share of the connections
-	DrainedBy string `json:"drained_by,omitempty"` // who drained or undrained last
+	Drained   bool  `json:"drained"`             // wished by an operator: ready, but no share of the connections
+	DrainedBy Order `json:"drained_by,omitzero"` // the wish to drain or undrain that was last
 
 	Share    ShareState `json:"share,omitempty"`    //
 	Network  bool       `json:"network"`            // addresses and filter were asked for
@@ -52,6 +53,7 @@ const (
 type Order struct {
 	Verb   Verb   `json:"verb,omitempty"`
 	Reason string `json:"reason,omitempty"`
+	Cause  int64  `json:"cause,omitempty"` // journal entry of what asked for it
 	Leave  bool   `json:"leave,omitempty"` // hand the share over by plan first, instead of withdrawing at once
 	Nice   bool   `json:"nice,omitempty"`  // call stop hooks without force first
 }

@@ -18,4 +18,5 @@ type Resource struct {
 	Value  Value     `json:"value"`            //
 	Reason string    `json:"reason,omitempty"` // in words: what was seen
 	Since  time.Time `json:"since"`            // when the value last changed
+	Cause  int64     `json:"cause,omitempty"`  // journal entry that tells of it; 0 is none
 }

@@ -14,7 +14,7 @@ func Step(in Instance, ev Event) (Instance, []Action, error) {
 	if in.Module.Mode != Farm && in.Module.Mode != Light {
 		return in, nil, fmt.Errorf("run module %s: mode %q is not available in this version: use farm or light", in.Module.Name, in.Module.Mode)
 	}
-	m := &machine{Instance: in.clone(), now: ev.At}
+	m := &machine{Instance: in.clone(), now: ev.At, cause: ev.Cause}
 	if err := m.handle(ev); err != nil {
 		return in, nil, err
 	}
@@ -28,9 +28,10 @@ func Step(in Instance, ev Event) (Instance, []Action, error) {
 // machine is an instance while one step is worked out.
 type machine struct {
 	Instance
-	now time.Time
-	out []Action
-	err error // a plan that broke the table of transitions: a fault of this package
+	now   time.Time
+	cause int64 // of the event
+	out   []Action
+	err   error // a plan that broke the table of transitions: a fault of this package
 }
 
 func (m *machine) handle(ev Event) error {
@@ -44,6 +45,7 @@ func (m *machine) handle(ev Event) error {
 	case EventShare:
 		return m.shareAnswered(ev)
 	case EventResource:
+		ev.Resource.Cause = ev.Cause
 		m.resourceChanged(ev.Resource)
 		return nil
 	case EventTimer:
@@ -83,7 +85,7 @@ func (m *machine) advance() {
 
 // begin makes the plan of an order.
 func (m *machine) begin(o Order) {
-	m.Verb, m.LastReason, m.BlockedBy = o.Verb, o.Reason, ""
+	m.Verb, m.LastReason, m.Cause, m.BlockedBy = o.Verb, o.Reason, o.Cause, ""
 	m.Target = Up
 	switch {
 	case m.State == Stop:
@@ -123,7 +125,7 @@ func (m *machine) settle() bool {
 		m.Verb, m.Plan = VerbUndrain, []Task{share(ShareUndrain)}
 	}
 	if m.Verb != "" {
-		m.LastReason = fmt.Sprintf("%s asked for by %s", m.Verb, m.DrainedBy)
+		m.LastReason, m.Cause = m.DrainedBy.Reason, m.DrainedBy.Cause
 		return true
 	}
 	return m.react()
@@ -133,7 +135,7 @@ func (m *machine) settle() bool {
 func (m *machine) perform(t Task) {
 	switch t.Kind {
 	case TaskEnter:
-		m.enter(status{t.To, t.Phase}, m.LastReason)
+		m.enter(status{t.To, t.Phase}, m.LastReason, m.Cause)
 	case TaskGate:
 		m.passGate()
 	case TaskChecks:
@@ -170,7 +172,7 @@ func (m *machine) callHook(t Task) {
 
 func (m *machine) emit(a Action) {
 	if a.Reason == "" {
-		a.Reason = m.LastReason
+		a.Reason, a.Cause = m.LastReason, m.Cause
 	}
 	m.out = append(m.out, a)
 }
@@ -181,7 +183,7 @@ func (m *machine) ask(t Task, a Action) {
 }
 
 // enter changes the state, if the table allows it.
-func (m *machine) enter(to status, reason string) {
+func (m *machine) enter(to status, reason string, cause int64) {
 	from := status{m.State, m.Phase}
 	if from == to {
 		return
@@ -195,7 +197,7 @@ func (m *machine) enter(to status, reason string) {
 	if to == (status{Up, Ready}) {
 		value = ResUp
 	}
-	m.emit(Action{Kind: ActResource, State: to.State, Phase: to.Phase, Reason: reason,
+	m.emit(Action{Kind: ActResource, State: to.State, Phase: to.Phase, Reason: reason, Cause: cause,
 		Resource: Resource{Name: "state.local", Value: value, Reason: to.String(), Since: m.now}})
 }
 

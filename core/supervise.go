@@ -13,9 +13,13 @@ var severity = []Verb{VerbStop, VerbWait, VerbStopStart, VerbRestart}
 // resourceChanged notes what a checker says. Results of checks that do not run
 // are too late and are ignored.
 func (m *machine) resourceChanged(r Resource) {
-	for _, c := range m.Module.Checks {
-		if c.Resource == r.Name && !slices.Contains(m.Checking, c.When) {
-			return
+	if !m.Observes(r.Name) {
+		return
+	}
+	if r.Since.IsZero() {
+		r.Since = m.now
+		if old, ok := m.Resources[r.Name]; ok && old.Value == r.Value {
+			r.Since = old.Since
 		}
 	}
 	m.Resources[r.Name] = r
@@ -47,13 +51,14 @@ func (m *machine) switchChecks(t Task) {
 // a dead checker must not keep an application down.
 func (m *machine) gateOpens() bool {
 	var missing, down string
+	var cause int64
 	for _, c := range m.Module.Checks {
 		if c.When != WhenPre || c.Action != VerbWait {
 			continue
 		}
 		switch r := m.Resources[c.Resource]; {
 		case r.Value == ResDown && down == "":
-			down = r.Name + " is down" + because(r.Reason)
+			down, cause = r.Name+" is down"+because(r.Reason), r.Cause
 		case r.Value == ResInit && missing == "":
 			missing = r.Name + " has no result yet"
 		}
@@ -61,11 +66,11 @@ func (m *machine) gateOpens() bool {
 	switch {
 	case down != "":
 		m.BlockedBy = down
-		m.enter(status{Wait, NotReady}, down)
+		m.enter(status{Wait, NotReady}, down, cause)
 		return false
 	case missing != "":
 		m.BlockedBy = missing
-		m.enter(status{Wait, Transient}, missing)
+		m.enter(status{Wait, Transient}, missing, m.Cause)
 		return false
 	}
 	return true
@@ -75,13 +80,13 @@ func (m *machine) gateOpens() bool {
 func (m *machine) passGate() {
 	if m.Phase == NotReady {
 		name, _, _ := strings.Cut(m.BlockedBy, " ")
-		m.LastReason = "woke up: " + name + " is no longer down"
+		m.LastReason, m.Cause = "woke up: "+name+" is no longer down", m.cause
 	}
 	if m.Verb == VerbWait {
 		m.Verb = VerbStart
 	}
 	m.BlockedBy = ""
-	m.enter(status{Wait, Transient}, m.LastReason)
+	m.enter(status{Wait, Transient}, m.LastReason, m.Cause)
 }
 
 // worst finds the running check whose resource is down and whose action weighs
@@ -111,7 +116,7 @@ func (m *machine) react() bool {
 		return false
 	}
 	r := m.Resources[c.Resource]
-	m.automatic(Order{Verb: c.Action, Reason: r.Name + " was down" + because(r.Reason), Nice: true})
+	m.automatic(Order{Verb: c.Action, Reason: r.Name + " was down" + because(r.Reason), Cause: r.Cause, Nice: true})
 	return true
 }
 
@@ -155,4 +160,15 @@ func (m *machine) limit() string {
 	default:
 		return fmt.Sprintf("after %d automatic restarts within %s", n, m.Module.LoopInterval)
 	}
+}
+
+// Observes reports whether news of a resource count now: its check runs, or no
+// check of the module is responsible for it.
+func (in Instance) Observes(resource string) bool {
+	for _, c := range in.Module.Checks {
+		if c.Resource == resource {
+			return slices.Contains(in.Checking, c.When)
+		}
+	}
+	return true
 }

@@ -66,13 +66,12 @@ type reply struct {
 type how int
 
 const (
-	refuse  how = iota
-	begin       // take the place of the plan, if there is one
-	merge       // what is asked for happens already
-	queue       // start when STOP is reached
-	forget      // do not start when STOP is reached
-	mark        // note Drained; put into effect when settled
-	unknown     // no such command
+	refuse how = iota
+	begin      // take the place of the plan, if there is one
+	merge      // what is asked for happens already
+	queue      // start when STOP is reached
+	forget     // do not start when STOP is reached
+	mark       // note Drained; put into effect when settled
 )
 
 var (
