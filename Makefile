@@ -1,0 +1,68 @@
+# `make` lists what can be done. Continuous integration calls nothing else.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+export CGO_ENABLED := 0
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## bin/orchestrator for this machine, and the module archives in dist/modules
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/orchestrator ./cmd/orchestrator
+	@bin/orchestrator module archives dist/modules
+
+.PHONY: cross
+cross: ## the static binaries for all platforms, in dist/
+	GOOS=linux   GOARCH=amd64 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o dist/orchestrator-linux-amd64 ./cmd/orchestrator
+	GOOS=linux   GOARCH=arm64 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o dist/orchestrator-linux-arm64 ./cmd/orchestrator
+	GOOS=windows GOARCH=amd64 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o dist/orchestrator-windows-amd64.exe ./cmd/orchestrator
+
+.PHONY: demo
+demo: build root ## a farm of three servers in network namespaces loses one, and another (JSON=1: as one JSON document)
+	@bin/orchestrator lab demo $(if $(JSON),--json)
+
+.PHONY: test
+test: root deps check cross ## everything, as root, with the network tests
+	$(GO) test -timeout 20m ./...
+
+.PHONY: check
+check: ## format, vet (Linux and Windows), staticcheck
+	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "gofmt would change:"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+	GOOS=windows $(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+.PHONY: bench
+bench: build root deps ## the figures of docs/benchmarks.md, measured on this machine
+	$(GO) run ./core/lab/bench -program bin/orchestrator -json dist/bench.json -table docs/benchmarks.md
+
+.PHONY: update
+update: ## rewrite golden files and scenarios; review the diff
+	UPDATE=1 $(GO) test ./core/config ./core/hook ./cmd/orchestrator
+	$(GO) test ./core/simtest -rewrite
+	$(GO) test ./core/lab/demo -update
+
+.PHONY: generate
+generate: ## the protocol's Go code (protoc) and the packet filter's objects (clang 14)
+	$(GO) generate ./sdk/... ./plugins/...
+
+.PHONY: root
+root:
+	@test "$$(id -u)" = 0 || { echo "this needs root: network namespaces and packet filters are made; try: sudo make $(MAKECMDGOALS)"; exit 1; }
+
+# What the tests use besides Go: a real nginx.
+PACKAGES := nginx-light:nginx
+
+.PHONY: deps
+deps:
+	@missing=; for p in $(PACKAGES); do PATH=$$PATH:/usr/sbin command -v $${p#*:} >/dev/null || missing="$$missing $${p%%:*}"; done; \
+	test -z "$$missing" || { \
+	  command -v apt-get >/dev/null || { echo "please install:$$missing"; exit 1; }; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; }
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin dist

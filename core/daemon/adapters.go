@@ -1,0 +1,82 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/journal"
+	"github.com/orchestrator-ha/orchestrator/core/pluginhost"
+	"github.com/orchestrator-ha/orchestrator/core/runner"
+	"github.com/orchestrator-ha/orchestrator/sdk"
+)
+
+// applications lets hooks reach application plugins.
+type applications struct{ host *pluginhost.Host }
+
+func (a applications) Start(ctx context.Context, plugin, instance string, settings json.RawMessage) error {
+	return a.host.Application(plugin).Start(ctx, sdk.AppRequest{Instance: instance, Settings: settings})
+}
+
+func (a applications) Stop(ctx context.Context, plugin, instance string, settings json.RawMessage, force bool) error {
+	return a.host.Application(plugin).Stop(ctx, sdk.AppRequest{Instance: instance, Settings: settings, Force: force})
+}
+
+func (a applications) Status(ctx context.Context, plugin, instance string, settings json.RawMessage) (bool, string, error) {
+	r := a.host.Application(plugin).Status(ctx, sdk.AppRequest{Instance: instance, Settings: settings})
+	if r.Status == sdk.StatusUnknown {
+		return false, r.Reason, fmt.Errorf("ask %s for %s: %s", plugin, instance, r.Reason)
+	}
+	return r.Status == sdk.StatusUp, r.Reason, nil
+}
+
+func (a applications) Available(plugin string) (bool, string) {
+	return a.host.Application(plugin).Available(context.Background())
+}
+
+// resources lets hooks read and publish resources.
+type resources struct{ d *Daemon }
+
+func (r resources) Get(name, resource string) (core.Resource, bool) {
+	m, err := r.d.module(name)
+	if err != nil {
+		return core.Resource{}, false
+	}
+	res, ok := m.runner.Snapshot().Resources[resource]
+	return res, ok
+}
+
+func (r resources) Set(name, resource string, value core.Value, reason string) error {
+	if !strings.HasPrefix(resource, "custom.") {
+		return fmt.Errorf("resource %q cannot be set: only those of class custom can, e.g. custom.%s", resource, resource)
+	}
+	m, err := r.d.module(name)
+	if err != nil {
+		return err
+	}
+	m.runner.Post(core.Event{Kind: core.EventResource, Resource: core.Resource{Name: resource, Value: value, Reason: reason}})
+	return nil
+}
+
+// commands lets hooks give orders to their module.
+type commands struct{ d *Daemon }
+
+func (c commands) Command(name string, verb core.Verb, reason string) error {
+	m, err := c.d.module(name)
+	if err != nil {
+		return err
+	}
+	m.runner.Post(core.Event{Kind: core.EventCommand, Verb: verb, Identity: "hook", Reason: reason})
+	return nil
+}
+
+// records lets runners write the journal.
+type records struct{ j *journal.Journal }
+
+func (r records) Append(rec runner.Record) (int64, error) {
+	return r.j.Append(journal.Entry{
+		Time: rec.Time, Module: rec.Module, Kind: rec.Kind, Level: rec.Level, Text: rec.Text, Data: rec.Data, Cause: rec.Cause,
+	})
+}

@@ -1,0 +1,75 @@
+package daemon
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/check"
+	"github.com/orchestrator-ha/orchestrator/sdk"
+)
+
+// scanInterval is how often the process list is looked through for new
+// processes; that a known one ends is seen at once.
+const scanInterval = time.Second
+
+// failures in a row until a TCP check is down: one lost packet is no failure.
+const tcpFall = 2
+
+// resource hands a check's result to its module.
+func (d *Daemon) resource(name string, r core.Resource) {
+	mod, err := d.module(name)
+	if err != nil {
+		return
+	}
+	mod.runner.Post(core.Event{Kind: core.EventResource, Resource: r})
+}
+
+// check starts or stops the checks of one part of the module's life.
+func (mod *module) check(when core.When, start bool) {
+	mod.mu.Lock()
+	mod.checking = slices.DeleteFunc(mod.checking, func(w core.When) bool { return w == when })
+	if start {
+		mod.checking = append(mod.checking, when)
+	}
+	specs := mod.specs(mod.checking)
+	mod.mu.Unlock()
+	if err := mod.m.d.checks.Set(mod.conf.Name, specs); err != nil {
+		mod.m.log.Error("set the checks", "module", mod.conf.Name, "error", err)
+	}
+}
+
+// specs are the checks that run during the given parts.
+func (mod *module) specs(parts []core.When) []check.Spec {
+	var list []check.Spec
+	for _, c := range mod.conf.TCPChecks {
+		if slices.Contains(parts, c.When) {
+			list = append(list, check.Spec{
+				Resource: c.Resource(), Plugin: "tcp", Interval: c.Interval, Timeout: c.Timeout, Rise: 1, Fall: tcpFall,
+				Settings: encode(map[string]any{"addr": c.Addr.String(), "port": c.Port, "timeout": sdk.Duration(c.Timeout)}),
+			})
+		}
+	}
+	for _, c := range mod.conf.Procs {
+		if slices.Contains(parts, c.When) {
+			list = append(list, check.Spec{
+				Resource: c.Resource(), Plugin: "process", Interval: min(scanInterval, c.Poll), Rise: 1, Fall: 1,
+				Settings: encode(map[string]any{
+					"name": c.Name, "nameregex": c.NameRegex, "argregex": c.ArgRegex,
+					"atleast": c.AtLeast, "atmax": c.AtMost, "service": c.Service,
+				}),
+			})
+		}
+	}
+	return list
+}
+
+// encode makes JSON of values that can always be encoded.
+func encode(v map[string]any) json.RawMessage {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // only strings, numbers and booleans come here
+	}
+	return raw
+}

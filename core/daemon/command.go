@@ -1,0 +1,182 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/cluster"
+	"github.com/orchestrator-ha/orchestrator/core/control"
+	"github.com/orchestrator-ha/orchestrator/core/share"
+)
+
+// remoteTime is added to what a command may take, for the way there and back.
+const remoteTime = 5 * time.Second
+
+// order is a verb for a module on its way to another node.
+type order struct {
+	Module string           `json:"module"`
+	Verb   core.Verb        `json:"verb"`
+	By     string           `json:"by"`
+	Wait   control.Duration `json:"wait"`
+}
+
+// handlers registers what other nodes may ask of this one.
+func (m *member) handlers() {
+	m.cluster.Handle("share", func(_ context.Context, from core.NodeID, payload []byte) ([]byte, error) {
+		var l letter
+		if err := json.Unmarshal(payload, &l); err != nil {
+			return nil, fmt.Errorf("read a share message: %w", err)
+		}
+		m.mu.Lock()
+		mod := m.modules[l.Module]
+		m.mu.Unlock()
+		if mod != nil && mod.sharing != nil {
+			mod.sharing.put(share.Received{From: from, Message: l.Message})
+		}
+		return nil, nil
+	})
+	m.cluster.Handle("order", func(ctx context.Context, _ core.NodeID, payload []byte) ([]byte, error) {
+		var o order
+		if err := json.Unmarshal(payload, &o); err != nil {
+			return nil, fmt.Errorf("read an order: %w", err)
+		}
+		return json.Marshal(m.obey(ctx, o))
+	})
+	m.cluster.Handle("status", func(ctx context.Context, _ core.NodeID, payload []byte) ([]byte, error) {
+		return json.Marshal(m.localStatus(ctx, string(payload)))
+	})
+	m.cluster.Handle("leave", func(_ context.Context, from core.NodeID, payload []byte) ([]byte, error) {
+		return nil, m.removeNode(from, string(payload))
+	})
+}
+
+// Do carries out a verb on the nodes that are asked for, side by side; a
+// restart goes from node to node, so that the service stays.
+func (d *Daemon) Do(ctx context.Context, by, name string, verb core.Verb, r control.VerbRequest) (control.Outcome, error) {
+	mod, err := d.module(name)
+	if err != nil {
+		return control.Outcome{}, err
+	}
+	m := mod.m
+	nodes, err := m.chosen(r.Nodes)
+	if err != nil {
+		return control.Outcome{}, err
+	}
+	if verb == core.VerbDrain && len(r.Nodes) == 0 && len(nodes) > 1 {
+		return control.Outcome{}, &control.Refusal{Kind: control.ErrInput, Text: "drain wants to know which node: --node NAME; all at once would leave nobody to serve"}
+	}
+	o := order{Module: name, Verb: verb, By: by, Wait: r.Wait}
+	out := control.Outcome{Nodes: make([]control.NodeOutcome, len(nodes))}
+	var all sync.WaitGroup
+	for i, n := range nodes {
+		one := func() { out.Nodes[i] = m.send(ctx, n, o) }
+		if verb == core.VerbRestart || verb == core.VerbStopStart {
+			one()
+		} else {
+			all.Go(one)
+		}
+	}
+	all.Wait()
+	failed := 0
+	for _, n := range out.Nodes {
+		if !n.OK {
+			failed++
+		}
+	}
+	out.Text = fmt.Sprintf("%s of %s on %d of %d nodes", verb, name, len(nodes)-failed, len(nodes))
+	return out, nil
+}
+
+// chosen finds nodes by name; none means all.
+func (m *member) chosen(names []string) ([]cluster.Node, error) {
+	conf := m.settings()
+	if len(names) == 0 {
+		return conf.Nodes, nil
+	}
+	var list []cluster.Node
+	for _, name := range names {
+		n, ok := conf.NodeNamed(name)
+		if !ok {
+			var known []string
+			for _, k := range conf.Nodes {
+				known = append(known, k.Name)
+			}
+			return nil, &control.Refusal{Kind: control.ErrNotFound, Text: fmt.Sprintf("there is no node %q in the cluster; nodes: %s", name, strings.Join(known, ", "))}
+		}
+		if !slices.ContainsFunc(list, func(x cluster.Node) bool { return x.Number == n.Number }) {
+			list = append(list, n)
+		}
+	}
+	return list, nil
+}
+
+// send has one node obey.
+func (m *member) send(ctx context.Context, n cluster.Node, o order) control.NodeOutcome {
+	if n.Number == m.id.Node.Number {
+		return m.obey(ctx, o)
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(o.Wait)+remoteTime)
+	defer cancel()
+	payload, err := json.Marshal(o)
+	if err != nil {
+		return control.NodeOutcome{Node: n.Name, Text: err.Error()}
+	}
+	raw, err := m.cluster.Call(ctx, n.Number, "order", payload)
+	var out control.NodeOutcome
+	if err == nil {
+		err = json.Unmarshal(raw, &out)
+	}
+	if err != nil {
+		return control.NodeOutcome{Node: n.Name, Text: "the node cannot be asked: " + err.Error()}
+	}
+	return out
+}
+
+// obey carries out an order on this node.
+func (m *member) obey(ctx context.Context, o order) control.NodeOutcome {
+	out := control.NodeOutcome{Node: m.name(m.id.Node.Number)}
+	mod, err := m.d.module(o.Module)
+	if err != nil {
+		out.Text = err.Error()
+		return out
+	}
+	if err := mod.runner.Command(ctx, o.Verb, "", o.By); err != nil {
+		out.Text = err.Error()
+		out.State = mod.runner.Snapshot().Status()
+		return out
+	}
+	out.OK = true
+	in := mod.runner.Snapshot()
+	if o.Wait > 0 {
+		wait, cancel := context.WithTimeout(ctx, time.Duration(o.Wait))
+		defer cancel()
+		if in, err = mod.runner.WaitSettled(wait); err != nil {
+			out.OK, out.Text = false, "still under way: "+in.Status()
+		} else {
+			out.OK, out.Text = judge(o.Verb, in)
+		}
+	}
+	out.State = in.Status()
+	return out
+}
+
+// judge says whether a module has come to where a verb leads.
+func judge(verb core.Verb, in core.Instance) (bool, string) {
+	want := map[core.Verb]core.State{
+		core.VerbStart: core.Up, core.VerbRestart: core.Up, core.VerbStopStart: core.Up,
+		core.VerbStop: core.Stop, core.VerbForceStop: core.Stop,
+	}
+	switch target, known := want[verb]; {
+	case known && in.State != target:
+		return false, strings.Join(slices.DeleteFunc([]string{in.LastReason, in.BlockedBy}, func(s string) bool { return s == "" }), "; ")
+	case verb == core.VerbDrain && !in.Drained:
+		return false, in.LastReason
+	}
+	return true, ""
+}

@@ -1,0 +1,275 @@
+package daemon
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/heartbeat"
+	"github.com/orchestrator-ha/orchestrator/core/share"
+)
+
+// heartInbox takes events from the heartbeat's thread without ever making it
+// wait.
+type heartInbox struct {
+	mu     sync.Mutex
+	events []heartbeat.Event
+	signal chan struct{}
+}
+
+func newHeartInbox() *heartInbox { return &heartInbox{signal: make(chan struct{}, 1)} }
+
+func (b *heartInbox) put(e heartbeat.Event) {
+	b.mu.Lock()
+	b.events = append(b.events, e)
+	b.mu.Unlock()
+	select {
+	case b.signal <- struct{}{}:
+	default:
+	}
+}
+
+func (b *heartInbox) take() []heartbeat.Event {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	events := b.events
+	b.events = nil
+	return events
+}
+
+// heartEvents acts upon what the heartbeat finds out.
+func (m *member) heartEvents(inbox *heartInbox) {
+	for {
+		select {
+		case <-m.ctx.Done():
+			return
+		case <-inbox.signal:
+		}
+		for _, e := range inbox.take() {
+			m.heartEvent(e)
+		}
+	}
+}
+
+func (m *member) heartEvent(e heartbeat.Event) {
+	switch e.Kind {
+	case heartbeat.Up:
+		m.noteMember("info", fmt.Sprintf("%s is heard%s.", m.name(e.Node), map[bool]string{false: " again", true: ""}[e.First]), e)
+		m.cluster.Nudge(e.Node)
+	case heartbeat.Lost:
+		id := m.noteMember("warn", fmt.Sprintf("%s was declared lost: %s.", m.name(e.Node), e.Evidence), e)
+		m.digests.forget(e.Node)
+		m.tell(share.PeerLost{Node: e.Node, HostAlive: e.Host == heartbeat.HostAnswers || e.ProcessDead, Evidence: e.Evidence}, id)
+	case heartbeat.Goodbye:
+		id := m.noteMember("info", m.name(e.Node)+" said goodbye.", e)
+		m.digests.forget(e.Node)
+		m.tell(share.PeerLost{Node: e.Node, Evidence: "it said goodbye"}, id)
+	case heartbeat.HostGone:
+		id := m.noteMember("warn", fmt.Sprintf("%s's host does not answer any more: %s.", m.name(e.Node), e.Evidence), e)
+		m.tell(share.HostGone{Node: e.Node}, id)
+	case heartbeat.Digest:
+		m.digest(e.Node, e.Payload)
+	case heartbeat.LeaseLapsed:
+		id := m.noteMember("warn", "This node was late with its own heartbeats, so its lease ran out: "+e.Evidence+".", e)
+		m.lapse(id, e.Evidence)
+	case heartbeat.Suspect, heartbeat.Trusted, heartbeat.SelfLate, heartbeat.HostBack:
+		m.log.Debug("heartbeat", "event", e.Kind, "node", e.Node, "evidence", e.Evidence)
+	}
+}
+
+func (m *member) noteMember(level, text string, e heartbeat.Event) int64 {
+	return m.d.note("member", level, text, map[string]any{"event": e.Kind, "node": e.Node, "host": e.Host}, 0)
+}
+
+// tell hands an input to the share machines of all modules. cause is the
+// journal entry of what happened.
+func (m *member) tell(in share.Input, cause int64) {
+	for _, mod := range m.all() {
+		if mod.sharing != nil {
+			mod.cause.Store(cause)
+			mod.sharing.put(in)
+		}
+	}
+}
+
+// lapse tells the share machines that the lease ran out. It is renewed again
+// when all of them have found out where they stand.
+func (m *member) lapse(cause int64, reason string) {
+	m.mu.Lock()
+	m.lapsed = map[string]bool{}
+	for name, mod := range m.modules {
+		if mod.sharing != nil {
+			m.lapsed[name] = true
+		}
+	}
+	none := len(m.lapsed) == 0
+	m.mu.Unlock()
+	if none {
+		m.heart.Resume()
+		return
+	}
+	m.tell(share.Lapsed{Reason: reason}, cause)
+}
+
+// resumed notes that a module's share machine may serve again.
+func (m *member) resumed(module string) {
+	m.mu.Lock()
+	delete(m.lapsed, module)
+	last := m.lapsed != nil && len(m.lapsed) == 0
+	if last {
+		m.lapsed = nil
+	}
+	m.mu.Unlock()
+	if last {
+		m.heart.Resume()
+	}
+}
+
+// digest takes what another node's heartbeat says of its modules.
+func (m *member) digest(n core.NodeID, payload []byte) {
+	m.digests.hear(n, payload)
+	for _, mod := range m.all() {
+		if mod.sharing != nil {
+			mod.sharing.put(share.PeerDigest{Node: n, Digest: m.digests.of(n, mod.conf.Name)})
+		}
+	}
+}
+
+// publish puts a module's digest into this node's heartbeat.
+func (m *member) publish(module string, d share.Digest) {
+	if err := m.heart.SetDigest(m.digests.own(module, d)); err != nil {
+		m.log.Error("change the heartbeat's digest", "error", err)
+	}
+}
+
+// digests keeps what all nodes say of their modules, and encodes this node's
+// own: per module 21 bytes, so that 32 modules fit a packet.
+type digests struct {
+	mu    *sync.Mutex
+	mine  map[uint32]share.Digest
+	peers map[core.NodeID]map[uint32]share.Digest
+}
+
+const digestSize = 4 + 1 + 8 + 8
+
+func newDigests() digests {
+	return digests{&sync.Mutex{}, map[uint32]share.Digest{}, map[core.NodeID]map[uint32]share.Digest{}}
+}
+
+// moduleTag stands for a module's name in heartbeats.
+func moduleTag(name string) uint32 {
+	h := fnv.New32a()
+	h.Write([]byte(name))
+	return h.Sum32()
+}
+
+func (s digests) own(module string, d share.Digest) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d == (share.Digest{}) {
+		delete(s.mine, moduleTag(module))
+	} else {
+		s.mine[moduleTag(module)] = d
+	}
+	var b []byte
+	for _, tag := range slices.Sorted(maps.Keys(s.mine)) {
+		d := s.mine[tag]
+		var flags byte
+		for i, f := range []bool{d.Present, d.Ready, d.Draining} {
+			if f {
+				flags |= 1 << i
+			}
+		}
+		b = binary.BigEndian.AppendUint32(b, tag)
+		b = append(b, flags)
+		b = binary.BigEndian.AppendUint64(b, uint64(d.Epoch))
+		b = binary.BigEndian.AppendUint64(b, d.Failed)
+	}
+	return b
+}
+
+func (s digests) hear(n core.NodeID, b []byte) {
+	heard := map[uint32]share.Digest{}
+	for ; len(b) >= digestSize; b = b[digestSize:] {
+		heard[binary.BigEndian.Uint32(b)] = share.Digest{
+			Present: b[4]&1 != 0, Ready: b[4]&2 != 0, Draining: b[4]&4 != 0,
+			Epoch: share.Epoch(binary.BigEndian.Uint64(b[5:])), Failed: binary.BigEndian.Uint64(b[13:]),
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.peers[n] = heard
+}
+
+func (s digests) forget(n core.NodeID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.peers, n)
+}
+
+func (s digests) of(n core.NodeID, module string) share.Digest {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.peers[n][moduleTag(module)]
+}
+
+// heard lists the nodes whose heartbeat has said something.
+func (s digests) heard() []core.NodeID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []core.NodeID
+	for n := range s.peers {
+		list = append(list, n)
+	}
+	return list
+}
+
+// lease carries the newest lease from the heartbeat's thread to the filter
+// without making the thread wait.
+type lease struct {
+	filter interface{ Renew(deadline uint64) error }
+	log    *slog.Logger
+	mu     sync.Mutex
+	latest uint64
+	signal chan struct{}
+}
+
+func newLease(f interface{ Renew(uint64) error }, log *slog.Logger) *lease {
+	return &lease{filter: f, log: log, signal: make(chan struct{}, 1)}
+}
+
+// until is called with each heartbeat.
+func (l *lease) until(deadline uint64) {
+	l.mu.Lock()
+	l.latest = deadline
+	l.mu.Unlock()
+	select {
+	case l.signal <- struct{}{}:
+	default:
+	}
+}
+
+func (l *lease) run(ctx context.Context) {
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.signal:
+		}
+		l.mu.Lock()
+		deadline := l.latest
+		l.mu.Unlock()
+		err := l.filter.Renew(deadline)
+		if (err != nil) != failing {
+			failing = err != nil
+			l.log.Debug("renew the lease", "error", err)
+		}
+	}
+}

@@ -1,0 +1,262 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/catalog"
+	"github.com/orchestrator-ha/orchestrator/core/config"
+	"github.com/orchestrator-ha/orchestrator/core/control"
+	"github.com/orchestrator-ha/orchestrator/core/runner"
+	"github.com/orchestrator-ha/orchestrator/core/share"
+	"github.com/orchestrator-ha/orchestrator/core/vip"
+	"github.com/orchestrator-ha/orchestrator/sdk"
+)
+
+// module is one installed module on this node.
+type module struct {
+	m        *member
+	conf     *config.Module
+	head     catalog.Head
+	dir      string // the active copy: hooks run from here
+	runner   *runner.Runner
+	sharing  *sharing      // nil without a virtual address
+	cause    atomic.Int64  // journal entry of what the share machine acts upon now
+	saved    atomic.Value  // core.State last saved as wanted
+	frozen   atomic.Bool   // the daemon ends: what is wanted stays as it is
+	mu       sync.Mutex    // guards what follows
+	checking []core.When   // the checks that run
+	cancel   func()        // ends the hook that runs
+	held     []heldAddress // virtual addresses on this node
+}
+
+type heldAddress struct {
+	on   vip.Interface
+	addr config.Address
+}
+
+// newModule makes a module of what the catalog holds, without starting it.
+func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *module {
+	mod := &module{m: m, conf: conf, head: item.Head, dir: dir}
+	if len(conf.Interfaces) > 0 {
+		self := m.id.Node.Number
+		machine := share.NewMachine(self, m.name, mod.weights(), share.Timing{})
+		mod.sharing = newSharing(m.d.ctx, conf.Name, machine, mod.ports(), m.log)
+		for _, n := range m.digests.heard() {
+			mod.sharing.put(share.PeerDigest{Node: n, Digest: m.digests.of(n, conf.Name)})
+		}
+	}
+	mod.saved.Store(core.Stop)
+	mod.runner = runner.New(runner.Options{
+		Instance: core.New(conf.Core()), Effects: mod, Journal: records{m.d.journal}, Log: m.log, Persist: mod.persist,
+	})
+	return mod
+}
+
+// weights are the configured powers by group; nodes not named have 1.
+func (mod *module) weights() map[string]share.Weights {
+	all := map[string]share.Weights{}
+	for _, g := range mod.conf.Groups {
+		w := share.Weights{}
+		for _, n := range mod.m.settings().Nodes {
+			w[n.Number] = 1
+			for _, h := range g.Hosts {
+				if h.Name == n.Name {
+					w[n.Number] = uint32(h.Power)
+				}
+			}
+		}
+		all[g.Name] = w
+	}
+	return all
+}
+
+// reweigh takes over the cluster's nodes after a change.
+func (mod *module) reweigh() {
+	if mod.sharing != nil {
+		mod.sharing.put(share.Weighed{Weights: mod.weights()})
+	}
+}
+
+func (mod *module) ports() ports {
+	m, name := mod.m, mod.conf.Name
+	return ports{
+		send:     func(to core.NodeID, payload []byte) error { return m.cluster.Send(to, "share", payload) },
+		publish:  m.publish,
+		announce: mod.announce,
+		resumed:  m.resumed,
+		note: func(text string) {
+			m.d.noteModule(name, "share", "info", text+".", nil, mod.cause.Load())
+		},
+		setTable: m.d.filter.SetTable,
+		count: func(ctx context.Context) (map[string][]uint32, error) {
+			return m.d.filter.Sockets(ctx, name)
+		},
+	}
+}
+
+// announce tells the network that the module's addresses are reached here.
+func (mod *module) announce(reason string) {
+	mod.mu.Lock()
+	defer mod.mu.Unlock()
+	for _, h := range mod.held {
+		mod.m.d.speaker.Announce(vip.Target{Index: h.on.Index, Addr: h.addr.Addr, MAC: h.on.MAC})
+	}
+	mod.m.log.Debug("announce the virtual addresses", "module", mod.conf.Name, "reason", reason)
+}
+
+// close ends the module's loops; what runs goes on running.
+func (mod *module) close() {
+	mod.runner.Close()
+	mod.m.d.checks.Set(mod.conf.Name, nil)
+	if mod.sharing != nil {
+		mod.sharing.close()
+		mod.m.publish(mod.conf.Name, share.Digest{})
+		mod.m.resumed(mod.conf.Name)
+	}
+}
+
+// wish is what is kept of a module's state over a restart of the daemon.
+type wish struct {
+	Wanted core.State `json:"wanted"`
+}
+
+// persist saves what the operator wants of the module.
+func (mod *module) persist(in core.Instance) {
+	if mod.frozen.Load() || mod.saved.Load() == in.Wanted {
+		return
+	}
+	raw, err := json.Marshal(wish{in.Wanted})
+	if err == nil {
+		err = replaceFile(mod.m.d.path("state", mod.conf.Name+".json"), raw)
+	}
+	if err != nil {
+		mod.m.log.Error("save the wanted state", "module", mod.conf.Name, "error", err)
+		return
+	}
+	mod.saved.Store(in.Wanted)
+}
+
+// wanted is what was saved last.
+func (m *member) wanted(name string) core.State {
+	var w wish
+	raw, err := os.ReadFile(m.d.path("state", name+".json"))
+	if err == nil {
+		err = json.Unmarshal(raw, &w)
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		m.log.Error("read the wanted state", "module", name, "error", err)
+	}
+	return w.Wanted
+}
+
+// replaceFile writes a file as a whole or not at all.
+func replaceFile(path string, content []byte) error {
+	next := path + ".new"
+	if err := os.WriteFile(next, content, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(next, path)
+}
+
+// all lists the modules in the order of their names.
+func (m *member) all() []*module {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var list []*module
+	for _, name := range slices.Sorted(maps.Keys(m.modules)) {
+		list = append(list, m.modules[name])
+	}
+	return list
+}
+
+// module finds an installed module.
+func (d *Daemon) module(name string) (*module, error) {
+	m := d.current()
+	if m == nil {
+		return nil, errNoCluster
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if mod := m.modules[name]; mod != nil {
+		return mod, nil
+	}
+	names := slices.Sorted(maps.Keys(m.modules))
+	return nil, &control.Refusal{Kind: control.ErrNotFound, Text: fmt.Sprintf("there is no module %q here; installed: %s", name, listOr(names, "none"))}
+}
+
+// stopModules stops all modules, side by side, for the end of the daemon. What
+// their operators want of them stays as it is.
+func (m *member) stopModules(limit time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	var all sync.WaitGroup
+	for _, mod := range m.all() {
+		mod.frozen.Store(true)
+		all.Go(func() {
+			if mod.runner.Snapshot().State != core.Stop {
+				if err := mod.runner.Command(ctx, core.VerbStop, "", "the end of the daemon"); err != nil {
+					m.log.Warn("stop a module", "module", mod.conf.Name, "error", err)
+				}
+			}
+			if _, err := mod.runner.WaitSettled(ctx); err != nil {
+				m.log.Warn("wait for a module to stop", "module", mod.conf.Name, "error", err)
+			}
+			mod.close()
+		})
+	}
+	all.Wait()
+	m.mu.Lock()
+	m.closing = true
+	m.modules = map[string]*module{}
+	m.mu.Unlock()
+}
+
+// filterRestarted gives a new filter process all that it has to know.
+func (d *Daemon) filterRestarted(ctx context.Context) {
+	m := d.current()
+	if m == nil {
+		return
+	}
+	for _, mod := range m.all() {
+		if mod.sharing == nil || !mod.runner.Snapshot().Network {
+			continue
+		}
+		interfaces, _, err := mod.interfaces()
+		if err == nil {
+			_, err = d.filter.Configure(ctx, mod.filterConfig(interfaces))
+		}
+		if err != nil {
+			d.log.Error("configure the filter again", "module", mod.conf.Name, "error", err)
+			continue
+		}
+		mod.sharing.again()
+	}
+}
+
+// filterConfig is the module's wish for the filter.
+func (mod *module) filterConfig(interfaces []sdk.FilterInterface) sdk.FilterConfig {
+	c := sdk.FilterConfig{
+		Module: mod.conf.Name, Self: uint8(mod.m.id.Node.Number), Fence: mod.conf.Farm.Fence, Interfaces: interfaces,
+	}
+	copy(c.HashKey[:], mod.m.id.Keys.Hash)
+	for _, g := range mod.conf.Groups {
+		group := sdk.FilterGroup{Name: g.Name}
+		for _, r := range g.Rules {
+			group.Rules = append(group.Rules, sdk.FilterRule{
+				Address: r.Address, Port: r.Port, Protocol: r.Proto, Hash: sdk.HashMode(r.Filter),
+			})
+		}
+		c.Groups = append(c.Groups, group)
+	}
+	return c
+}
