@@ -129,6 +129,7 @@ func TestBucketIsEvenAndKeyed(t *testing.T) {
 
 func TestDecide(t *testing.T) {
 	const self = 2
+	accept := Verdict{Accept: true}
 	tests := []struct {
 		name          string
 		row           Row
@@ -142,22 +143,23 @@ func TestDecide(t *testing.T) {
 		{"open, other, from peer", MakeRow(3), true, true, Packet{Opens: true, Peer: 1}, accept},
 		{"open, from peer, not ready", MakeRow(3), false, true, Packet{Opens: true, Peer: 1}, Verdict{To: 3}},
 		{"open, from the owner, not ready", MakeRow(3), false, true, Packet{Opens: true, Peer: 3}, Verdict{}},
+		{"open, nobody owns", MakeRow(0, 2), true, true, Packet{Opens: true, Peer: 3}, Verdict{}},
 		{"settled, owner", MakeRow(2), true, true, Packet{}, accept},
 		{"settled, owner, disagreement", MakeRow(2), true, false, Packet{}, Verdict{}},
 		{"settled, owner, disagreement, socket", MakeRow(2), true, false, Packet{Socket: true}, accept},
 		{"settled, other", MakeRow(3), true, true, Packet{}, Verdict{To: 3}},
+		{"settled, other, disagreement, socket", MakeRow(3), true, false, Packet{Socket: true}, accept},
 		{"settled, other, from peer, socket", MakeRow(3), true, true, Packet{Peer: 1, Socket: true}, accept},
+		{"settled, other, from peer, none", MakeRow(3), true, true, Packet{Peer: 1}, Verdict{To: 3, Round: true}},
 		{"moving, owner, socket", MakeRow(2, 3), true, true, Packet{Socket: true}, accept},
-		{"moving, owner, none", MakeRow(2, 3, 1), true, true, Packet{}, Verdict{To: 3}},
-		{"moving, owner, none, entry is previous", MakeRow(2, 3, 1), true, true, Packet{Peer: 3}, Verdict{To: 1}},
-		{"moving, owner, all asked", MakeRow(2, 3), true, true, Packet{Peer: 3}, accept},
+		{"moving, owner, none: the round begins", MakeRow(2, 3, 1), true, true, Packet{}, Verdict{To: 1, Round: true}},
+		{"moving, owner, none, from an entry node", MakeRow(2, 3, 1), true, true, Packet{Peer: 3}, Verdict{To: 1, Round: true}},
+		{"on the round", MakeRow(2, 3, 1), true, true, Packet{Peer: 1, Round: true}, Verdict{To: 3, Round: true}},
+		{"on the round, all asked", MakeRow(2, 1), true, true, Packet{Peer: 1, Round: true}, accept},
+		{"on the round, all asked, disagreement", MakeRow(2, 1), true, false, Packet{Peer: 1, Round: true}, Verdict{}},
 		{"moving, previous, socket", MakeRow(3, 2), true, true, Packet{Socket: true}, accept},
 		{"moving, previous, none, direct", MakeRow(3, 2), true, true, Packet{}, Verdict{To: 3}},
-		{"moving, previous, none, next", MakeRow(3, 2, 1), true, true, Packet{Peer: 3}, Verdict{To: 1}},
-		{"moving, last previous, from owner", MakeRow(3, 2), true, true, Packet{Peer: 3}, accept},
-		{"the same in disagreement", MakeRow(3, 2), true, false, Packet{Peer: 3}, Verdict{}},
-		{"moving, last previous, from previous", MakeRow(3, 1, 2), true, true, Packet{Peer: 1}, Verdict{}},
-		{"moving, last previous, from a stranger", MakeRow(3, 2), true, true, Packet{Peer: 4}, Verdict{To: 3}},
+		{"nobody owns, latest previous stands in", MakeRow(0, 3, 2), true, true, Packet{}, Verdict{To: 3}},
 		{"lease out, socket", MakeRow(3, 2), false, true, Packet{Socket: true}, Verdict{}},
 	}
 	for _, tc := range tests {

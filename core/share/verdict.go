@@ -10,6 +10,7 @@ import (
 type Packet struct {
 	Opens  bool        // begins a connection: SYN without ACK
 	Peer   core.NodeID // the node that forwarded it; 0 if it came from outside
+	Round  bool        // the peer sent it on the round of all nodes of the row
 	Socket bool        // this node has a connection for it (looked up only where needed)
 }
 
@@ -17,72 +18,68 @@ type Packet struct {
 type Verdict struct {
 	Accept bool
 	To     core.NodeID // forward there; 0 with Accept false is drop
+	Round  bool        // and mark it as on the round
 }
-
-var accept = Verdict{Accept: true}
 
 // Decide is the verdict of directed mode, rules 1 to 4 of
 // docs/architecture.md, as the kernel program computes it. takes says that the
 // lease holds and, for a packet that opens a connection, that the application
-// here is ready; agreed that all nodes are
-// known to use the same view. While they may not, every packet is looked up
-// and none is answered with RST.
+// here is ready; agreed that all nodes are known to use the same view. While
+// they may not, every packet is looked up and none is answered with RST.
 func Decide(self core.NodeID, r Row, takes, agreed bool, p Packet) Verdict {
+	if p.Opens {
+		return decideNew(self, r.Owner(), takes, p.Peer)
+	}
+	v := decideOpen(self, r, agreed, p)
+	if v.Accept && !takes {
+		return Verdict{}
+	}
+	return v
+}
+
+func decideNew(self, owner core.NodeID, takes bool, peer core.NodeID) Verdict {
+	switch {
+	case owner == 0:
+		return Verdict{}
+	case takes && (owner == self || peer != 0):
+		return Verdict{Accept: true}
+	case owner != self && owner != peer:
+		return Verdict{To: owner}
+	}
+	return Verdict{}
+}
+
+// decideOpen finds the node that has the connection. The round visits the nodes
+// of a row by rising number, and a packet says that it is on it: so no two tables
+// that both name a node can make a packet miss that node, and no tables whatever
+// can make it run in a circle.
+func decideOpen(self core.NodeID, r Row, agreed bool, p Packet) Verdict {
+	if r.Owner() == 0 {
+		r >>= 8 // nobody takes new connections: the latest previous owner stands in
+	}
 	owner := r.Owner()
 	switch {
-	case p.Opens && takes && (owner == self || p.Peer != 0):
-		return accept
-	case p.Opens:
-		return elsewhere(self, owner, p)
+	case owner == 0:
+		return Verdict{}
 	case agreed && r.Settled() && owner == self:
-		return acceptIf(takes)
+		return Verdict{Accept: true}
 	case agreed && r.Settled() && p.Peer == 0:
 		return Verdict{To: owner}
 	case p.Socket:
-		return acceptIf(takes)
+		return Verdict{Accept: true}
+	case p.Peer == 0 && owner != self:
+		return Verdict{To: owner}
 	}
-	return next(self, r, takes && agreed, p)
-}
-
-// next is where a packet goes for which this node has no connection: from the
-// owner to the previous owners, one after the other, then to the kernel here,
-// which answers RST if reset allows it. Where nodes use different views for a
-// moment a packet may come from an unexpected side; then it is dropped,
-// and the client's repetition finds the views agreed.
-func next(self core.NodeID, r Row, reset bool, p Packet) Verdict {
-	owner, previous := r.Owner(), r.Previous()
-	if owner == self {
-		for _, n := range previous {
-			if n != p.Peer {
-				return Verdict{To: n}
-			}
+	var floor core.NodeID
+	if p.Peer != 0 && p.Round {
+		floor = self
+	}
+	ask := append(r.Previous(), owner)
+	slices.Sort(ask)
+	for _, n := range ask {
+		if n > floor && n != self {
+			return Verdict{To: n, Round: true}
 		}
-		return acceptIf(reset)
 	}
-	at := slices.Index(previous, self)
-	if at < 0 && p.Peer != 0 {
-		at = slices.Index(previous, p.Peer)
-		reset = false
-	}
-	switch {
-	case p.Peer == 0 || at < 0:
-		return elsewhere(self, owner, p)
-	case at+1 < len(previous):
-		return Verdict{To: previous[at+1]}
-	case p.Peer == owner || owner == 0:
-		return acceptIf(reset)
-	case slices.Contains(previous, p.Peer):
-		return Verdict{}
-	}
-	return Verdict{To: owner}
-}
-
-func acceptIf(ok bool) Verdict { return Verdict{Accept: ok} }
-
-// elsewhere forwards to the owner, but never straight back.
-func elsewhere(self, owner core.NodeID, p Packet) Verdict {
-	if owner == self || owner == p.Peer {
-		return Verdict{}
-	}
-	return Verdict{To: owner}
+	return Verdict{Accept: agreed} // nobody has it: the kernel answers RST
 }
