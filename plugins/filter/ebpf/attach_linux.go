@@ -1,0 +1,178 @@
+package ebpf
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	bpf "github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+
+	"github.com/orchestrator-ha/orchestrator/sdk"
+)
+
+// The ways to attach, as FilterAttachment.How names them.
+const (
+	howNative  = "xdp-native"
+	howTCX     = "tcx"
+	howGeneric = "xdp-generic"
+)
+
+// attachOrder is best first. Generic XDP comes last: it sends merged packets
+// (GRO) without splitting them again, which tcx does right at the same price.
+func attachOrder() []string { return []string{howNative, howTCX, howGeneric} }
+
+// attachment is an interface that runs the filter.
+type attachment struct {
+	name  string
+	index int
+	mac   sdk.MAC
+	how   string
+	notes []string
+	links map[string]link.Link // by kind: xdp, in, out
+}
+
+const (
+	linkXDP = "xdp"
+	linkIn  = "in"
+	linkOut = "out"
+)
+
+func linkPin(dir, kind string, ifindex int) string {
+	return filepath.Join(dir, fmt.Sprintf("%s_%d", kind, ifindex))
+}
+
+// attach puts the filter on an interface, by the first way that works.
+func (f *Filter) attach(b boundInterface) (*attachment, error) {
+	if err := refuseForeign(b); err != nil {
+		return nil, err
+	}
+	a := &attachment{name: b.Name, index: b.Index, mac: b.MAC, links: map[string]link.Link{}}
+	var errs []error
+	for _, how := range f.order {
+		kind, l, err := f.attachBy(how, b.Index)
+		if err == nil {
+			a.how, a.links[kind] = how, l
+			break
+		}
+		errs = append(errs, fmt.Errorf("%s: %w", how, err))
+		a.notes = append(a.notes, fmt.Sprintf("%s: %v", how, err))
+	}
+	if a.how == "" {
+		return nil, fmt.Errorf("attach the filter to interface %s: %w; an Ethernet interface and Linux 5.18 or newer are needed", b.Name, errors.Join(errs...))
+	}
+	if a.how == howGeneric {
+		a.notes = append(a.notes, "switch GRO off with: ethtool -K "+b.Name+" gro off")
+	}
+	out, err := link.AttachTCX(link.TCXOptions{Interface: b.Index, Program: f.objs.FilterOut, Attach: bpf.AttachTCXEgress})
+	if err != nil {
+		a.notes = append(a.notes, fmt.Sprintf("senders of ARP requests are not mended (%v); set net.ipv4.conf.%s.arp_announce=2", err, b.Name))
+	} else {
+		a.links[linkOut] = out
+	}
+	if err := f.pinLinks(a); err != nil {
+		return nil, errors.Join(err, f.detach(a))
+	}
+	return a, nil
+}
+
+func (f *Filter) attachBy(how string, ifindex int) (kind string, l link.Link, err error) {
+	switch how {
+	case howNative:
+		l, err = link.AttachXDP(link.XDPOptions{Program: f.objs.FilterXdp, Interface: ifindex, Flags: link.XDPDriverMode})
+		return linkXDP, l, err
+	case howGeneric:
+		l, err = link.AttachXDP(link.XDPOptions{Program: f.objs.FilterXdp, Interface: ifindex, Flags: link.XDPGenericMode})
+		return linkXDP, l, err
+	default:
+		l, err = link.AttachTCX(link.TCXOptions{Interface: ifindex, Program: f.objs.FilterIn, Attach: bpf.AttachTCXIngress, Anchor: link.Head()})
+		return linkIn, l, err
+	}
+}
+
+func (f *Filter) pinLinks(a *attachment) error {
+	if f.pins == "" {
+		return nil
+	}
+	for kind, l := range a.links {
+		path := linkPin(f.pins, kind, a.index)
+		if err := removePin(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("remove a left-over pin for interface %s: %w", a.name, err)
+		}
+		if err := l.Pin(path); err != nil {
+			return fmt.Errorf("pin the filter of interface %s: %w", a.name, err)
+		}
+	}
+	return nil
+}
+
+// detach takes the filter off an interface, whoever else still holds the link.
+func (f *Filter) detach(a *attachment) error {
+	var errs []error
+	for _, l := range a.links {
+		// A link that was never pinned has nothing to unpin; one whose
+		// interface went away is detached already.
+		if err := l.Unpin(); err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("unpin the filter of interface %s: %w", a.name, err))
+		}
+		if err := l.Detach(); err != nil && bound(l) != 0 {
+			errs = append(errs, fmt.Errorf("take the filter off interface %s: %w", a.name, err))
+		}
+		if err := l.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("close the filter of interface %s: %w", a.name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// bound is the interface that a link is on, 0 if it went away.
+func bound(l link.Link) int {
+	info, err := l.Info()
+	if err != nil {
+		return 0
+	}
+	if x := info.XDP(); x != nil {
+		return int(x.Ifindex)
+	}
+	if t := info.TCX(); t != nil {
+		return int(t.Ifindex)
+	}
+	return 0
+}
+
+// works says whether the filter still is where it was put.
+func (a *attachment) works(b boundInterface) bool {
+	for _, l := range a.links {
+		if bound(l) != b.Index {
+			return false
+		}
+	}
+	return len(a.links) > 0
+}
+
+// refuseForeign fails if the interface runs somebody else's XDP program: there
+// can be only one, and taking it away would break what it is for.
+func refuseForeign(b boundInterface) error {
+	id, _, err := attachedXDP(b.Index)
+	if err != nil || id == 0 {
+		return err
+	}
+	name := "unknown name"
+	if p, err := bpf.NewProgramFromID(bpf.ProgramID(id)); err == nil {
+		if info, err := p.Info(); err == nil && info.Name != "" {
+			name = info.Name
+		}
+		p.Close()
+	}
+	return fmt.Errorf("interface %s runs another XDP program already, id %d (%s); stop what uses it, or take it off with: ip link set dev %s xdp off", b.Name, id, name, b.Name)
+}
+
+func (f *Filter) describe(a *attachment) sdk.FilterAttachment {
+	notes := a.notes
+	if f.unpinned != "" {
+		notes = append(notes[:len(notes):len(notes)], "not pinned, a restart interrupts traffic: "+f.unpinned)
+	}
+	return sdk.FilterAttachment{Interface: a.name, Index: a.index, MAC: a.mac, How: a.how, Note: strings.Join(notes, "; ")}
+}

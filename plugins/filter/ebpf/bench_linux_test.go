@@ -1,0 +1,136 @@
+package ebpf
+
+import (
+	"context"
+	"math"
+	"net"
+	"testing"
+
+	bpf "github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+
+	"github.com/orchestrator-ha/orchestrator/core/share"
+	"github.com/orchestrator-ha/orchestrator/sdk"
+)
+
+// BenchmarkVerdict measures what the filter costs a packet over an XDP program
+// that does nothing. Frames that are forwarded have TTL 1 and are dropped at the
+// last moment: the kernel runs one buffer again and again, which must stay as it
+// is.
+func BenchmarkVerdict(b *testing.B) {
+	fx := newFixture(b, howTCX)
+	port := fx.connect()
+	empty, err := bpf.NewProgram(&bpf.ProgramSpec{
+		Type: bpf.XDP, License: "Dual BSD/GPL",
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, xdpPass), asm.Return()},
+	})
+	check0(b, err)
+	defer empty.Close()
+	cases := []struct {
+		name   string
+		row    uint32
+		change func(*packet)
+	}{
+		{"not-ip", rowOf(1), func(p *packet) { p.eth.EthernetType = 0x88cc }},
+		{"not-virtual", rowOf(1), func(p *packet) { p.ip.DstIP = ip4(realIP) }},
+		{"accept-settled", rowOf(1), nil},
+		{"accept-new", rowOf(1), syn},
+		{"forward-new", rowOf(2), all(syn, ttl(1))},
+		{"forward-settled", rowOf(2), ttl(1)},
+		{"accept-socket", rowOf(1, 2), open(&port)},
+		{"search-miss", rowOf(1, 2), ttl(1)},
+	}
+	for _, c := range cases {
+		b.Run(c.name, func(b *testing.B) {
+			// A goroutine of its own: it must go where the interface is.
+			lockThread(b)
+			enter(b, fx.space)
+			fx.set(c.row, true)
+			fx.alsoOnLoopback()
+			frame := fx.frame("tcp", c.change)
+			best, floor := math.Inf(1), math.Inf(1)
+			for b.Loop() {
+				best = min(best, fx.cost(fx.filter.objs.FilterXdp, frame))
+				floor = min(floor, fx.cost(empty, frame))
+			}
+			b.ReportMetric(best-floor, "ns/packet")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// cost is the time of one run in ns, of many, by the kernel's own clock; the
+// time in which others had the processor does not count.
+func (fx *fixture) cost(p *bpf.Program, frame []byte) float64 {
+	_, took, err := p.Benchmark(frame, 20_000, nil)
+	check0(fx.t, err)
+	return float64(took.Nanoseconds())
+}
+
+// alsoOnLoopback copies what the maps say of eth0 to interface 1, which is where
+// Program.Benchmark lets frames come in.
+func (fx *fixture) alsoOnLoopback() {
+	fx.t.Helper()
+	w := plan(fx.filter.members)
+	for k, v := range w.vips {
+		k.Ifindex = 1
+		check0(fx.t, fx.filter.objs.Vips.Put(k, v))
+	}
+	macs, _ := planMACs(fx.filter.members)
+	for k, v := range macs {
+		k.Ifindex = 1
+		check0(fx.t, fx.filter.objs.Macs.Put(k, v))
+	}
+}
+
+// BenchmarkSetTable is a change of all 4096 rows, from the call to the moment
+// that it is in force.
+func BenchmarkSetTable(b *testing.B) {
+	fx := newFixture(b)
+	tables := [2]sdk.FilterTable{}
+	for n := range tables {
+		tables[n] = sdk.FilterTable{
+			Module: "web", Accept: true,
+			Groups: map[string][]sdk.Row{"http": rowsOf(rowOf(uint8(n + 1)))},
+			MACs:   map[uint8][]sdk.MAC{1: {macOf(1)}, 2: {macOf(2)}, 3: {macOf(3)}},
+		}
+	}
+	n := 0
+	for b.Loop() {
+		check0(b, fx.filter.SetTable(context.Background(), tables[n&1]))
+		n++
+	}
+}
+
+// BenchmarkSockets walks a kernel that has 5,000 connections besides those of
+// the machine.
+func BenchmarkSockets(b *testing.B) {
+	fx := newFixture(b)
+	fx.connectMany(5000)
+	for b.Loop() {
+		got, err := fx.filter.Sockets(context.Background(), "web")
+		check0(b, err)
+		sum := 0
+		for _, n := range got["http"] {
+			sum += int(n)
+		}
+		if sum != 5000 {
+			b.Fatalf("%d connections counted", sum)
+		}
+	}
+	b.ReportMetric(share.Buckets, "buckets")
+}
+
+func (fx *fixture) connectMany(n int) {
+	fx.t.Helper()
+	l, err := net.Listen("tcp", vip+":8080")
+	check0(fx.t, err)
+	fx.t.Cleanup(func() { l.Close() })
+	for range n {
+		c, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: ip4(clientIP)}}).Dial("tcp", vip+":8080")
+		check0(fx.t, err)
+		in, err := l.Accept()
+		check0(fx.t, err)
+		fx.t.Cleanup(func() { c.Close(); in.Close() })
+	}
+}

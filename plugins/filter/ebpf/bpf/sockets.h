@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Counts the connections that this network namespace has to virtual addresses. */
+#pragma once
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+#include "hash.h"
+#include "packet.h"
+
+#define FAMILY_INET 2
+#define FAMILY_INET6 10
+#define TCP_STATE_TIME_WAIT 6
+#define TCP_STATE_CLOSE 7
+
+/* The parts of kernel structures that are read; the loader finds where they are
+ * in the running kernel. */
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct in6_addr {
+	union {
+		__be32 u6_addr32[4];
+	} in6_u;
+};
+
+struct sock_common {
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
+	__u16 skc_num;
+	unsigned short skc_family;
+	unsigned char skc_state;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+};
+
+struct bpf_iter__tcp {
+	struct sock_common *sk_common;
+};
+#pragma clang attribute pop
+
+static __always_inline struct addr addr6(struct in6_addr *a)
+{
+	return (struct addr){ {
+		a->in6_u.u6_addr32[0], a->in6_u.u6_addr32[1],
+		a->in6_u.u6_addr32[2], a->in6_u.u6_addr32[3],
+	} };
+}
+
+static __always_inline int skip_socket(struct sock_common *sk)
+{
+	return sk->skc_state == TCP_STATE_LISTEN || sk->skc_state == TCP_STATE_TIME_WAIT ||
+	       sk->skc_state == TCP_STATE_CLOSE;
+}
+
+SEC("iter/tcp")
+int count_sockets(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *sk = ctx->sk_common;
+	struct flow flow = { .proto = IPPROTO_TCP };
+	struct module *m;
+	struct share s;
+	struct table *t;
+	struct vip *vip;
+	__u32 at;
+
+	if (!sk || skip_socket(sk))
+		return 0;
+	if (sk->skc_family == FAMILY_INET) {
+		flow.local = mapped(sk->skc_rcv_saddr);
+		flow.client = mapped(sk->skc_daddr);
+	} else if (sk->skc_family == FAMILY_INET6 && bpf_core_field_exists(sk->skc_v6_daddr)) {
+		flow.local = addr6(&sk->skc_v6_rcv_saddr);
+		flow.client = addr6(&sk->skc_v6_daddr);
+	} else {
+		return 0;
+	}
+	vip = vip_of(&flow.local, 0);
+	if (!vip)
+		return 0;
+	flow.local_port = sk->skc_num;
+	s = share_of(vip, &flow);
+	at = vip->module;
+	m = bpf_map_lookup_elem(&modules, &at);
+	if (!m || !s.set)
+		return 0;
+	at = bucket_of(m, &flow.client, s.by_port ? bpf_ntohs(sk->skc_dport) : 0);
+	__u32 group = s.group;
+	t = bpf_map_lookup_elem(&sockets, &group);
+	if (t)
+		__sync_fetch_and_add(&t->row[at & (BUCKETS - 1)], 1);
+	return 0;
+}

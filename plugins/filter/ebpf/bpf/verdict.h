@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Who handles a frame: here, which other node, or nobody. docs/architecture.md,
+ * "The way of a packet", is the contract and model_test.go the twin. */
+#pragma once
+
+#include "hash.h"
+#include "packet.h"
+
+struct verdict {
+	__u8 forward; /* node to send to; 0: see accept */
+	__u8 accept;
+	__u8 on_round; /* of what is forwarded */
+	enum reason reason;
+};
+
+#define ACCEPT(why) ((struct verdict){ 0, 1, 0, why })
+#define DROP(why) ((struct verdict){ 0, 0, 0, why })
+#define FORWARD(node, why) ((struct verdict){ node, 0, 0, why })
+#define ON_ROUND(node, why) ((struct verdict){ node, 0, 1, why })
+
+/* Where something is looked up only when the verdict needs it. */
+struct facts {
+	void *ctx;
+	const struct module *module;
+	const struct flow *flow;
+	const struct iphdr *ip; /* for the SYN cookie; null: not to be asked */
+	const struct tcphdr *tcp;
+	struct peer_key from;
+};
+
+static __always_inline __u32 peer_of(struct facts *f)
+{
+	__u32 *node = bpf_map_lookup_elem(&peers, &f->from);
+
+	return node ? *node : 0;
+}
+
+static __always_inline int serving(const struct module *m)
+{
+	__u32 zero = 0;
+	__u64 *until;
+
+	if (!m->fence)
+		return 1;
+	until = bpf_map_lookup_elem(&lease, &zero);
+	return until && bpf_ktime_get_boot_ns() < *(volatile __u64 *)until;
+}
+
+#define TCP_STATE_LISTEN 10
+
+enum found { NO_SOCKET, SOCKET, COOKIE };
+
+/* Whether the kernel has a socket for the flow. A listener is none, but it may
+ * know the flow by a SYN cookie that it gave out. */
+static __always_inline enum found look_up(struct facts *f)
+{
+	struct bpf_sock_tuple tuple = {};
+	enum found found = SOCKET;
+	struct bpf_sock *sk;
+
+	tuple.ipv4.saddr = f->flow->client.word[3];
+	tuple.ipv4.daddr = f->flow->local.word[3];
+	tuple.ipv4.sport = bpf_htons(f->flow->client_port);
+	tuple.ipv4.dport = bpf_htons(f->flow->local_port);
+	sk = bpf_skc_lookup_tcp(f->ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+	if (!sk)
+		return NO_SOCKET;
+	if (sk->state == TCP_STATE_LISTEN) {
+		found = NO_SOCKET;
+		if (f->ip && bpf_tcp_check_syncookie(sk, (void *)f->ip, sizeof(*f->ip),
+						     (void *)f->tcp, sizeof(*f->tcp)) == 0)
+			found = COOKIE;
+	}
+	bpf_sk_release(sk);
+	return found;
+}
+
+/* The lowest node number above floor in a row, other than self; 0: none. */
+static __always_inline __u8 next_node(__u32 row, __u8 floor, __u8 self)
+{
+	__u8 best = 0, node;
+
+#pragma unroll
+	for (int i = 0; i < 4; i++, row >>= 8) {
+		node = row & 0xff;
+		if (node > floor && node != self && (!best || node < best))
+			best = node;
+	}
+	return best;
+}
+
+/* Rule 1: a SYN, and what needs no connection. */
+static __always_inline struct verdict decide_fresh(struct facts *f, __u32 row)
+{
+	__u8 owner = row & 0xff, self = f->module->self, echo = f->flow->echo;
+	int ready = f->module->live & LIVE_ACCEPT, serve;
+	enum reason forward = echo ? R_FORWARD_ECHO : R_FORWARD_NEW;
+	__u32 from = 0;
+
+	if (!owner)
+		return DROP(R_DROP_NOBODY);
+	if (owner != self) {
+		from = peer_of(f);
+		if (!from)
+			return FORWARD(owner, forward);
+	}
+	serve = serving(f->module);
+	if (serve && ready)
+		return ACCEPT(echo ? R_ACCEPT_ECHO : R_ACCEPT_NEW);
+	if (owner != self && owner != from)
+		return FORWARD(owner, forward);
+	return DROP(serve ? R_DROP_NOT_READY : R_DROP_LEASE);
+}
+
+/* Rules 2, 3 and 4: anything that should have a connection somewhere.
+ *
+ * The round visits the nodes of a row by rising number, and a frame says that it
+ * is on it. So no two tables that both name a node can make a frame miss that
+ * node, and no tables whatever can make it run in a circle. */
+static __always_inline struct verdict decide_open(struct facts *f, __u32 row)
+{
+	__u8 owner, next, self = f->module->self;
+	__u32 from;
+
+	/* Nobody takes new connections: the latest previous owner stands in. */
+	if (!(row & 0xff))
+		row >>= 8;
+	owner = row & 0xff;
+	if (!owner)
+		return DROP(R_DROP_NOBODY);
+	if (row == self)
+		return ACCEPT(R_ACCEPT_OWNER);
+	from = peer_of(f);
+	if (row == owner && !from)
+		return FORWARD(owner, R_FORWARD_OWNER);
+	switch (look_up(f)) {
+	case SOCKET:
+		return ACCEPT(R_ACCEPT_SOCKET);
+	case COOKIE:
+		return ACCEPT(R_ACCEPT_COOKIE);
+	default:
+		break;
+	}
+	if (!from && owner != self)
+		return FORWARD(owner, R_FORWARD_OWNER);
+	next = next_node(row, from && f->flow->on_round ? self : 0, self);
+	if (next)
+		return ON_ROUND(next, R_FORWARD_PREVIOUS);
+	return ACCEPT(R_ACCEPT_RESET);
+}
+
+/* Where a frame goes. Rule 7: without the lease nothing is accepted. */
+static __always_inline struct verdict decide(struct facts *f)
+{
+	struct verdict v;
+	struct table *t;
+	__u32 at, row;
+
+	at = f->flow->share.group * 2 + (f->module->live & LIVE_HALF);
+	t = bpf_map_lookup_elem(&tables, &at);
+	if (!t)
+		return DROP(R_DROP_NOBODY);
+	at = bucket_of(f->module, &f->flow->client, f->flow->share.by_port ? f->flow->client_port : 0);
+	row = *(volatile __u32 *)&t->row[at & (BUCKETS - 1)];
+	if (f->flow->fresh)
+		return decide_fresh(f, row);
+	v = decide_open(f, row);
+	if (v.accept && !serving(f->module))
+		return DROP(R_DROP_LEASE);
+	return v;
+}

@@ -1,0 +1,316 @@
+package ebpf
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/orchestrator-ha/orchestrator/sdk"
+)
+
+// Configure attaches to the module's interfaces. A module that is new accepts
+// nothing until SetTable; one that was configured before keeps the tables of
+// the groups that stay. It fails, with everything wrong named at once and
+// nothing changed, if the configuration cannot be done here: an interface is
+// missing or runs another XDP program, an address belongs to another module, a
+// rule is not possible. Call it again when an interface's own addresses change.
+func (f *Filter) Configure(ctx context.Context, c sdk.FilterConfig) (sdk.FilterState, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return sdk.FilterState{}, errClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return sdk.FilterState{}, err
+	}
+	next, err := f.propose(c)
+	if err != nil {
+		return sdk.FilterState{}, err
+	}
+	if err := f.change(c.Module, next); err != nil {
+		return sdk.FilterState{}, fmt.Errorf("set up module %s: %w", c.Module, err)
+	}
+	f.log.Info("packet filter configured", "module", c.Module, "groups", len(next.Groups), "interfaces", len(next.Links))
+	return f.state()
+}
+
+// propose makes the member that c asks for, touching nothing.
+func (f *Filter) propose(c sdk.FilterConfig) (*member, error) {
+	if err := check(c, f.members); err != nil {
+		return nil, err
+	}
+	m := &member{Config: c, Groups: map[string]uint16{}, macs: map[uint8][]sdk.MAC{}}
+	virtual := virtualAddresses(c, f.members)
+	var errs []error
+	for _, i := range c.Interfaces {
+		b, err := bind(i.Name, i.Addresses, virtual)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("module %s: %w", c.Module, err))
+		}
+		m.Links = append(m.Links, b)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	old := f.members[c.Module]
+	m.Slot = f.freeSlot()
+	if old != nil {
+		m.Slot, m.live, m.macs = old.Slot, old.live, carryMACs(old, m)
+	}
+	f.placeGroups(m, old)
+	return m, nil
+}
+
+func virtualAddresses(c sdk.FilterConfig, members map[string]*member) map[netip.Addr]bool {
+	all := map[netip.Addr]bool{}
+	collect := func(c sdk.FilterConfig) {
+		for _, i := range c.Interfaces {
+			for _, a := range i.Addresses {
+				all[a.Unmap()] = true
+			}
+		}
+	}
+	collect(c)
+	for _, m := range members {
+		collect(m.Config)
+	}
+	return all
+}
+
+func (f *Filter) freeSlot() uint8 {
+	used := map[uint8]bool{}
+	for _, m := range f.members {
+		used[m.Slot] = true
+	}
+	var n uint8
+	for used[n] {
+		n++
+	}
+	return n
+}
+
+// placeGroups gives each group a table slot; a group that stays keeps its own.
+func (f *Filter) placeGroups(m, old *member) {
+	used := map[uint16]bool{}
+	for _, s := range f.slots() {
+		used[s] = true
+	}
+	for _, g := range m.Config.Groups {
+		if old != nil {
+			if s, ok := old.Groups[g.Name]; ok {
+				m.Groups[g.Name] = s
+				continue
+			}
+		}
+		var n uint16
+		for used[n] {
+			n++
+		}
+		// Slots of groups that go are not reused before they are gone, so
+		// there may be none left though the count is within the limit.
+		m.Groups[g.Name], used[n] = n, true
+	}
+}
+
+// carryMACs keeps what is known of other nodes on interfaces that stay.
+func carryMACs(old, next *member) map[uint8][]sdk.MAC {
+	macs := map[uint8][]sdk.MAC{}
+	for node, list := range old.macs {
+		moved := make([]sdk.MAC, len(next.Links))
+		for n, b := range next.Links {
+			at := slices.IndexFunc(old.Links, func(o boundInterface) bool { return o.Index == b.Index })
+			if at >= 0 && at < len(list) {
+				moved[n] = list[at]
+			}
+		}
+		macs[node] = moved
+	}
+	return macs
+}
+
+// change replaces a module by next, or takes everything back.
+func (f *Filter) change(module string, next *member) (err error) {
+	for _, slot := range next.Groups {
+		if slot >= maxGroups {
+			return fmt.Errorf("no table is free for its groups while the old ones are in use; remove the module first")
+		}
+	}
+	old, had := f.members[module]
+	if len(f.members) == 0 {
+		if err := f.pinMaps(); err != nil {
+			return errors.Join(err, f.unpinMaps())
+		}
+	}
+	added, err := f.attachAll(next)
+	if err == nil {
+		if err = f.clearNew(next, old); err == nil {
+			f.members[module] = next
+			err = f.write(next)
+		}
+	}
+	if err != nil {
+		delete(f.members, module)
+		if had {
+			f.members[module] = old
+			err = errors.Join(err, f.write(old))
+		} else {
+			err = errors.Join(err, f.forget(next))
+		}
+		for _, a := range added {
+			delete(f.attached, a.index)
+			err = errors.Join(err, f.detach(a))
+		}
+		if len(f.members) == 0 {
+			err = errors.Join(err, f.unpinMaps())
+		}
+		return err
+	}
+	return f.detachUnused()
+}
+
+// attachAll attaches to the interfaces of m that are not attached yet and
+// returns what it added; on error it has added nothing.
+func (f *Filter) attachAll(m *member) ([]*attachment, error) {
+	var added []*attachment
+	for n := range m.Links {
+		b := &m.Links[n]
+		if a := f.attached[b.Index]; a != nil {
+			if a.works(*b) {
+				a.name, a.mac, b.Notes = b.Name, b.MAC, a.notes
+				continue
+			}
+			delete(f.attached, b.Index)
+			if err := f.detach(a); err != nil {
+				f.log.Warn("left-over packet filter", "interface", b.Name, "reason", err)
+			}
+		}
+		a, err := f.attach(*b)
+		if err != nil {
+			for _, a := range added {
+				delete(f.attached, a.index)
+				err = errors.Join(err, f.detach(a))
+			}
+			return nil, err
+		}
+		f.attached[b.Index], b.Notes = a, a.notes
+		added = append(added, a)
+	}
+	return added, nil
+}
+
+// clearNew empties the tables of groups that m did not have, and for a new
+// module the counters, before anything refers to them.
+func (f *Filter) clearNew(m, old *member) error {
+	for name, slot := range m.Groups {
+		if old != nil {
+			if _, ok := old.Groups[name]; ok {
+				continue
+			}
+		}
+		for half := range uint32(2) {
+			if err := f.objs.Tables.Put(uint32(slot)*2+half, &tableValue{}); err != nil {
+				return fmt.Errorf("clear the table of group %s: %w", name, err)
+			}
+		}
+	}
+	if old != nil {
+		return nil
+	}
+	return f.clearCounters(m.Slot)
+}
+
+// write puts m into the maps, what others refer to first.
+func (f *Filter) write(m *member) error {
+	if err := f.writeModule(m); err != nil {
+		return err
+	}
+	b, err := json.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("save the configuration: %w", err)
+	}
+	if len(b) > maxSaved {
+		return fmt.Errorf("the configuration is too long by %d bytes; use fewer addresses or rules", len(b)-maxSaved)
+	}
+	saved := savedValue{Len: uint32(len(b))}
+	copy(saved.JSON[:], b)
+	if err := f.objs.Configs.Put(uint32(m.Slot), &saved); err != nil {
+		return fmt.Errorf("save the configuration: %w", err)
+	}
+	return f.syncAll()
+}
+
+func (f *Filter) writeModule(m *member) error {
+	v := moduleValue{Key: m.Config.HashKey, Self: m.Config.Self, Live: m.live}
+	if m.Config.Fence {
+		v.Fence = 1
+	}
+	if err := f.objs.Modules.Put(uint32(m.Slot), &v); err != nil {
+		return fmt.Errorf("write the module's state: %w", err)
+	}
+	return nil
+}
+
+// syncAll brings the maps in line with the modules.
+func (f *Filter) syncAll() error {
+	w := plan(f.members)
+	macs, peers := planMACs(f.members)
+	return errors.Join(
+		syncMap(f.objs.Macs, macs, true), syncMap(f.objs.Peers, peers, true),
+		syncMap(f.objs.Rules, w.rules, true), syncMap(f.objs.Vips, w.vips, true),
+	)
+}
+
+// Remove forgets a module; one that is not known is no error. The last module
+// to go takes the filter off all interfaces and leaves nothing pinned.
+func (f *Filter) Remove(ctx context.Context, module string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return errClosed
+	}
+	m, ok := f.members[module]
+	if !ok {
+		return nil
+	}
+	delete(f.members, module)
+	err := errors.Join(f.forget(m), f.detachUnused())
+	if len(f.members) == 0 {
+		err = errors.Join(err, f.unpinMaps())
+		err = errors.Join(err, f.endLease())
+	}
+	if err != nil {
+		return fmt.Errorf("remove module %s from the packet filter: %w", module, err)
+	}
+	f.log.Info("packet filter removed", "module", module)
+	return nil
+}
+
+// forget takes a module that is no member any more out of the maps.
+func (f *Filter) forget(m *member) error {
+	err := f.syncAll()
+	if e := f.objs.Configs.Delete(uint32(m.Slot)); e != nil && !isMissing(e) {
+		err = errors.Join(err, fmt.Errorf("delete the saved configuration: %w", e))
+	}
+	return errors.Join(err, f.objs.Modules.Put(uint32(m.Slot), &moduleValue{}))
+}
+
+func (f *Filter) detachUnused() error {
+	used := map[int]bool{}
+	for _, m := range f.members {
+		for _, b := range m.Links {
+			used[b.Index] = true
+		}
+	}
+	var errs []error
+	for _, index := range slices.Collect(maps.Keys(f.attached)) {
+		if !used[index] {
+			errs = append(errs, f.detach(f.attached[index]))
+			delete(f.attached, index)
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,132 @@
+package ebpf
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"syscall"
+
+	"github.com/orchestrator-ha/orchestrator/sdk"
+)
+
+// bind finds an interface and what the filter must know of it. virtual are the
+// addresses that are not its own.
+func bind(name string, near []netip.Addr, virtual map[netip.Addr]bool) (boundInterface, error) {
+	i, err := net.InterfaceByName(name)
+	if err != nil {
+		return boundInterface{}, fmt.Errorf("find interface %s: %w; this node has %s", name, err, interfaceNames())
+	}
+	b := boundInterface{Name: name, Index: i.Index}
+	if len(i.HardwareAddr) != len(b.MAC) {
+		return boundInterface{}, fmt.Errorf("interface %s has no Ethernet address, so nothing on it can be shared; name another", name)
+	}
+	b.MAC = sdk.MAC(i.HardwareAddr)
+	addrs, err := i.Addrs()
+	if err != nil {
+		return boundInterface{}, fmt.Errorf("read the addresses of interface %s: %w", name, err)
+	}
+	b.Real4 = realAddress(addrs, near, virtual)
+	return b, nil
+}
+
+// realAddress chooses an IPv4 address that is not virtual, best one of the same
+// network as the virtual addresses.
+func realAddress(addrs []net.Addr, near []netip.Addr, virtual map[netip.Addr]bool) [4]byte {
+	var found [4]byte
+	for _, a := range addrs {
+		p, err := netip.ParsePrefix(a.String())
+		if err != nil || !p.Addr().Is4() || virtual[p.Addr()] {
+			continue
+		}
+		for _, v := range near {
+			if p.Masked().Contains(v.Unmap()) {
+				return p.Addr().As4()
+			}
+		}
+		if found == ([4]byte{}) {
+			found = p.Addr().As4()
+		}
+	}
+	return found
+}
+
+func interfaceNames() string {
+	all, err := net.Interfaces()
+	if err != nil {
+		return "no interface that could be listed"
+	}
+	var names []string
+	for _, i := range all {
+		if i.Flags&net.FlagLoopback == 0 {
+			names = append(names, i.Name)
+		}
+	}
+	if len(names) == 0 {
+		return "no interface"
+	}
+	return strings.Join(names, ", ")
+}
+
+// Attributes of a link message, linux/if_link.h.
+const (
+	attrXDP         = 43
+	attrXDPAttached = 2
+	attrXDPProgram  = 4
+	xdpNative       = 1
+	attrKindMask    = 0x3fff // without the nested and byte order flags
+)
+
+// attachedXDP reads which XDP program an interface runs: its id, 0 for none, and
+// whether the driver runs it.
+func attachedXDP(ifindex int) (id uint32, native bool, err error) {
+	raw, err := syscall.NetlinkRIB(syscall.RTM_GETLINK, syscall.AF_UNSPEC)
+	if err != nil {
+		return 0, false, fmt.Errorf("list interfaces through netlink: %w", err)
+	}
+	msgs, err := syscall.ParseNetlinkMessage(raw)
+	if err != nil {
+		return 0, false, fmt.Errorf("read the list of interfaces: %w", err)
+	}
+	for _, m := range msgs {
+		if m.Header.Type != syscall.RTM_NEWLINK || len(m.Data) < syscall.SizeofIfInfomsg {
+			continue
+		}
+		if int(int32(binary.NativeEndian.Uint32(m.Data[4:]))) != ifindex {
+			continue
+		}
+		id, native = xdpOf(m.Data[syscall.SizeofIfInfomsg:])
+		return id, native, nil
+	}
+	return 0, false, fmt.Errorf("interface number %d is gone", ifindex)
+}
+
+func xdpOf(attrs []byte) (id uint32, native bool) {
+	eachAttr(attrs, func(kind uint16, value []byte) {
+		if kind != attrXDP {
+			return
+		}
+		eachAttr(value, func(kind uint16, value []byte) {
+			switch {
+			case kind == attrXDPAttached && len(value) >= 1:
+				native = value[0] == xdpNative
+			case kind == attrXDPProgram && len(value) >= 4:
+				id = binary.NativeEndian.Uint32(value)
+			}
+		})
+	})
+	return id, native
+}
+
+// eachAttr walks netlink attributes: length, kind, value, padded to four bytes.
+func eachAttr(b []byte, f func(kind uint16, value []byte)) {
+	for len(b) >= 4 {
+		n := int(binary.NativeEndian.Uint16(b))
+		if n < 4 || n > len(b) {
+			return
+		}
+		f(binary.NativeEndian.Uint16(b[2:])&attrKindMask, b[4:n])
+		b = b[min((n+3)&^3, len(b)):]
+	}
+}

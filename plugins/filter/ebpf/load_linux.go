@@ -1,0 +1,277 @@
+package ebpf
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	bpf "github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+
+	"github.com/orchestrator-ha/orchestrator/sdk"
+)
+
+// pinnedMaps are the maps that outlive the process, by name in the object file.
+var pinnedMaps = [...]string{
+	filterMapVips, filterMapRules, filterMapModules, filterMapTables,
+	filterMapMacs, filterMapPeers, filterMapLease, filterMapCounters, filterMapConfigs,
+}
+
+// load brings the programs into the kernel, on pinned maps if there are any.
+func (f *Filter) load() error {
+	kept, err := f.pinned()
+	if err == nil && kept != nil {
+		err = f.loadWith(kept)
+		for _, m := range kept {
+			m.Close()
+		}
+		if err == nil {
+			if err = f.adopt(); err == nil {
+				return nil
+			}
+			f.drop()
+		}
+	}
+	if err != nil {
+		f.log.Warn("pinned packet filter cannot be taken over, starting afresh", "reason", err)
+	}
+	if f.pins != "" {
+		if err := cleanLayouts(f.root); err != nil {
+			return err
+		}
+	}
+	return f.loadWith(nil)
+}
+
+// drop lets go of everything that loading made.
+func (f *Filter) drop() {
+	for _, a := range f.attached {
+		for _, l := range a.links {
+			l.Close()
+		}
+	}
+	clear(f.attached)
+	clear(f.members)
+	f.iter.Close()
+	f.objs.Close()
+}
+
+// pinned opens the pinned maps; nil if there are none.
+func (f *Filter) pinned() (map[string]*bpf.Map, error) {
+	if f.pins == "" {
+		return nil, nil
+	}
+	found := map[string]*bpf.Map{}
+	for _, name := range pinnedMaps {
+		m, err := bpf.LoadPinnedMap(filepath.Join(f.pins, name), nil)
+		if err == nil {
+			found[name] = m
+			continue
+		}
+		for _, m := range found {
+			m.Close()
+		}
+		if errors.Is(err, fs.ErrNotExist) && len(found) == 0 {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("open the pinned map %s: %w", name, err)
+	}
+	return found, nil
+}
+
+func (f *Filter) loadWith(kept map[string]*bpf.Map) error {
+	opts := &bpf.CollectionOptions{MapReplacements: kept}
+	if err := loadFilterObjects(&f.objs, opts); err != nil {
+		return fmt.Errorf("load the packet filter: %w; root and Linux 5.18 or newer with BTF are needed", err)
+	}
+	iter, err := link.AttachIter(link.IterOptions{Program: f.objs.CountSockets})
+	if err != nil {
+		f.objs.Close()
+		return fmt.Errorf("load the counter of connections: %w", err)
+	}
+	mem, err := f.objs.Lease.Memory()
+	if err != nil {
+		iter.Close()
+		f.objs.Close()
+		return fmt.Errorf("map the lease into memory: %w", err)
+	}
+	f.iter, f.lease = iter, mem
+	return nil
+}
+
+// pinMaps pins what must outlive the process; called before the first module
+// is set up, so that a filter without modules leaves nothing.
+func (f *Filter) pinMaps() error {
+	if f.pins == "" {
+		return nil
+	}
+	if err := os.MkdirAll(f.pins, 0o700); err != nil {
+		return fmt.Errorf("make the directory for pinned maps: %w", err)
+	}
+	for name, m := range f.maps() {
+		if err := m.Pin(filepath.Join(f.pins, name)); err != nil {
+			return fmt.Errorf("pin the map %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (f *Filter) unpinMaps() error {
+	if f.pins == "" {
+		return nil
+	}
+	var errs []error
+	for name, m := range f.maps() {
+		if err := m.Unpin(); err != nil {
+			errs = append(errs, fmt.Errorf("unpin the map %s: %w", name, err))
+		}
+	}
+	return errors.Join(append(errs, cleanLayouts(f.root))...)
+}
+
+func (f *Filter) maps() map[string]*bpf.Map {
+	o := &f.objs
+	return map[string]*bpf.Map{
+		filterMapVips: o.Vips, filterMapRules: o.Rules, filterMapModules: o.Modules,
+		filterMapTables: o.Tables, filterMapMacs: o.Macs, filterMapPeers: o.Peers,
+		filterMapLease: o.Lease, filterMapCounters: o.Counters, filterMapConfigs: o.Configs,
+	}
+}
+
+// adopt reads back what the pinned maps say and replaces the programs on the
+// pinned links by its own.
+func (f *Filter) adopt() error {
+	var (
+		slot  uint32
+		value savedValue
+	)
+	entries := f.objs.Configs.Iterate()
+	for entries.Next(&slot, &value) {
+		m := &member{macs: map[uint8][]sdk.MAC{}}
+		if err := json.Unmarshal(value.JSON[:min(value.Len, maxSaved)], m); err != nil {
+			return fmt.Errorf("read the saved configuration in slot %d: %w", slot, err)
+		}
+		if uint32(m.Slot) != slot || len(m.Links) != len(m.Config.Interfaces) {
+			return fmt.Errorf("saved configuration of module %s contradicts itself", m.Config.Module)
+		}
+		var mod moduleValue
+		if err := f.objs.Modules.Lookup(slot, &mod); err != nil {
+			return fmt.Errorf("read the state of module %s: %w", m.Config.Module, err)
+		}
+		m.live = mod.Live
+		f.members[m.Config.Module] = m
+	}
+	if err := entries.Err(); err != nil {
+		return fmt.Errorf("read the saved configurations: %w", err)
+	}
+	if err := f.adoptMACs(); err != nil {
+		return err
+	}
+	for _, m := range f.members {
+		for _, b := range m.Links {
+			f.adoptLinks(b)
+		}
+	}
+	return f.removeStrays()
+}
+
+func (f *Filter) adoptMACs() error {
+	bySlot := map[uint16]*member{}
+	for _, m := range f.members {
+		bySlot[uint16(m.Slot)] = m
+	}
+	var (
+		key   macKey
+		value macValue
+	)
+	entries := f.objs.Macs.Iterate()
+	for entries.Next(&key, &value) {
+		m := bySlot[key.Module]
+		if m == nil {
+			continue
+		}
+		for n, b := range m.Links {
+			if b.Index != int(key.Ifindex) {
+				continue
+			}
+			list := m.macs[uint8(key.Node)]
+			if list == nil {
+				list = make([]sdk.MAC, len(m.Links))
+				m.macs[uint8(key.Node)] = list
+			}
+			list[n] = value.MAC
+		}
+	}
+	if err := entries.Err(); err != nil {
+		return fmt.Errorf("read the nodes' addresses: %w", err)
+	}
+	return nil
+}
+
+// adoptLinks takes over the pinned links of an interface. What is missing or
+// broken is left to the next Configure.
+func (f *Filter) adoptLinks(b boundInterface) {
+	if f.attached[b.Index] != nil {
+		return
+	}
+	a := &attachment{name: b.Name, index: b.Index, mac: b.MAC, notes: b.Notes, links: map[string]link.Link{}}
+	programs := map[string]*bpf.Program{linkXDP: f.objs.FilterXdp, linkIn: f.objs.FilterIn, linkOut: f.objs.FilterOut}
+	for kind, program := range programs {
+		l, err := link.LoadPinnedLink(linkPin(f.pins, kind, b.Index), nil)
+		if err != nil {
+			continue
+		}
+		if err := l.Update(program); err != nil {
+			f.log.Warn("packet filter on an interface cannot be taken over", "interface", b.Name, "reason", err)
+			l.Close()
+			continue
+		}
+		a.links[kind] = l
+	}
+	switch _, native, err := attachedXDP(b.Index); {
+	case a.links[linkIn] != nil:
+		a.how = howTCX
+	case a.links[linkXDP] != nil && err == nil && native:
+		a.how = howNative
+	case a.links[linkXDP] != nil:
+		a.how = howGeneric
+	default:
+		for _, l := range a.links {
+			l.Close()
+		}
+		return
+	}
+	f.attached[b.Index] = a
+}
+
+// removeStrays unpins links that no module uses.
+func (f *Filter) removeStrays() error {
+	entries, err := os.ReadDir(f.pins)
+	if err != nil {
+		return fmt.Errorf("list pinned objects: %w", err)
+	}
+	for _, e := range entries {
+		if !strings.Contains(e.Name(), "_") || f.uses(e.Name()) {
+			continue
+		}
+		if err := removePin(filepath.Join(f.pins, e.Name())); err != nil {
+			return fmt.Errorf("remove a pinned object that nobody uses: %w", err)
+		}
+	}
+	return nil
+}
+
+func (f *Filter) uses(pin string) bool {
+	for index, a := range f.attached {
+		for kind := range a.links {
+			if linkPin("", kind, index) == pin {
+				return true
+			}
+		}
+	}
+	return false
+}
