@@ -90,7 +90,7 @@ func BenchmarkSetTable(b *testing.B) {
 	tables := [2]sdk.FilterTable{}
 	for n := range tables {
 		tables[n] = sdk.FilterTable{
-			Module: "web", Accept: true,
+			Module: "web", Accept: true, Agreed: true,
 			Groups: map[string][]sdk.Row{"http": rowsOf(rowOf(uint8(n + 1)))},
 			MACs:   map[uint8][]sdk.MAC{1: {macOf(1)}, 2: {macOf(2)}, 3: {macOf(3)}},
 		}

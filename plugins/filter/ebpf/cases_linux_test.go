@@ -8,13 +8,14 @@ import (
 
 // verdictCase is a frame, the state of things, and what must become of it.
 type verdictCase struct {
-	name     string
-	row      uint32
-	notReady bool
-	noLease  bool
-	kind     string
-	change   func(*packet)
-	raw      func([]byte)
+	name      string
+	row       uint32
+	notReady  bool
+	noLease   bool
+	disagreed bool // nodes may use different tables
+	kind      string
+	change    func(*packet)
+	raw       func([]byte)
 
 	want   string // pass (not ours), accept, drop, send
 	reason string // the counter that moves; empty: none
@@ -73,6 +74,9 @@ func openCases(port *uint16) []verdictCase {
 		{name: "settled, owner", row: rowOf(1), kind: "tcp", want: "accept", reason: "accept-owner"},
 		{name: "settled, owner, not ready", row: rowOf(1), notReady: true, kind: "tcp", want: "accept", reason: "accept-owner"},
 		{name: "settled, owner, from peer", row: rowOf(1), kind: "tcp", change: fromNode(2), want: "accept", reason: "accept-owner"},
+		{name: "settled, owner, disagreement", row: rowOf(1), disagreed: true, kind: "tcp", want: "drop", reason: "drop-disagreed"},
+		{name: "settled, owner, disagreement, connection here", row: rowOf(1), disagreed: true, kind: "tcp", change: open(port), want: "accept", reason: "accept-socket"},
+		{name: "settled, not owner, disagreement, connection here", row: rowOf(2), disagreed: true, kind: "tcp", change: open(port), want: "accept", reason: "accept-socket"},
 		{name: "settled, owner, no lease", row: rowOf(1), noLease: true, kind: "tcp", want: "drop", reason: "drop-lease"},
 		{name: "settled, not owner", row: rowOf(2), kind: "tcp", want: "send", reason: "forward-owner", to: 2, ttl: 62},
 		{name: "settled, not owner, connection here", row: rowOf(2), kind: "tcp", change: open(port), want: "send", reason: "forward-owner", to: 2, ttl: 62},

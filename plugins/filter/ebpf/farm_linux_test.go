@@ -114,7 +114,7 @@ func (f *farm) serve(n int) {
 
 func (f *farm) table(n int, rows []sdk.Row) {
 	f.t.Helper()
-	t := sdk.FilterTable{Module: "web", Accept: true, Groups: map[string][]sdk.Row{"http": rows}, MACs: map[uint8][]sdk.MAC{}}
+	t := sdk.FilterTable{Module: "web", Accept: true, Agreed: true, Groups: map[string][]sdk.Row{"http": rows}, MACs: map[uint8][]sdk.MAC{}}
 	for n := uint8(1); n <= farmNodes; n++ {
 		t.MACs[n] = []sdk.MAC{macOf(n)}
 	}

@@ -80,12 +80,12 @@ func webConfig() sdk.FilterConfig {
 // set puts one row in force for every bucket, with addresses for nodes 1 to 6.
 func (fx *fixture) set(row uint32, ready bool) {
 	fx.t.Helper()
-	fx.setRows(rowsOf(row), ready)
+	fx.setRows(rowsOf(row), ready, true)
 }
 
-func (fx *fixture) setRows(rows []sdk.Row, ready bool) {
+func (fx *fixture) setRows(rows []sdk.Row, ready, agreed bool) {
 	fx.t.Helper()
-	t := sdk.FilterTable{Module: "web", Accept: ready, Groups: map[string][]sdk.Row{}, MACs: map[uint8][]sdk.MAC{}}
+	t := sdk.FilterTable{Module: "web", Accept: ready, Agreed: agreed, Groups: map[string][]sdk.Row{}, MACs: map[uint8][]sdk.MAC{}}
 	for _, g := range fx.config.Groups {
 		t.Groups[g.Name] = rows
 	}

@@ -70,6 +70,7 @@ type ruleKey struct {
 const (
 	liveHalf   = 1
 	liveAccept = 2
+	liveAgreed = 4
 )
 
 // moduleValue is struct module.
@@ -143,4 +144,5 @@ var reasonNames = [...]string{
 	"drop-arp-announce",
 	"drop-arp-interface",
 	"accept-cookie",
+	"drop-disagreed",
 }

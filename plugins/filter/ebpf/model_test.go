@@ -17,6 +17,7 @@ type question struct {
 	socket bool // this node has a connection for it
 	serve  bool // the lease holds
 	ready  bool
+	agreed bool // all nodes use the same table
 }
 
 // answer is what becomes of it; forward 0 and not accepted is a drop.
@@ -68,10 +69,10 @@ func modelFresh(q question, owner uint8) answer {
 }
 
 func modelOpen(q question, owner uint8, list []uint8) answer {
-	if len(list) == 0 && owner == q.self {
+	if q.agreed && len(list) == 0 && owner == q.self {
 		return answer{accept: true, reason: "accept-owner"}
 	}
-	if len(list) == 0 && q.from == 0 {
+	if q.agreed && len(list) == 0 && q.from == 0 {
 		return answer{forward: owner, reason: "forward-owner"}
 	}
 	if q.socket {
@@ -91,6 +92,9 @@ func modelOpen(q question, owner uint8, list []uint8) answer {
 			return answer{forward: node, round: true, reason: "forward-previous"}
 		}
 	}
+	if !q.agreed {
+		return answer{reason: "drop-disagreed"}
+	}
 	return answer{accept: true, reason: "accept-reset"}
 }
 
@@ -107,7 +111,7 @@ func walk(rows map[uint8]uint32, entry, has uint8) (trace string, end uint8, rea
 	at, from, round := entry, uint8(0), false
 	trace = fmt.Sprint(entry)
 	for range 8 {
-		a := model(question{row: rows[at], self: at, from: from, round: round, socket: at == has, serve: true, ready: true})
+		a := model(question{row: rows[at], self: at, from: from, round: round, socket: at == has, serve: true, ready: true, agreed: true})
 		if a.forward == 0 {
 			return trace, at, a.reason
 		}

@@ -109,6 +109,9 @@ func (f *Filter) switchTables(m *member, t sdk.FilterTable) error {
 	if t.Accept {
 		m.live |= liveAccept
 	}
+	if t.Agreed {
+		m.live |= liveAgreed
+	}
 	if err := f.writeModule(m); err != nil {
 		m.live = live
 		return err

@@ -62,7 +62,7 @@ func TestVerdict(t *testing.T) {
 // check runs one case in this goroutine, as the namespace is the thread's.
 func (fx *fixture) check(t *testing.T, p program, c verdictCase) {
 	t.Helper()
-	fx.set(c.row, !c.notReady)
+	fx.setRows(rowsOf(c.row), !c.notReady, !c.disagreed)
 	lease := bootNow(t) + hour
 	if c.noLease {
 		lease = bootNow(t) - 1
@@ -133,7 +133,7 @@ func TestModelTwin(t *testing.T) {
 	seen := map[string]int{}
 	for n := range 3000 {
 		q := question{
-			row: randomRow(rnd), self: []uint8{1, 3, 6}[n/1000], serve: rnd.IntN(5) > 0, ready: rnd.IntN(4) > 0,
+			row: randomRow(rnd), self: []uint8{1, 3, 6}[n/1000], serve: rnd.IntN(5) > 0, ready: rnd.IntN(4) > 0, agreed: rnd.IntN(3) > 0,
 			round: rnd.IntN(2) == 0, fresh: rnd.IntN(3) == 0, socket: rnd.IntN(3) == 0,
 		}
 		if n%1000 == 0 {
@@ -171,7 +171,7 @@ func randomRow(rnd *rand.Rand) uint32 {
 func caseOf(q question, port uint16) verdictCase {
 	a := model(q)
 	c := verdictCase{
-		name: "model", row: q.row, notReady: !q.ready, noLease: !q.serve, kind: "tcp",
+		name: "model", row: q.row, notReady: !q.ready, noLease: !q.serve, disagreed: !q.agreed, kind: "tcp",
 		reason: a.reason, to: a.forward, want: "drop",
 	}
 	ttl := uint8(64)

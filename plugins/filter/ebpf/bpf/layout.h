@@ -53,6 +53,7 @@ struct rule_key {
 
 #define LIVE_HALF 1   /* the half of the tables in force */
 #define LIVE_ACCEPT 2 /* the application is ready */
+#define LIVE_AGREED 4 /* all nodes are known to use the same table */
 
 struct module {
 	__u64 key[2];
@@ -111,6 +112,7 @@ enum reason {
 	R_DROP_ARP_ANNOUNCE,
 	R_DROP_ARP_INTERFACE,
 	R_ACCEPT_COOKIE,
+	R_DROP_DISAGREED,
 };
 
 struct {

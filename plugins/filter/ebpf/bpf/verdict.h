@@ -112,14 +112,15 @@ static __always_inline struct verdict decide_fresh(struct facts *f, __u32 row)
 	return DROP(serve ? R_DROP_NOT_READY : R_DROP_LEASE);
 }
 
-/* Rules 2, 3 and 4: anything that should have a connection somewhere.
+/* Rules 2, 3 and 4: anything that should have a connection somewhere. While the
+ * nodes may not agree, everything is looked up and nothing is reset.
  *
  * The round visits the nodes of a row by rising number, and a frame says that it
  * is on it. So no two tables that both name a node can make a frame miss that
  * node, and no tables whatever can make it run in a circle. */
 static __always_inline struct verdict decide_open(struct facts *f, __u32 row)
 {
-	__u8 owner, next, self = f->module->self;
+	__u8 owner, next, self = f->module->self, agreed = f->module->live & LIVE_AGREED;
 	__u32 from;
 
 	/* Nobody takes new connections: the latest previous owner stands in. */
@@ -128,10 +129,10 @@ static __always_inline struct verdict decide_open(struct facts *f, __u32 row)
 	owner = row & 0xff;
 	if (!owner)
 		return DROP(R_DROP_NOBODY);
-	if (row == self)
+	if (agreed && row == self)
 		return ACCEPT(R_ACCEPT_OWNER);
 	from = peer_of(f);
-	if (row == owner && !from)
+	if (agreed && row == owner && !from)
 		return FORWARD(owner, R_FORWARD_OWNER);
 	switch (look_up(f)) {
 	case SOCKET:
@@ -146,7 +147,7 @@ static __always_inline struct verdict decide_open(struct facts *f, __u32 row)
 	next = next_node(row, from && f->flow->on_round ? self : 0, self);
 	if (next)
 		return ON_ROUND(next, R_FORWARD_PREVIOUS);
-	return ACCEPT(R_ACCEPT_RESET);
+	return agreed ? ACCEPT(R_ACCEPT_RESET) : DROP(R_DROP_DISAGREED);
 }
 
 /* Where a frame goes. Rule 7: without the lease nothing is accepted. */

@@ -1,0 +1,98 @@
+package sdk
+
+import (
+	"context"
+	"net/netip"
+)
+
+// MAC is an Ethernet address.
+type MAC [6]byte
+
+// HashMode chooses what of a client decides its bucket.
+type HashMode string
+
+const (
+	HashAddress HashMode = "on_addr" // client address
+	HashPort    HashMode = "on_port" // client address and port
+)
+
+// FilterRule names traffic to a virtual address that is shared.
+type FilterRule struct {
+	Address  netip.Addr // zero: every address of the configuration
+	Port     uint16     // 0: every port
+	Protocol string     // tcp, udp or arp
+	Hash     HashMode
+}
+
+// FilterGroup is a set of rules that share one table.
+type FilterGroup struct {
+	Name  string
+	Rules []FilterRule
+}
+
+// FilterInterface is a network interface and the virtual addresses held on it.
+type FilterInterface struct {
+	Name      string
+	Directed  bool // vmac_directed; false is vmac_invisible
+	Addresses []netip.Addr
+}
+
+// FilterConfig is the whole wish of one module, replacing any earlier one.
+type FilterConfig struct {
+	Module     string
+	Self       uint8    // this node's number
+	HashKey    [16]byte // one for the cluster, secret
+	Fence      bool     // stop serving when the lease runs out; false keeps the last table
+	Interfaces []FilterInterface
+	Groups     []FilterGroup
+}
+
+// FilterTable says who owns which bucket of each group, at one moment. It
+// replaces the table before it in one step. See package core/share for the
+// meaning of rows.
+type FilterTable struct {
+	Module string
+	Epoch  uint64
+	Accept bool             // the application here is ready; false accepts nothing new
+	Agreed bool             // all nodes are known to use this table, so RST may be sent
+	Groups map[string][]Row // by group name
+	MACs   map[uint8][]MAC  // node number → its real address per interface, in the order of the configuration
+}
+
+// Row is one bucket: owner in the lowest byte, then up to three previous
+// owners, the latest first. 0 is nobody.
+type Row uint32
+
+// FilterAttachment says how an interface is filtered.
+type FilterAttachment struct {
+	Interface string
+	Index     int
+	MAC       MAC    // the interface's real address
+	How       string // xdp-native, xdp-generic or tcx
+	Note      string // why not something faster, empty if nothing is faster
+}
+
+// FilterState is what a filter shows of itself.
+type FilterState struct {
+	Attachments []FilterAttachment
+	Counters    map[string]uint64 // by module/reason, e.g. web_farm/accept-owner
+	LeaseUntil  uint64            // CLOCK_BOOTTIME, ns
+}
+
+// Filter keeps a node's share of the connections in the kernel.
+type Filter interface {
+	Describe() Description
+	// Configure attaches to the interfaces with nothing accepted until a
+	// table says so, and returns how. It fails without a change if an
+	// interface is missing or taken.
+	Configure(ctx context.Context, c FilterConfig) (FilterState, error)
+	SetTable(ctx context.Context, t FilterTable) error
+	// Renew lets the filter serve until deadline (CLOCK_BOOTTIME, ns).
+	Renew(deadline uint64) error
+	// Sockets counts this node's connections to the module's addresses, by
+	// group and bucket.
+	Sockets(ctx context.Context, module string) (map[string][]uint32, error)
+	State(ctx context.Context) (FilterState, error)
+	// Remove forgets a module; the last one detaches and leaves nothing.
+	Remove(ctx context.Context, module string) error
+}
