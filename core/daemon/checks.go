@@ -7,6 +7,7 @@ import (
 
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/check"
+	"github.com/orchestrator-ha/orchestrator/core/config"
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
@@ -55,14 +56,21 @@ func (mod *module) specs(parts []core.When) []check.Spec {
 		if slices.Contains(parts, c.When) {
 			list = append(list, check.Spec{
 				Resource: c.Resource(), Plugin: "process", Interval: min(scanInterval, c.Poll), Rise: 1, Fall: 1,
-				Settings: encode(map[string]any{
-					"name": c.Name, "nameregex": c.NameRegex, "argregex": c.ArgRegex,
-					"atleast": c.AtLeast, "atmax": c.AtMost, "service": c.Service,
-				}),
+				Settings: processSettings(c),
 			})
 		}
 	}
 	return list
+}
+
+func processSettings(c config.Proc) json.RawMessage {
+	s := map[string]any{"name": c.Name, "atleast": c.AtLeast, "atmax": c.AtMost, "service": c.Service}
+	for key, pattern := range map[string]string{"nameregex": c.NameRegex, "argregex": c.ArgRegex} {
+		if pattern != "" {
+			s[key] = pattern
+		}
+	}
+	return encode(s)
 }
 
 // encode makes JSON of values that can always be encoded.

@@ -140,6 +140,9 @@ func (mod *module) networkUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := mod.laying(held); err != nil {
+		return err
+	}
 	if _, err := d.filter.Configure(ctx, mod.filterConfig(interfaces)); err != nil {
 		return fmt.Errorf("attach the packet filter: %w", err)
 	}
@@ -185,6 +188,9 @@ func (mod *module) networkDown(ctx context.Context) error {
 	}
 	if err := d.filter.Remove(ctx, mod.conf.Name); err != nil && first == nil {
 		first = fmt.Errorf("detach the packet filter: %w", err)
+	}
+	if first == nil {
+		first = removeIf(d.laidFile(mod.conf.Name))
 	}
 	return first
 }

@@ -102,6 +102,11 @@ func (m *member) start() error {
 			m.log.Error("synchronize the catalog", "error", err)
 		}
 	})
+	clean, cancel := context.WithTimeout(m.ctx, networkTime)
+	defer cancel()
+	if err := d.cleanLeftovers(clean); err != nil {
+		return err
+	}
 	if err := m.startHeart(self); err != nil {
 		return err
 	}

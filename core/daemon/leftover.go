@@ -1,0 +1,87 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/orchestrator-ha/orchestrator/core/vip"
+)
+
+// What a module put on the network is written down before it is done, so that a
+// daemon which was killed leaves nothing that nobody watches: the next one
+// removes it before it renews the lease, and starts the module anew.
+
+// laid is what a module put on the network.
+type laid struct {
+	Addresses []laidAddress `json:"addresses"`
+}
+
+type laidAddress struct {
+	Interface string     `json:"interface"`
+	Address   netip.Addr `json:"address"`
+}
+
+func (d *Daemon) laidFile(module string) string { return d.path("run", "network-"+module+".json") }
+
+// laying notes what a module is about to put on the network.
+func (mod *module) laying(held []heldAddress) error {
+	var l laid
+	for _, h := range held {
+		l.Addresses = append(l.Addresses, laidAddress{h.on.Name, h.addr.Addr})
+	}
+	raw, err := json.Marshal(l)
+	if err == nil {
+		err = replaceFile(mod.m.d.laidFile(mod.conf.Name), raw)
+	}
+	if err != nil {
+		return fmt.Errorf("note the virtual addresses: %w", err)
+	}
+	return nil
+}
+
+// cleanLeftovers removes what a daemon that was killed left on the network: the
+// addresses first, so that the kernel never answers for one without a filter.
+func (d *Daemon) cleanLeftovers(ctx context.Context) error {
+	files, err := filepath.Glob(d.laidFile("*"))
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), "network-"), ".json")
+		if err := d.cleanLeftover(ctx, name, file); err != nil {
+			return fmt.Errorf("remove what %s left on the network: %w", name, err)
+		}
+		d.noteModule(name, "network", "info", fmt.Sprintf("The daemon ended without stopping %s; its virtual address was removed, to begin anew.", name), nil, 0)
+	}
+	return nil
+}
+
+func (d *Daemon) cleanLeftover(ctx context.Context, name, file string) error {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	var l laid
+	if err := json.Unmarshal(raw, &l); err != nil {
+		d.log.Warn("read a note about virtual addresses", "file", file, "error", err)
+	}
+	var all error
+	for _, a := range l.Addresses {
+		on, err := net.InterfaceByName(a.Interface)
+		if err != nil {
+			continue // the interface is gone, and the address with it
+		}
+		all = errors.Join(all, d.holder.Remove(vip.Interface{Name: on.Name, Index: on.Index}, a.Address))
+	}
+	if err := errors.Join(all, d.filter.Remove(ctx, name)); err != nil {
+		return err
+	}
+	return os.Remove(file)
+}
