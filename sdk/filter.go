@@ -74,6 +74,7 @@ type FilterAttachment struct {
 
 // FilterState is what a filter shows of itself.
 type FilterState struct {
+	Modules     []string // that the filter has, also those of an earlier process
 	Attachments []FilterAttachment
 	Counters    map[string]uint64 // by module/reason, e.g. web_farm/accept-owner
 	LeaseUntil  uint64            // CLOCK_BOOTTIME, ns

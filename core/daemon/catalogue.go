@@ -64,6 +64,11 @@ func (m *member) changed(item string) {
 	}
 }
 
+// hasModules says that a module is, or was, installed.
+func (m *member) hasModules() bool {
+	return slices.ContainsFunc(m.catalog.List(), func(it catalog.Item) bool { return strings.HasPrefix(it.Name, "module/") })
+}
+
 // loadAll loads the modules that the catalog holds, and starts those that are
 // to run.
 func (m *member) loadAll() {

@@ -37,7 +37,7 @@ func (m *member) handlers() {
 		mod := m.modules[l.Module]
 		m.mu.Unlock()
 		if mod != nil && mod.sharing != nil {
-			mod.sharing.put(share.Received{From: from, Message: l.Message})
+			mod.sharing.put(share.Received{From: from, Message: l.Message}, 0)
 		}
 		return nil, nil
 	})

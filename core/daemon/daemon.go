@@ -55,6 +55,9 @@ type Daemon struct {
 	holder  *vip.Holder
 	speaker *vip.Announcer
 
+	clean    sync.Once // removes leftovers
+	cleanErr error
+
 	found  sync.Mutex // held while the cluster is founded, joined or left
 	mu     sync.Mutex
 	member *member // nil while the node belongs to no cluster

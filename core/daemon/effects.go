@@ -40,8 +40,7 @@ func (mod *module) Do(ctx context.Context, a core.Action, cause int64, answer fu
 	case core.ActNetworkDown:
 		go mod.answerNetwork(answer, mod.networkDown)
 	case core.ActShare:
-		mod.cause.Store(cause)
-		mod.sharing.order(a.Share, answer)
+		mod.sharing.order(a.Share, cause, answer)
 	case core.ActChecks:
 		mod.check(a.When, a.Start)
 	case core.ActResource, core.ActTimer:
@@ -140,6 +139,9 @@ func (mod *module) networkUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := d.cleanLeftovers(ctx); err != nil {
+		return err
+	}
 	if err := mod.laying(held); err != nil {
 		return err
 	}
@@ -168,13 +170,13 @@ func (mod *module) networkUp(ctx context.Context) error {
 			}
 		}
 	}
-	mod.sharing.put(share.Started{MACs: macs})
+	mod.sharing.put(share.Started{MACs: macs}, 0)
 	return nil
 }
 
 func (mod *module) networkDown(ctx context.Context) error {
 	d := mod.m.d
-	mod.sharing.put(share.Halted{})
+	mod.sharing.put(share.Halted{}, 0)
 	mod.mu.Lock()
 	held := mod.held
 	mod.held = nil

@@ -92,8 +92,7 @@ func (m *member) noteMember(level, text string, e heartbeat.Event) int64 {
 func (m *member) tell(in share.Input, cause int64) {
 	for _, mod := range m.all() {
 		if mod.sharing != nil {
-			mod.cause.Store(cause)
-			mod.sharing.put(in)
+			mod.sharing.put(in, cause)
 		}
 	}
 }
@@ -136,7 +135,7 @@ func (m *member) digest(n core.NodeID, payload []byte) {
 	m.digests.hear(n, payload)
 	for _, mod := range m.all() {
 		if mod.sharing != nil {
-			mod.sharing.put(share.PeerDigest{Node: n, Digest: m.digests.of(n, mod.conf.Name)})
+			mod.sharing.put(share.PeerDigest{Node: n, Digest: m.digests.of(n, mod.conf.Name)}, 0)
 		}
 	}
 }

@@ -48,7 +48,13 @@ func (mod *module) laying(held []heldAddress) error {
 
 // cleanLeftovers removes what a daemon that was killed left on the network: the
 // addresses first, so that the kernel never answers for one without a filter.
+// It does so once, before this daemon puts anything there itself.
 func (d *Daemon) cleanLeftovers(ctx context.Context) error {
+	d.clean.Do(func() { d.cleanErr = d.cleanAll(ctx) })
+	return d.cleanErr
+}
+
+func (d *Daemon) cleanAll(ctx context.Context) error {
 	files, err := filepath.Glob(d.laidFile("*"))
 	if err != nil {
 		return err
@@ -59,6 +65,22 @@ func (d *Daemon) cleanLeftovers(ctx context.Context) error {
 			return fmt.Errorf("remove what %s left on the network: %w", name, err)
 		}
 		d.noteModule(name, "network", "info", fmt.Sprintf("The daemon ended without stopping %s; its virtual address was removed, to begin anew.", name), nil, 0)
+	}
+	return d.cleanFilter(ctx)
+}
+
+// cleanFilter has the filter forget what it still has of an earlier life of
+// this node, for example of one whose home directory was deleted.
+func (d *Daemon) cleanFilter(ctx context.Context) error {
+	st, err := d.filter.State(ctx)
+	if err != nil {
+		d.log.Warn("ask the filter what it has", "error", err)
+		return nil // it will be asked again when a module needs it
+	}
+	for _, name := range st.Modules {
+		if err := d.filter.Remove(ctx, name); err != nil {
+			return fmt.Errorf("have the filter forget %s: %w", name, err)
+		}
 	}
 	return nil
 }

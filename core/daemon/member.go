@@ -102,10 +102,12 @@ func (m *member) start() error {
 			m.log.Error("synchronize the catalog", "error", err)
 		}
 	})
-	clean, cancel := context.WithTimeout(m.ctx, networkTime)
-	defer cancel()
-	if err := d.cleanLeftovers(clean); err != nil {
-		return err
+	if m.hasModules() {
+		clean, cancel := context.WithTimeout(m.ctx, networkTime)
+		defer cancel()
+		if err := d.cleanLeftovers(clean); err != nil {
+			return err
+		}
 	}
 	if err := m.startHeart(self); err != nil {
 		return err

@@ -30,7 +30,6 @@ type module struct {
 	dir      string // the active copy: hooks run from here
 	runner   *runner.Runner
 	sharing  *sharing      // nil without a virtual address
-	cause    atomic.Int64  // journal entry of what the share machine acts upon now
 	saved    atomic.Value  // core.State last saved as wanted
 	frozen   atomic.Bool   // the daemon ends: what is wanted stays as it is
 	mu       sync.Mutex    // guards what follows
@@ -52,7 +51,7 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 		machine := share.NewMachine(self, m.name, mod.weights(), share.Timing{})
 		mod.sharing = newSharing(m.d.ctx, conf.Name, machine, mod.ports(), m.log)
 		for _, n := range m.digests.heard() {
-			mod.sharing.put(share.PeerDigest{Node: n, Digest: m.digests.of(n, conf.Name)})
+			mod.sharing.put(share.PeerDigest{Node: n, Digest: m.digests.of(n, conf.Name)}, 0)
 		}
 	}
 	mod.saved.Store(core.Stop)
@@ -83,7 +82,7 @@ func (mod *module) weights() map[string]share.Weights {
 // reweigh takes over the cluster's nodes after a change.
 func (mod *module) reweigh() {
 	if mod.sharing != nil {
-		mod.sharing.put(share.Weighed{Weights: mod.weights()})
+		mod.sharing.put(share.Weighed{Weights: mod.weights()}, 0)
 	}
 }
 
@@ -94,8 +93,8 @@ func (mod *module) ports() ports {
 		publish:  m.publish,
 		announce: mod.announce,
 		resumed:  m.resumed,
-		note: func(text string) {
-			m.d.noteModule(name, "share", "info", text+".", nil, mod.cause.Load())
+		note: func(text string, cause int64) {
+			m.d.noteModule(name, "share", "info", text+".", nil, cause)
 		},
 		setTable: m.d.filter.SetTable,
 		count: func(ctx context.Context) (map[string][]uint32, error) {

@@ -27,7 +27,7 @@ type ports struct {
 	publish  func(module string, d share.Digest)
 	announce func(reason string)
 	resumed  func(module string)
-	note     func(text string)
+	note     func(text string, cause int64)
 	setTable func(ctx context.Context, t sdk.FilterTable) error
 	count    func(ctx context.Context) (map[string][]uint32, error)
 }
@@ -37,7 +37,7 @@ type sharing struct {
 	module string
 	ports  ports
 	log    *slog.Logger
-	inbox  chan share.Input
+	inbox  chan caused
 	ctx    context.Context
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -50,7 +50,7 @@ type sharing struct {
 
 func newSharing(ctx context.Context, module string, m *share.Machine, p ports, log *slog.Logger) *sharing {
 	s := &sharing{
-		module: module, ports: p, log: log, inbox: make(chan share.Input, 256),
+		module: module, ports: p, log: log, inbox: make(chan caused, 256),
 		done: make(chan struct{}), waiting: map[core.ShareOrder]func(core.Event){},
 	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
@@ -58,20 +58,26 @@ func newSharing(ctx context.Context, module string, m *share.Machine, p ports, l
 	return s
 }
 
+// caused is an input with the journal entry of what led to it; 0 if none did.
+type caused struct {
+	in    share.Input
+	cause int64
+}
+
 // put hands an input to the machine, in order; it waits while the inbox is full.
-func (s *sharing) put(in share.Input) {
+func (s *sharing) put(in share.Input, cause int64) {
 	select {
-	case s.inbox <- in:
+	case s.inbox <- caused{in, cause}:
 	case <-s.ctx.Done():
 	}
 }
 
 // order asks for a change of the share; answer is called when it is done.
-func (s *sharing) order(o core.ShareOrder, answer func(core.Event)) {
+func (s *sharing) order(o core.ShareOrder, cause int64, answer func(core.Event)) {
 	s.mu.Lock()
 	s.waiting[o] = answer
 	s.mu.Unlock()
-	s.put(share.Ordered{Order: o})
+	s.put(share.Ordered{Order: o}, cause)
 }
 
 func (s *sharing) loop(m *share.Machine) {
@@ -80,15 +86,15 @@ func (s *sharing) loop(m *share.Machine) {
 	ticker := time.NewTicker(pace)
 	defer ticker.Stop()
 	for {
-		var in share.Input = share.Tick{}
+		next := caused{in: share.Tick{}}
 		select {
 		case <-s.ctx.Done():
 			return
-		case in = <-s.inbox:
+		case next = <-s.inbox:
 		case <-ticker.C:
 		}
-		for _, e := range m.Step(time.Now(), in) {
-			s.carry(e)
+		for _, e := range m.Step(time.Now(), next.in) {
+			s.carry(e, next.cause)
 		}
 		s.mu.Lock()
 		s.view = m.View()
@@ -106,7 +112,7 @@ func (s *sharing) loop(m *share.Machine) {
 
 // carry does one effect. What takes time and is answered runs beside the loop;
 // a table is in force when carry returns.
-func (s *sharing) carry(e share.Effect) {
+func (s *sharing) carry(e share.Effect, cause int64) {
 	switch e := e.(type) {
 	case share.Install:
 		s.mu.Lock()
@@ -125,7 +131,7 @@ func (s *sharing) carry(e share.Effect) {
 			}
 		}()
 	case share.Count:
-		go func() { s.put(share.Counted{Open: s.open()}) }()
+		go func() { s.put(share.Counted{Open: s.open()}, 0) }()
 	case share.Publish:
 		s.ports.publish(s.module, e.Digest)
 	case share.Announce:
@@ -135,7 +141,7 @@ func (s *sharing) carry(e share.Effect) {
 	case share.Resume:
 		s.ports.resumed(s.module)
 	case share.Note:
-		s.ports.note(e.Text)
+		s.ports.note(e.Text, cause)
 	}
 }
 

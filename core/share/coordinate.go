@@ -149,7 +149,7 @@ func (m *Machine) ask() {
 	for _, n := range slices.Sorted(maps.Keys(r.waiting)) {
 		msg := Message{Kind: MsgGather, Round: r.id}
 		if r.stage == MsgInstalled {
-			msg = Message{Kind: MsgInstall, Round: r.id, View: &r.view}
+			msg = Message{Kind: MsgInstall, Round: r.id, View: &r.view, Why: r.why}
 		}
 		if n == m.self {
 			m.received(m.self, msg)
@@ -241,7 +241,7 @@ func (m *Machine) adopt(from core.NodeID, msg Message) {
 			m.reconsider(mem.Node)
 		}
 		if now := m.view.Owned(m.self); now != own {
-			m.note("%s owns %d buckets instead of %d by %s's plan", m.name(m.self), now, own, m.name(from))
+			m.note("%s owns %d buckets instead of %d: %s, and %s planned it so", m.name(m.self), now, own, msg.Why, m.name(from))
 		}
 	}
 	m.reply(from, Message{Kind: MsgInstalled, Round: msg.Round, Epoch: m.view.Epoch})
@@ -322,7 +322,7 @@ func (m *Machine) planFrom(r *round) {
 	r.view = commit
 	if moves {
 		r.view, r.then = prepare, &commit
-		m.note("%s plans a move: %s (%s)", m.name(m.self), r.why, m.describe(commit))
+		m.note("%s; the new shares: %s", r.why, m.describe(commit))
 	}
 	m.await(r)
 }

@@ -217,7 +217,7 @@ func (m *Machine) lost(in PeerLost) {
 	if in.HostAlive {
 		p.keepTill = m.now.Add(m.timing.Keep)
 	}
-	m.fail(in.Node, in.HostAlive, fmt.Sprintf("%s was declared lost: %s", m.name(in.Node), in.Evidence))
+	m.fail(in.Node, in.HostAlive, fmt.Sprintf("%s was declared lost", m.name(in.Node)))
 }
 
 func (m *Machine) heard(in PeerDigest) {

@@ -25,6 +25,7 @@ type Message struct {
 	Epoch  Epoch       `json:"epoch,omitempty"`
 	Report *Report     `json:"report,omitempty"`
 	View   *View       `json:"view,omitempty"`
+	Why    string      `json:"why,omitempty"` // install: what the plan is for
 }
 
 // Digest is what every heartbeat says about a module.

@@ -714,6 +714,7 @@ type FilterState struct {
 	Attachments   []*FilterAttachment    `protobuf:"bytes,1,rep,name=attachments,proto3" json:"attachments,omitempty"`
 	Counters      map[string]uint64      `protobuf:"bytes,2,rep,name=counters,proto3" json:"counters,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	LeaseUntil    uint64                 `protobuf:"varint,3,opt,name=lease_until,json=leaseUntil,proto3" json:"lease_until,omitempty"`
+	Modules       []string               `protobuf:"bytes,4,rep,name=modules,proto3" json:"modules,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -767,6 +768,13 @@ func (x *FilterState) GetLeaseUntil() uint64 {
 		return x.LeaseUntil
 	}
 	return 0
+}
+
+func (x *FilterState) GetModules() []string {
+	if x != nil {
+		return x.Modules
+	}
+	return nil
 }
 
 type FilterAttachment struct {
@@ -957,12 +965,13 @@ const file_filter_proto_rawDesc = "" +
 	"\x06Counts\x12\x16\n" +
 	"\x06counts\x18\x01 \x03(\rR\x06counts\"&\n" +
 	"\fStateRequest\x12\x16\n" +
-	"\x06plugin\x18\x01 \x01(\tR\x06plugin\"\x86\x02\n" +
+	"\x06plugin\x18\x01 \x01(\tR\x06plugin\"\xa0\x02\n" +
 	"\vFilterState\x12J\n" +
 	"\vattachments\x18\x01 \x03(\v2(.orchestrator.plugin.v1.FilterAttachmentR\vattachments\x12M\n" +
 	"\bcounters\x18\x02 \x03(\v21.orchestrator.plugin.v1.FilterState.CountersEntryR\bcounters\x12\x1f\n" +
 	"\vlease_until\x18\x03 \x01(\x04R\n" +
-	"leaseUntil\x1a;\n" +
+	"leaseUntil\x12\x18\n" +
+	"\amodules\x18\x04 \x03(\tR\amodules\x1a;\n" +
 	"\rCountersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"~\n" +

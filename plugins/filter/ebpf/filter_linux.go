@@ -121,7 +121,7 @@ func (f *Filter) State(ctx context.Context) (sdk.FilterState, error) {
 }
 
 func (f *Filter) state() (sdk.FilterState, error) {
-	s := sdk.FilterState{Counters: map[string]uint64{}}
+	s := sdk.FilterState{Modules: slices.Sorted(maps.Keys(f.members)), Counters: map[string]uint64{}}
 	for _, i := range slices.Sorted(maps.Keys(f.attached)) {
 		s.Attachments = append(s.Attachments, f.describe(f.attached[i]))
 	}
