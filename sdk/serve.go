@@ -56,10 +56,8 @@ func Serve(plugins ...Plugin) error {
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig: cookie,
 		Plugins:         plugin.PluginSet{pluginSet: &bridge{plugins: plugins}},
-		GRPCServer: func(o []grpc.ServerOption) *grpc.Server {
-			return grpc.NewServer(append(o, grpc.SharedWriteBuffer(true))...)
-		},
-		Logger: hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: os.Stderr, JSONFormat: true}),
+		GRPCServer:      plugin.DefaultGRPCServer,
+		Logger:          hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: os.Stderr, JSONFormat: true}),
 	})
 	return nil
 }

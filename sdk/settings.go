@@ -33,7 +33,7 @@ func DecodeSettings(settings json.RawMessage, v any) error {
 type Duration time.Duration
 
 // DurationPattern is the JSON Schema pattern of a Duration written as text.
-const DurationPattern = `^[0-9]+(\\.[0-9]+)?(ms|s|m|h)?$`
+const DurationPattern = `^([0-9]+(\\.[0-9]+)?|([0-9]+(\\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 
 // UnmarshalJSON reads a text or a number of seconds; it must not be negative.
 func (d *Duration) UnmarshalJSON(b []byte) error {

@@ -61,10 +61,10 @@ func poll(ctx context.Context, c Checker, o WatchOptions, s *sender) {
 	}
 }
 
-// slot moves a start back by at most a tenth of the interval, or 20 ms, to a
+// slot moves a start back by at most a twentieth of the interval, or 50 ms, to a
 // point that many watches share: waking up costs more than most checks.
 func slot(t time.Time, interval time.Duration) time.Time {
-	width := min(interval/10, 20*time.Millisecond)
+	width := min(interval/20, 50*time.Millisecond)
 	if width <= 0 {
 		return t
 	}

@@ -51,6 +51,9 @@ func (m *member) handlers() {
 	m.cluster.Handle("status", func(ctx context.Context, _ core.NodeID, payload []byte) ([]byte, error) {
 		return json.Marshal(m.localStatus(ctx, string(payload)))
 	})
+	m.cluster.Handle("arrived", func(ctx context.Context, _ core.NodeID, payload []byte) ([]byte, error) {
+		return nil, m.arrived(ctx, payload)
+	})
 	m.cluster.Handle("leave", func(_ context.Context, from core.NodeID, payload []byte) ([]byte, error) {
 		return nil, m.removeNode(from, string(payload))
 	})
@@ -83,12 +86,7 @@ func (d *Daemon) Do(ctx context.Context, by, name string, verb core.Verb, r cont
 		}
 	}
 	all.Wait()
-	failed := 0
-	for _, n := range out.Nodes {
-		if !n.OK {
-			failed++
-		}
-	}
+	failed := len(failedNodes(out.Nodes))
 	out.Text = fmt.Sprintf("%s of %s on %d of %d nodes", verb, name, len(nodes)-failed, len(nodes))
 	return out, nil
 }

@@ -7,7 +7,8 @@
 //	founding.go  init, join, leave: how it gets there
 //	module.go    one module: its runner and what its actions do (effects.go)
 //	sharing.go   one module's share machine and what its effects do
-//	catalogue.go the shared configuration: install, apply, uninstall
+//	catalogue.go the shared configuration: loading what changes
+//	install.go   install, apply, uninstall
 //	command.go   verbs, here and on other nodes
 //	views.go     what is shown
 package daemon

@@ -1,0 +1,283 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/archive"
+	"github.com/orchestrator-ha/orchestrator/core/catalog"
+	"github.com/orchestrator-ha/orchestrator/core/config"
+	"github.com/orchestrator-ha/orchestrator/core/control"
+	"github.com/orchestrator-ha/orchestrator/modules"
+)
+
+// Install checks a module and gives it to all nodes.
+func (d *Daemon) Install(_ context.Context, by string, r control.InstallRequest) (control.Outcome, error) {
+	m := d.current()
+	if m == nil {
+		return control.Outcome{}, errNoCluster
+	}
+	if err := config.ValidName(r.Name); err != nil {
+		return control.Outcome{}, &control.Refusal{Kind: control.ErrInput, Text: err.Error()}
+	}
+	content := r.Archive
+	if r.Builtin != "" {
+		files, ok := modules.Builtin(r.Builtin)
+		if !ok {
+			return control.Outcome{}, &control.Refusal{Kind: control.ErrNotFound, Text: fmt.Sprintf("there is no file %s.safe here and no shipped module of that name; shipped: %s", r.Builtin, strings.Join(modules.Names(), ", "))}
+		}
+		var b bytes.Buffer
+		if err := archive.Write(&b, files); err != nil {
+			return control.Outcome{}, err
+		}
+		content = b.Bytes()
+	}
+	return m.put(r.Name, by, content, r.Set, "installed")
+}
+
+// put checks an archive with its settings and puts it into the catalog.
+func (m *member) put(name, by string, content []byte, set map[string]string, done string) (control.Outcome, error) {
+	files, err := archive.Read(bytes.NewReader(content), int64(len(content)), name+".safe", archive.DefaultLimits())
+	if err != nil {
+		return control.Outcome{}, inputError("the archive of "+name+" cannot be used; nothing was changed", err)
+	}
+	conf, problems := config.Parse(files, name, checkOptions(set, name+".safe:"))
+	if conf != nil {
+		var others []*config.Module
+		for _, mod := range m.all() {
+			others = append(others, mod.conf)
+		}
+		problems = append(problems, config.CheckAgainst(conf, others)...)
+	}
+	if problems.Refused() {
+		return control.Outcome{}, inputError(name+" has mistakes; nothing was changed", problems)
+	}
+	if busy := m.running(name); busy != "" {
+		return control.Outcome{}, &control.Refusal{Kind: control.ErrRefused, Text: fmt.Sprintf("%s is %s: stop it first with: orchestrator stop %s", name, busy, name)}
+	}
+	meta, err := json.Marshal(moduleMeta{set})
+	if err != nil {
+		return control.Outcome{}, err
+	}
+	item, err := m.catalog.Put(moduleItem(name), content, meta, by)
+	if err != nil {
+		return control.Outcome{}, err
+	}
+	if err := m.load(name); err != nil {
+		return control.Outcome{}, err
+	}
+	out := control.Outcome{Warnings: problems, Nodes: m.awaitAll(name, item.Signature)}
+	where := "all nodes of the cluster"
+	if missing := failedNodes(out.Nodes); len(missing) > 0 {
+		where = "this node, but not yet on " + strings.Join(missing, ", ") + ", which will catch up"
+	}
+	out.Text = fmt.Sprintf("%s %s as version %s (%s) on %s", name, done, item.Version, item.Signature.Short(), where)
+	return out, nil
+}
+
+// arriveTime is how long an install waits for the other nodes to take it over.
+const arriveTime = 5 * time.Second
+
+// arrival asks a node to say when it uses a version of a module.
+type arrival struct {
+	Module    string            `json:"module"`
+	Signature catalog.Signature `json:"signature"`
+}
+
+// awaitAll waits until all nodes use a version of a module.
+func (m *member) awaitAll(name string, sig catalog.Signature) []control.NodeOutcome {
+	ctx, cancel := context.WithTimeout(m.ctx, arriveTime)
+	defer cancel()
+	nodes := m.settings().Nodes
+	out := make([]control.NodeOutcome, len(nodes))
+	var all sync.WaitGroup
+	for i, n := range nodes {
+		all.Go(func() {
+			out[i] = control.NodeOutcome{Node: n.Name, OK: true}
+			if err := m.awaitOn(ctx, n.Number, arrival{name, sig}); err != nil {
+				out[i] = control.NodeOutcome{Node: n.Name, Text: err.Error()}
+			}
+		})
+	}
+	all.Wait()
+	return out
+}
+
+func (m *member) awaitOn(ctx context.Context, n core.NodeID, a arrival) error {
+	if n == m.id.Node.Number {
+		return nil
+	}
+	if !m.alive(n) {
+		return errors.New("the node is not alive")
+	}
+	payload, err := json.Marshal(a)
+	if err == nil {
+		_, err = m.cluster.Call(ctx, n, "arrived", payload)
+	}
+	return err
+}
+
+// arrived answers when this node uses a version of a module, or cannot.
+func (m *member) arrived(ctx context.Context, payload []byte) error {
+	var a arrival
+	if err := json.Unmarshal(payload, &a); err != nil {
+		return fmt.Errorf("read the question: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, arriveTime)
+	defer cancel()
+	for {
+		m.mu.Lock()
+		mod, changed := m.modules[a.Module], m.loaded
+		m.mu.Unlock()
+		if mod != nil && mod.head.Signature == a.Signature {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return errors.New("the node has not taken over the new configuration; its log says why")
+		}
+	}
+}
+
+// announceLoaded wakes those who wait for a module.
+func (m *member) announceLoaded() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	close(m.loaded)
+	m.loaded = make(chan struct{})
+}
+
+func failedNodes(list []control.NodeOutcome) []string {
+	var names []string
+	for _, n := range list {
+		if !n.OK {
+			names = append(names, n.Node)
+		}
+	}
+	return names
+}
+
+// running says in which state a module is on this node if it is not stopped.
+func (m *member) running(name string) string {
+	m.mu.Lock()
+	mod := m.modules[name]
+	m.mu.Unlock()
+	if mod == nil {
+		return ""
+	}
+	if in := mod.runner.Snapshot(); in.State != core.Stop {
+		return in.Status() + " on this node"
+	}
+	return ""
+}
+
+func inputError(text string, err error) error {
+	r := &control.Refusal{Kind: control.ErrInput, Text: text}
+	if !errors.As(err, &r.Problems) {
+		r.Text += ": " + err.Error()
+	}
+	return r
+}
+
+// Apply checks the edited copy of a module and gives it to all nodes.
+func (d *Daemon) Apply(_ context.Context, by, name string, set map[string]string) (control.Outcome, error) {
+	mod, err := d.module(name)
+	if err != nil {
+		return control.Outcome{}, err
+	}
+	item, err := mod.m.catalog.Get(moduleItem(name))
+	if err != nil {
+		return control.Outcome{}, err
+	}
+	var meta moduleMeta
+	if err := json.Unmarshal(item.Meta, &meta); err != nil {
+		return control.Outcome{}, fmt.Errorf("read the module's settings: %w", err)
+	}
+	all := maps.Clone(meta.Set)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, set)
+	var b bytes.Buffer
+	if err := archive.Write(&b, os.DirFS(d.path("modules", name))); err != nil {
+		return control.Outcome{}, inputError("the folder "+d.path("modules", name)+" cannot be packed", err)
+	}
+	return mod.m.put(name, by, b.Bytes(), all, "applied")
+}
+
+// Uninstall removes a module from all nodes.
+func (d *Daemon) Uninstall(ctx context.Context, by, name string) (control.Outcome, error) {
+	mod, err := d.module(name)
+	if err != nil {
+		return control.Outcome{}, err
+	}
+	st, err := d.Status(ctx, name)
+	if err != nil {
+		return control.Outcome{}, err
+	}
+	for _, n := range st.Modules[0].Nodes {
+		if n.Reachable && n.State != core.Stop {
+			return control.Outcome{}, &control.Refusal{Kind: control.ErrRefused, Text: fmt.Sprintf("%s is %s on %s: stop it first with: orchestrator stop %s", name, n.State, n.Node, name)}
+		}
+	}
+	if err := mod.m.catalog.Delete(moduleItem(name), by); err != nil {
+		return control.Outcome{}, err
+	}
+	if err := mod.m.load(name); err != nil {
+		return control.Outcome{}, err
+	}
+	return control.Outcome{Text: name + " uninstalled on all nodes of the cluster"}, nil
+}
+
+// Package is the editable copy of a module as an archive.
+func (d *Daemon) Package(_ context.Context, name string) ([]byte, error) {
+	if _, err := d.module(name); err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	err := archive.Write(&b, os.DirFS(d.path("modules", name)))
+	return b.Bytes(), err
+}
+
+// List shows the installed modules.
+func (d *Daemon) List(context.Context) ([]control.ModuleInfo, error) {
+	m := d.current()
+	if m == nil {
+		return nil, errNoCluster
+	}
+	list := []control.ModuleInfo{}
+	for _, mod := range m.all() {
+		item, err := m.catalog.Get(moduleItem(mod.conf.Name))
+		if err != nil {
+			return nil, err
+		}
+		var meta moduleMeta
+		if err := json.Unmarshal(item.Meta, &meta); err != nil {
+			return nil, fmt.Errorf("read the settings of %s: %w", mod.conf.Name, err)
+		}
+		list = append(list, control.ModuleInfo{
+			Name: mod.conf.Name, Mode: mod.conf.Mode, Signature: item.Signature.Short(), Version: item.Version.String(),
+			Set: meta.Set, Applied: item.At, By: item.By,
+		})
+	}
+	return list, nil
+}
+
+func listOr(names []string, none string) string {
+	if len(names) == 0 {
+		return none
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,90 @@
+package process
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+
+	"github.com/orchestrator-ha/orchestrator/sdk"
+)
+
+// query is what to look for.
+type query struct {
+	Name      string `json:"name"`
+	NameRegex string `json:"nameregex"`
+	ArgRegex  string `json:"argregex"`
+	AtLeast   int    `json:"atleast"`
+	AtMax     int    `json:"atmax"`
+	Service   bool   `json:"service"`
+
+	name, args *regexp.Regexp
+}
+
+// parse reads settings. At least one process is wanted unless they say
+// otherwise. Patterns may match anywhere; ^ and $ tie them down.
+func parse(raw json.RawMessage) (*query, error) {
+	q := &query{AtLeast: 1, AtMax: -1}
+	err := sdk.DecodeSettings(raw, q)
+	if err != nil {
+		return nil, err
+	}
+	if q.NameRegex != "" {
+		if q.name, err = regexp.Compile(q.NameRegex); err != nil {
+			return nil, fmt.Errorf("read nameregex: %w", err)
+		}
+	}
+	if q.ArgRegex != "" {
+		if q.args, err = regexp.Compile(q.ArgRegex); err != nil {
+			return nil, fmt.Errorf("read argregex: %w", err)
+		}
+	}
+	if q.Service && q.Name == "" {
+		return nil, fmt.Errorf("service is set, but no name says which")
+	}
+	return q, nil
+}
+
+// matches tells whether p is looked for. The name is compared only where there
+// is no pattern for it: then it is just the resource's.
+func (q *query) matches(p proc, same func(shown, asked string) bool) bool {
+	switch {
+	case q.name != nil:
+		if !q.name.MatchString(p.name) {
+			return false
+		}
+	case q.Name != "" && !same(p.name, q.Name):
+		return false
+	}
+	if q.args != nil && !q.args.MatchString(p.args()) {
+		return false
+	}
+	return p.here()
+}
+
+// judge says what it means that n processes run.
+func (q *query) judge(n int) sdk.Result {
+	r := sdk.Result{Status: sdk.StatusUp, Detail: fmt.Sprintf("%d found", n)}
+	switch {
+	case n == 0 && q.AtLeast == 1:
+		r.Reason = fmt.Sprintf("process %s not running", q.who())
+	case n < q.AtLeast:
+		r.Reason = fmt.Sprintf("process %s: %d running, at least %d wanted", q.who(), n, q.AtLeast)
+	case q.AtMax >= 0 && n > q.AtMax:
+		r.Reason = fmt.Sprintf("process %s: %d running, at most %d wanted", q.who(), n, q.AtMax)
+	}
+	if r.Reason != "" {
+		r.Status = sdk.StatusDown
+	}
+	return r
+}
+
+// who names what is looked for.
+func (q *query) who() string {
+	switch {
+	case q.Name != "":
+		return q.Name
+	case q.NameRegex != "":
+		return "matching " + q.NameRegex
+	}
+	return "with arguments matching " + q.ArgRegex
+}

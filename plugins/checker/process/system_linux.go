@@ -1,0 +1,164 @@
+package process
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// argsKnown says that command lines can be read here.
+const argsKnown = true
+
+// nameLen is how much of a command name the kernel keeps (TASK_COMM_LEN less
+// the final zero).
+const nameLen = 15
+
+// linux reads /proc.
+type linux struct {
+	// namespace is the network namespace that a process must be in to count;
+	// empty if any will do.
+	namespace string
+	units     units
+
+	mu    sync.Mutex
+	taken time.Time // when the latest scan began
+	list  []proc
+}
+
+// newSystem decides which processes count. Where this node lives in a network
+// namespace of its own, beside others on the same machine (a lab), only
+// processes in that namespace are its own.
+func newSystem() system {
+	s := &linux{}
+	own, err1 := os.Readlink("/proc/self/ns/net")
+	first, err2 := os.Readlink("/proc/1/ns/net")
+	if err1 == nil && err2 == nil && own != first {
+		s.namespace = own
+	}
+	return s
+}
+
+func (*linux) matches(shown, asked string) bool {
+	return shown == asked[:min(len(asked), nameLen)]
+}
+
+// processes scans /proc unless the latest scan is fresh enough, or began after
+// this call.
+func (s *linux) processes(ctx context.Context, age time.Duration) ([]proc, error) {
+	oldest := time.Now().Add(-age)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.taken.Before(oldest) {
+		return s.list, nil
+	}
+	began := time.Now()
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return nil, err
+	}
+	names, err := dir.Readdirnames(-1)
+	_ = dir.Close()
+	if err != nil {
+		return nil, err
+	}
+	var list []proc
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if p, ok := s.read(pid); ok {
+			list = append(list, p)
+		}
+	}
+	s.taken, s.list = began, list
+	return list, nil
+}
+
+// read looks at one process; false if it is gone or a zombie.
+func (s *linux) read(pid int) (proc, bool) {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return proc{}, false // it ended meanwhile
+	}
+	name, state, start, err := parseStat(stat)
+	if err != nil || state == 'Z' || state == 'X' {
+		return proc{}, false
+	}
+	return proc{
+		id: id{pid, start}, name: name,
+		args: func() string { return arguments(pid) },
+		here: func() bool { return s.here(pid) },
+	}, true
+}
+
+// parseStat reads name, state and start time, proc_pid_stat(5). The name may
+// hold anything, blanks and brackets too.
+func parseStat(stat []byte) (name string, state byte, start uint64, err error) {
+	from, to := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
+	if from < 0 || to < from {
+		return "", 0, 0, errors.New("no name in stat")
+	}
+	fields := strings.Fields(string(stat[to+1:])) // the first is field 3
+	if len(fields) < 20 {
+		return "", 0, 0, fmt.Errorf("%d fields in stat", len(fields))
+	}
+	start, err = strconv.ParseUint(fields[19], 10, 64)
+	return string(stat[from+1 : to]), fields[0][0], start, err
+}
+
+// arguments is the command line with blanks between the arguments.
+func arguments(pid int) string {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+	if err != nil {
+		return "" // it ended meanwhile
+	}
+	return string(bytes.ReplaceAll(bytes.TrimRight(b, "\x00"), []byte{0}, []byte{' '}))
+}
+
+func (s *linux) here(pid int) bool {
+	if s.namespace == "" {
+		return true
+	}
+	ns, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/ns/net")
+	return err == nil && ns == s.namespace
+}
+
+// died waits for a pidfd (pidfd_open(2), Linux 5.10 for non-blocking ones).
+func (*linux) died(pid int, call func()) (cancel func(), ok bool) {
+	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+	if errors.Is(err, unix.ESRCH) {
+		call()
+		return func() {}, true
+	}
+	if err != nil {
+		return nil, false
+	}
+	f := os.NewFile(uintptr(fd), "pidfd")
+	conn, err := f.SyscallConn()
+	if err != nil {
+		_ = f.Close()
+		return nil, false
+	}
+	go func() {
+		err := conn.Read(func(fd uintptr) bool {
+			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+			return err == nil && n > 0
+		})
+		if err == nil { // an error means cancelled
+			call()
+		}
+	}()
+	return func() { _ = f.Close() }, true
+}
