@@ -185,4 +185,3 @@ func (m *member) boot(mod *module) {
 func checkOptions(set map[string]string, path string) config.Options {
 	return config.Options{Set: set, Env: os.LookupEnv, CheckHook: hook.CheckSyntax, Path: path}
 }
-
