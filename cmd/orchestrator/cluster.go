@@ -1,0 +1,135 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/orchestrator-ha/orchestrator/core/control"
+)
+
+const clusterLong = `A cluster is a set of servers that know each other. The first is made with "init";
+each further one joins with a token that a member gives out. What is applied
+on one server reaches all of them.`
+
+func clusterCommand(a *app) *cobra.Command {
+	return noun("cluster", "The servers: found a cluster, join, leave, look", clusterLong,
+		clusterInit(a), clusterJoin(a), clusterToken(a), clusterLeave(a), clusterStatus(a))
+}
+
+// nodeFlags are what init and join ask of this server.
+type nodeFlags struct {
+	name      string
+	addresses []string
+}
+
+func (f *nodeFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.name, "name", "", "`NAME` of this server in the cluster (default its host name)")
+	c.Flags().StringArrayVar(&f.addresses, "address", nil, "this server's own `ADDRESS`, or NETWORK=ADDRESS; may be repeated (default the one that it has, or that of its default route)")
+}
+
+func clusterInit(a *app) *cobra.Command {
+	var flags nodeFlags
+	var cluster string
+	c := a.jsonFlag(&cobra.Command{
+		Use: "init", Short: "Found a cluster with this server", Args: cobra.NoArgs,
+		Long: `Found a cluster with this server as its first member: keys and certificates are
+made, nothing has to be set up before. --address says by which address the other
+servers reach this one; with a second network, give both: the cluster then lives
+as long as one of them works.`,
+		Example: `  orchestrator cluster init
+  orchestrator cluster init --name web1 --address 10.0.0.1
+  orchestrator cluster init --address 10.0.0.1 --address backup=10.1.0.1`,
+	})
+	flags.add(c)
+	c.Flags().StringVar(&cluster, "cluster", "cluster", "`NAME` of the cluster")
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		name, addresses, err := thisNode(flags.name, flags.addresses, os.Hostname)
+		if err != nil {
+			return err
+		}
+		return a.change(cmd, "/v1/cluster/init", control.InitRequest{Cluster: cluster, Name: name, Addresses: addresses})
+	}
+	return c
+}
+
+func clusterJoin(a *app) *cobra.Command {
+	var flags nodeFlags
+	var token string
+	c := a.jsonFlag(&cobra.Command{
+		Use: "join --token TOKEN PEER", Short: "Make this server a member of a cluster", Args: cobra.ExactArgs(1),
+		Long: `Make this server a member of the cluster to which PEER, the address of any member,
+belongs. "orchestrator cluster token" on a member gives the token, and the whole
+command. From then on the server joins again by itself whenever it comes back.`,
+		Example: `  orchestrator cluster join --token KtQ… 10.0.0.1
+  orchestrator cluster join --token KtQ… --name web2 --address 10.0.0.2 10.0.0.1`,
+	})
+	flags.add(c)
+	c.Flags().StringVar(&token, "token", "", "the `TOKEN`, good for one server")
+	_ = c.MarkFlagRequired("token") // it was declared above
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		name, addresses, err := thisNode(flags.name, flags.addresses, os.Hostname)
+		if err != nil {
+			return err
+		}
+		return a.change(cmd, "/v1/cluster/join", control.JoinRequest{Token: token, Name: name, Addresses: addresses, Peer: args[0]})
+	}
+	return c
+}
+
+// change posts a request and shows the outcome.
+func (a *app) change(cmd *cobra.Command, path string, in any) error {
+	client, err := a.client()
+	if err != nil {
+		return err
+	}
+	var out control.Outcome
+	if err := client.Post(cmd.Context(), path, in, &out); err != nil {
+		return err
+	}
+	return a.outcome(out)
+}
+
+func clusterToken(a *app) *cobra.Command {
+	var ttl time.Duration
+	c := a.jsonFlag(&cobra.Command{
+		Use: "token", Short: "Give out a token with which one server can join", Args: cobra.NoArgs,
+		Long:    "Give out a token with which one server can join, once, until it expires. Whoever has it can become\na member: hand it over as you would a password.",
+		Example: "  orchestrator cluster token --ttl 15m",
+	})
+	c.Flags().DurationVar(&ttl, "ttl", time.Hour, "how long it is good")
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		if ttl <= 0 {
+			return usagef("--ttl %s is not positive", ttl)
+		}
+		client, err := a.client()
+		if err != nil {
+			return err
+		}
+		var reply control.TokenReply
+		if err := client.Post(cmd.Context(), "/v1/cluster/token?"+url.Values{"ttl": {ttl.String()}}.Encode(), nil, &reply); err != nil {
+			return err
+		}
+		if a.json {
+			return a.printJSON(reply)
+		}
+		_, err = fmt.Fprintf(a.stdout, "On the new server, until %s:\n\n  %s\n", reply.Expires.Local().Format(time.DateTime), reply.Command)
+		return err
+	}
+	return c
+}
+
+func clusterLeave(a *app) *cobra.Command {
+	c := a.jsonFlag(&cobra.Command{
+		Use: "leave", Short: "Take this server out of its cluster", Args: cobra.NoArgs,
+		Long: `Take this server out of its cluster, for good: its modules are stopped in good
+order, the others forget it, and it forgets the keys and the configuration. A
+server that is only switched off for a while needs not leave.`,
+		Example: "  orchestrator cluster leave",
+	})
+	c.RunE = func(cmd *cobra.Command, _ []string) error { return a.change(cmd, "/v1/cluster/leave", nil) }
+	return c
+}

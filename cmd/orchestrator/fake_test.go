@@ -1,0 +1,174 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/archive"
+	"github.com/orchestrator-ha/orchestrator/core/config"
+	"github.com/orchestrator-ha/orchestrator/core/control"
+	"github.com/orchestrator-ha/orchestrator/modules"
+)
+
+// fakeNode is a node with three servers and one module, of which n2 is drained
+// and n3 cannot be reached. It writes what it is asked for to a file, one line
+// each.
+type fakeNode struct{ asked string }
+
+var fakeTime = time.Date(2025, 1, 31, 8, 0, 0, 0, time.UTC)
+
+func (f *fakeNode) note(format string, args ...any) {
+	file, err := os.OpenFile(f.asked, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		panic(err)
+	}
+	defer file.Close() //nolint:errcheck // the script notices
+	fmt.Fprintf(file, format+"\n", args...)
+}
+
+func (f *fakeNode) Init(_ context.Context, _ string, r control.InitRequest) (control.Outcome, error) {
+	f.note("init %s %s %v", r.Cluster, r.Name, r.Addresses)
+	return control.Outcome{Text: "cluster " + r.Cluster + " founded; this node is " + r.Name}, nil
+}
+
+func (f *fakeNode) Join(_ context.Context, _ string, r control.JoinRequest) (control.Outcome, error) {
+	f.note("join %s %s %v %s", r.Token, r.Name, r.Addresses, r.Peer)
+	return control.Outcome{Text: "joined"}, nil
+}
+
+func (f *fakeNode) Leave(context.Context, string) (control.Outcome, error) {
+	f.note("leave")
+	return control.Outcome{Text: "this node belongs to no cluster any more"}, nil
+}
+
+func (f *fakeNode) Token(_ context.Context, _ string, ttl time.Duration) (control.TokenReply, error) {
+	return control.TokenReply{Token: "secret", Expires: fakeTime.Add(ttl), Command: "orchestrator cluster join --token secret 10.0.0.1"}, nil
+}
+
+func (f *fakeNode) Admit(context.Context, json.RawMessage) (json.RawMessage, error) {
+	return nil, errors.New("not played")
+}
+
+// Install checks the module as a daemon does.
+func (f *fakeNode) Install(_ context.Context, _ string, r control.InstallRequest) (control.Outcome, error) {
+	content := r.Archive
+	if r.Builtin != "" {
+		files, ok := modules.Builtin(r.Builtin)
+		if !ok {
+			return control.Outcome{}, &control.Refusal{Kind: control.ErrNotFound, Text: "no module " + r.Builtin}
+		}
+		var b bytes.Buffer
+		if err := archive.Write(&b, files); err != nil {
+			return control.Outcome{}, err
+		}
+		content = b.Bytes()
+	}
+	files, err := archive.Read(bytes.NewReader(content), int64(len(content)), r.Name, archive.DefaultLimits())
+	if err != nil {
+		return control.Outcome{}, err
+	}
+	m, problems := config.Parse(files, r.Name, config.Options{Set: r.Set, Path: r.Name + ".safe:"})
+	if m == nil {
+		return control.Outcome{}, &control.Refusal{Kind: control.ErrInput, Text: r.Name + " has mistakes; nothing was changed", Problems: problems}
+	}
+	f.note("install %s builtin=%q %v", r.Name, r.Builtin, r.Set)
+	return control.Outcome{Text: r.Name + " installed"}, nil
+}
+
+func (f *fakeNode) Apply(_ context.Context, _, name string, set map[string]string) (control.Outcome, error) {
+	f.note("apply %s %v", name, set)
+	return control.Outcome{Text: name + " applied"}, nil
+}
+
+func (f *fakeNode) Uninstall(_ context.Context, _, name string) (control.Outcome, error) {
+	return control.Outcome{}, &control.Refusal{Kind: control.ErrRefused, Text: name + " is UP on n1: stop it first with: orchestrator stop " + name}
+}
+
+func (f *fakeNode) Package(_ context.Context, name string) ([]byte, error) {
+	files, ok := modules.Builtin(name)
+	if !ok {
+		return nil, &control.Refusal{Kind: control.ErrNotFound, Text: "there is no module " + name}
+	}
+	var b bytes.Buffer
+	err := archive.Write(&b, files)
+	return b.Bytes(), err
+}
+
+func (f *fakeNode) Do(_ context.Context, _, name string, verb core.Verb, r control.VerbRequest) (control.Outcome, error) {
+	f.note("%s %s %v %s", verb, name, r.Nodes, time.Duration(r.Wait))
+	if name != "web_farm" {
+		return control.Outcome{}, &control.Refusal{Kind: control.ErrNotFound, Text: fmt.Sprintf("there is no module %q", name)}
+	}
+	all := []control.NodeOutcome{{Node: "n1", OK: true, State: "UP Ready"}, {Node: "n3", Text: "the node cannot be asked"}}
+	if len(r.Nodes) > 0 {
+		all = all[:1]
+	}
+	return control.Outcome{Nodes: all}, nil
+}
+
+func (f *fakeNode) Status(_ context.Context, name string) (control.Status, error) {
+	st := control.Status{Node: "n1", Cluster: "prod", Version: "1.2.3", Modules: []control.ModuleStatus{}}
+	if name != "" && name != "web_farm" {
+		return st, &control.Refusal{Kind: control.ErrNotFound, Text: fmt.Sprintf("there is no module %q", name)}
+	}
+	st.Modules = append(st.Modules, control.ModuleStatus{
+		Name: "web_farm", Mode: core.Farm, Signature: "0123456789ab", Addresses: []string{"192.0.2.10"},
+		Nodes: []control.ModuleNode{
+			{Node: "n1", Reachable: true, State: core.Up, Phase: core.Ready, Since: fakeTime, Share: 0.6665, Connections: 1234,
+				Reason: "start asked for by root on this node", Signature: "0123456789ab", Filter: []string{"eth0 xdp-native"},
+				Resources: []core.Resource{{Name: "tcp.web", Value: core.ResUp}}, Counters: map[string]uint64{"accept-owner": 42}},
+			{Node: "n2", Reachable: true, State: core.Up, Phase: core.Ready, Since: fakeTime, Share: 0.3335, Drained: true, Signature: "ba9876543210", Held: 7},
+			{Node: "n3", Phase: core.NotReady, Reason: "the node cannot be asked"},
+		},
+	})
+	return st, nil
+}
+
+func (f *fakeNode) List(context.Context) ([]control.ModuleInfo, error) {
+	return []control.ModuleInfo{{Name: "web_farm", Mode: core.Farm, Signature: "0123456789ab", Version: "3.1",
+		Set: map[string]string{"VIRTUAL_IP": "192.0.2.10", "PORT": "8080"}, Applied: fakeTime, By: "root on this node"}}, nil
+}
+
+func (f *fakeNode) ClusterStatus(context.Context) (control.ClusterStatus, error) {
+	return control.ClusterStatus{ID: "x", Name: "prod", Node: "n1", Nodes: []control.ClusterNode{
+		{Name: "n1", Number: 1, Alive: true, Member: "alive", Evidence: "this node", Addresses: map[string]string{"default": "10.0.0.1", "backup": "10.1.0.1"}, Current: true},
+		{Name: "n2", Number: 2, Member: "dead", Evidence: "silent for 312 ms on default", Addresses: map[string]string{"default": "10.0.0.2"}, Stale: []string{"module/web_farm"}},
+	}}, nil
+}
+
+func (f *fakeNode) Log(_ context.Context, q control.LogQuery, emit func(control.LogEntry) error) error {
+	for _, e := range []control.LogEntry{
+		{ID: 1, Time: fakeTime, Kind: "node", Level: "info", Text: "The daemon has started."},
+		{ID: 2, Time: fakeTime.Add(time.Second), Module: "web_farm", Kind: "output", Level: "info", Text: "start_both printed:", Output: "line one\nline \x1b[31mtwo\n"},
+		{ID: 3, Time: fakeTime.Add(2 * time.Second), Module: "web_farm", Kind: "resource", Level: "warn", Text: "tcp.web is down: refused", Cause: 2},
+	} {
+		if q.Module != "" && e.Module != q.Module || !strings.Contains(e.Text, q.Grep) {
+			continue
+		}
+		if err := emit(e); err != nil {
+			return err
+		}
+	}
+	f.note("log types=%v limit=%d follow=%t since=%t", q.Types, q.Limit, q.Follow, !q.Since.IsZero())
+	return nil
+}
+
+func (f *fakeNode) Why(_ context.Context, name string) (control.Why, error) {
+	return control.Why{Text: name + " is UP\n  because: root asked for it\n", Chain: []control.LogEntry{{ID: 1, Text: "root asked for it"}}}, nil
+}
+
+func (f *fakeNode) Plugins(context.Context) ([]control.PluginInfo, error) {
+	return []control.PluginInfo{
+		{Kind: "checker", Name: "tcp", Version: "0.1.0", Summary: "connects to a port", State: "running", PID: 77, Restarts: 1},
+		{Kind: "filter", Name: "ebpf", State: "dead", Error: "it died: signal: killed"},
+	}, nil
+}
+
+func (f *fakeNode) Serving(string) (bool, string) { return true, "" }

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"net/url"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/control"
+)
+
+// verb is a command that moves a module.
+type verb struct {
+	name, short, long string
+}
+
+var verbs = []verb{
+	{"start", "Start a module on the servers", `Start a module: its prestart and start_both hooks run, its virtual address is set, its
+checks begin; when the application is ready the server gets its share of the
+connections. A server whose application cannot start gets none, and says why.`},
+	{"stop", "Stop a module in good order", `Stop a module: the server's share and its connections move to the others first, as
+far as they are done within leave_timeout, then the stop_both hook runs.`},
+	{"restart", "Restart the application, the module stays up", `Stop and start the application through the hooks, while the virtual address stays.
+With more than one server this goes from one to the next, so that the service
+stays.`},
+	{"stopstart", "Stop a module and start it again", `Stop a module and start it again, with its address and its checks: what a change of
+the configuration needs.`},
+	{"forcestop", "Stop a module at once, whatever happens", `Stop a module without handing anything over, also when a hook hangs: stop hooks are
+called with force, and what does not end is killed.`},
+	{"drain", "Take the load off servers, without stopping", `Take the load off servers: new connections go to the others, those that exist go on
+until they end. The application keeps running. --node is needed: to drain all servers
+would take the service away.`},
+	{"undrain", "Give drained servers their share again", `Give drained servers their share of the connections again. No connection breaks.`},
+}
+
+func verbCommands(a *app) []*cobra.Command {
+	var all []*cobra.Command
+	for _, v := range verbs {
+		all = append(all, verbCommand(a, v))
+	}
+	return all
+}
+
+func verbCommand(a *app, v verb) *cobra.Command {
+	var (
+		nodes   []string
+		noWait  bool
+		timeout time.Duration
+	)
+	where := "It is done on all servers of the cluster unless --node names some. "
+	if v.name == string(core.VerbDrain) {
+		where = ""
+	}
+	c := a.jsonFlag(&cobra.Command{
+		Use: v.name + " MODULE", Short: v.short, Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeModule,
+		Long: v.long + "\n\n" + where + `One line tells
+what became of each server; the exit code is 1 if one of them failed.`,
+		Example: "  orchestrator " + v.name + " web_farm --node n2\n  orchestrator " + v.name + " web_farm --node n1,n2 --timeout 5m",
+	})
+	c.Flags().StringSliceVar(&nodes, "node", nil, "a `NODE` to do it on; may be repeated (default all)")
+	c.Flags().BoolVar(&noWait, "no-wait", false, "do not wait for the end")
+	c.Flags().DurationVar(&timeout, "timeout", 2*time.Minute, "how long to wait for the end on each server")
+	a.completeNodes(c, "node")
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if timeout <= 0 {
+			return usagef("--timeout %s is not positive; to wait for nothing use --no-wait", timeout)
+		}
+		if v.name == string(core.VerbDrain) && len(nodes) == 0 {
+			return usagef("drain which servers? name them with --node: all of them at once would take the service away")
+		}
+		client, err := a.client()
+		if err != nil {
+			return err
+		}
+		q := control.VerbRequest{Nodes: nodes, Wait: control.Duration(timeout)}
+		if noWait {
+			q.Wait = 0
+		}
+		var out control.Outcome
+		if err := client.Post(cmd.Context(), modulePath(args[0])+"/"+v.name, q, &out); err != nil {
+			return err
+		}
+		return a.outcome(out)
+	}
+	return c
+}
+
+// modulePath is the path of a module in the API.
+func modulePath(name string) string { return "/v1/modules/" + url.PathEscape(name) }
