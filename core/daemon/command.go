@@ -139,7 +139,13 @@ func (m *member) send(ctx context.Context, n cluster.Node, o order) control.Node
 // obey carries out an order on this node.
 func (m *member) obey(ctx context.Context, o order) control.NodeOutcome {
 	out := control.NodeOutcome{Node: m.name(m.id.Node.Number)}
-	mod, err := m.d.module(o.Module)
+	select {
+	case <-m.ready: // a node that is starting obeys when it has its modules
+	case <-ctx.Done():
+		out.Text = "the node is still starting"
+		return out
+	}
+	mod, err := m.module(o.Module)
 	if err != nil {
 		out.Text = err.Error()
 		return out
@@ -158,6 +164,7 @@ func (m *member) obey(ctx context.Context, o order) control.NodeOutcome {
 			out.OK, out.Text = false, "still under way: "+in.Status()
 		} else {
 			out.OK, out.Text = judge(o.Verb, in)
+			mod.awaitShare(wait, in)
 		}
 	}
 	out.State = in.Status()
@@ -177,4 +184,26 @@ func judge(verb core.Verb, in core.Instance) (bool, string) {
 		return false, in.LastReason
 	}
 	return true, ""
+}
+
+// shareTime is how long a start waits for its share of the connections, which
+// the other nodes have to agree upon.
+const shareTime = 2 * time.Second
+
+// awaitShare waits until a module that came up has its share.
+func (mod *module) awaitShare(ctx context.Context, in core.Instance) {
+	if mod.sharing == nil || in.State != core.Up || in.Drained {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, shareTime)
+	defer cancel()
+	again := time.NewTicker(busyTick)
+	defer again.Stop()
+	for mod.sharing.current().Owned(mod.m.id.Node.Number) == 0 {
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return // a power of 0, or the others do not answer: status shows it
+		}
+	}
 }

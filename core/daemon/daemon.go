@@ -88,14 +88,13 @@ func Run(ctx context.Context, opt Options) (err error) {
 	if err != nil {
 		return err
 	}
-	undo.add("close the local socket", server.Close)
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-
-	if err := d.resume(); err != nil {
+	undo.add("close the local socket", func() error { return errors.Join(server.Close(), closeQuietly(listener)) })
+	if err := d.resume(); err != nil { // who asks meanwhile waits for an answer
 		return err
 	}
 	undo.add("leave the network", func() error { return d.stopMember(shutdownTime) })
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
 	d.note("node", "info", "The daemon has started.", nil, 0)
 	d.log.Info("the daemon has started", "home", opt.Home, "version", opt.Version)
 	select {
@@ -105,6 +104,14 @@ func Run(ctx context.Context, opt Options) (err error) {
 	case err := <-served:
 		return fmt.Errorf("serve the local socket: %w", err)
 	}
+}
+
+// closeQuietly closes a listener that its server may have closed already.
+func closeQuietly(l net.Listener) error {
+	if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
 }
 
 // build makes the parts that a node has whether or not it is in a cluster.

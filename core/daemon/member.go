@@ -40,6 +40,7 @@ type member struct {
 	mu      sync.Mutex
 	config  cluster.Config
 	modules map[string]*module
+	ready   chan struct{} // closed when the modules of the catalog are there
 	loaded  chan struct{} // closed and made anew when a module was loaded
 	digests digests
 	lapsed  map[string]bool // share machines that have not yet answered a lapse; nil when none is
@@ -57,7 +58,7 @@ func moduleItem(name string) string { return "module/" + name }
 // startMember takes part in the cluster whose keys the node has.
 func (d *Daemon) startMember(id *pki.Identity) error {
 	ctx, cancel := context.WithCancel(d.ctx)
-	m := &member{d: d, log: d.log, id: id, ctx: ctx, modules: map[string]*module{}, loaded: make(chan struct{}), digests: newDigests()}
+	m := &member{d: d, log: d.log, id: id, ctx: ctx, modules: map[string]*module{}, ready: make(chan struct{}), loaded: make(chan struct{}), digests: newDigests()}
 	m.undo.add("end the membership's work", func() error { cancel(); m.done.Wait(); return nil })
 	if err := m.start(); err != nil {
 		return errors.Join(err, m.undo.run())
@@ -66,6 +67,7 @@ func (d *Daemon) startMember(id *pki.Identity) error {
 	d.member = m
 	d.mu.Unlock()
 	m.loadAll()
+	close(m.ready)
 	return nil
 }
 

@@ -184,6 +184,10 @@ func (d *Daemon) module(name string) (*module, error) {
 	if m == nil {
 		return nil, errNoCluster
 	}
+	return m.module(name)
+}
+
+func (m *member) module(name string) (*module, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if mod := m.modules[name]; mod != nil {
