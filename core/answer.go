@@ -8,8 +8,9 @@ import (
 // timerLeave limits how long a share order may wait.
 const timerLeave = "leave"
 
-// hookEnded goes on after a hook. What a failure means depends on the hook: a
-// start hook's undoes the start, a forced stop hook's forbids to start again
+// hookEnded goes on after a hook. What a failure means depends on the hook: that
+// of prestart refuses the start, a start hook's undoes it, to be tried again
+// within the limits, a forced stop hook's forbids to start again
 // (something may still run), any other's is noted.
 func (m *machine) hookEnded(ev Event) error {
 	t := m.Asked
@@ -28,7 +29,9 @@ func (m *machine) hookEnded(ev Event) error {
 	switch {
 	case m.Next.Verb != "":
 		m.Next.Reason += "; " + why
-	case t.Hook == hookPrestart || t.Hook == hookStart:
+	case t.Hook == hookPrestart:
+		m.replace(Order{Verb: VerbStop, Reason: why})
+	case t.Hook == hookStart:
 		m.startFailed(why)
 	case stop && t.Force && m.Target == Up:
 		m.note(why)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/journal"
@@ -16,11 +17,18 @@ import (
 // applications lets hooks reach application plugins.
 type applications struct{ host *pluginhost.Host }
 
+// availableTime limits the question whether a plugin works here, which may have
+// to start it.
+const availableTime = 10 * time.Second
+
 func (a applications) Start(ctx context.Context, plugin, instance string, settings json.RawMessage) error {
 	return a.host.Application(plugin).Start(ctx, sdk.AppRequest{Instance: instance, Settings: settings})
 }
 
 func (a applications) Stop(ctx context.Context, plugin, instance string, settings json.RawMessage, force bool) error {
+	if d, err := a.host.Describe(ctx, sdk.KindApplication, plugin); err == nil && d.Unavailable != "" {
+		return nil // what cannot work on this node does not run here
+	}
 	return a.host.Application(plugin).Stop(ctx, sdk.AppRequest{Instance: instance, Settings: settings, Force: force})
 }
 
@@ -33,7 +41,9 @@ func (a applications) Status(ctx context.Context, plugin, instance string, setti
 }
 
 func (a applications) Available(plugin string) (bool, string) {
-	return a.host.Application(plugin).Available(context.Background())
+	ctx, cancel := context.WithTimeout(context.Background(), availableTime)
+	defer cancel()
+	return a.host.Application(plugin).Available(ctx)
 }
 
 // resources lets hooks read and publish resources.

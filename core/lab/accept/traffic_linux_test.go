@@ -1,0 +1,146 @@
+package accept_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/orchestrator-ha/orchestrator/core/lab"
+	"github.com/orchestrator-ha/orchestrator/core/lab/load"
+)
+
+// traffic is the client at work, beside a test.
+type traffic struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error
+
+	mu     sync.Mutex
+	last   load.Report
+	change chan struct{}
+}
+
+// client starts a client with new connections per second and long-lived ones.
+func (s *stage) client(t *testing.T, rate, connections int) *traffic {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	c := &traffic{cancel: cancel, done: make(chan struct{}), change: make(chan struct{})}
+	var sources []netip.Addr
+	for i := range 17 {
+		sources = append(sources, lab.ClientAddress(i))
+	}
+	go func() {
+		defer close(c.done)
+		_, c.err = load.Run(ctx, load.Config{
+			Target: netip.AddrPortFrom(netip.MustParseAddr(vip), 80), Rate: rate, Connections: connections,
+			Sources: sources, Namespace: s.ClientNamespace(), Timeout: 500 * time.Millisecond, Patience: 15 * time.Second,
+		}, c.take)
+	}()
+	t.Cleanup(func() { cancel(); <-c.done })
+	c.until(t, "all connections are open", func(r load.Report) bool { return r.Connections.Kept == connections && r.New.OK > 0 })
+	return c
+}
+
+func (c *traffic) take(r load.Report) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = r
+	close(c.change)
+	c.change = make(chan struct{})
+}
+
+func (c *traffic) now() (load.Report, <-chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last, c.change
+}
+
+// until waits for a sample.
+func (c *traffic) until(t *testing.T, what string, ok func(load.Report) bool) load.Report {
+	t.Helper()
+	limit := time.NewTimer(patient)
+	defer limit.Stop()
+	for {
+		r, change := c.now()
+		if ok(r) {
+			return r
+		}
+		select {
+		case <-change:
+		case <-c.done:
+			t.Fatalf("the client ended: %v", c.err)
+		case <-limit.C:
+			t.Fatalf("not within %s: %s: %+v", patient, what, r)
+		}
+	}
+}
+
+// watch lets the client work for a while and answers the samples at both ends.
+func (c *traffic) watch(t *testing.T, d time.Duration) (from, to load.Report) {
+	t.Helper()
+	from, _ = c.now()
+	to = c.until(t, "the client works", func(r load.Report) bool {
+		return r.ElapsedMS-from.ElapsedMS >= float64(d.Milliseconds())
+	})
+	return from, to
+}
+
+// stop ends the client and answers all that it saw.
+func (c *traffic) stop(t *testing.T) load.Report {
+	t.Helper()
+	c.watch(t, time.Second) // attempts under way come to their end
+	c.cancel()
+	<-c.done
+	if c.err != nil {
+		t.Errorf("the client: %v", c.err)
+	}
+	r, _ := c.now()
+	if r.New.NotSent > 0 {
+		t.Logf("this machine could not make %d of the connections", r.New.NotSent)
+	}
+	return r
+}
+
+// broken counts connections that broke after from though they lived on other
+// nodes than those named.
+func broken(from, to load.Report, but ...string) (count int, sample string) {
+	for _, b := range to.Connections.Breaks[len(from.Connections.Breaks):] {
+		if !slices.Contains(but, b.Node) {
+			count++
+			sample = fmt.Sprintf("%+v", b)
+		}
+	}
+	return count, sample
+}
+
+// equal says that the nodes had even shares between two samples, within a
+// margin, and nobody else any.
+func equal(t *testing.T, from, to load.Report, margin float64, nodes ...string) {
+	t.Helper()
+	shares := to.Shares(from)
+	for node, share := range shares {
+		if !slices.Contains(nodes, node) && share > 0 {
+			t.Errorf("%s answered %.1f %% of the connections, it should none", node, 100*share)
+		}
+	}
+	for _, node := range nodes {
+		if d := shares[node] - 1/float64(len(nodes)); d > margin || d < -margin {
+			t.Errorf("%s has %.1f %% of the connections; all: %v", node, 100*shares[node], shares)
+		}
+	}
+}
+
+// flawless says that between two samples nothing failed and nothing broke.
+func flawless(t *testing.T, what string, from, to load.Report) {
+	t.Helper()
+	if n := to.New.Failed - from.New.Failed; n > 0 {
+		t.Errorf("%s: %d of %d connections failed: %v, before %v; outages %+v", what, n, to.New.Attempts-from.New.Attempts, to.New.Causes, from.New.Causes, to.New.Outages)
+	}
+	if n, sample := broken(from, to); n > 0 {
+		t.Errorf("%s: %d long-lived connections broke, e.g. %s", what, n, sample)
+	}
+}

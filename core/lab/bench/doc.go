@@ -1,0 +1,10 @@
+// Bench measures what the product promises, on this machine, and writes the
+// figures as JSON and as a table. It uses the program as a user does: it builds
+// labs, installs the shipped modules, makes faults and looks from the client's
+// side; what others do is measured in the same run where it can be.
+//
+//	go run ./core/lab/bench -program bin/orchestrator -json dist/bench.json -table docs/benchmarks.md
+//
+// Each figure is measured by the function of its name: outage.go, keepalived.go,
+// idle.go, ready.go, hooks.go, checks.go, falsealarm.go and verdict.go.
+package main

@@ -1,0 +1,18 @@
+//go:build !linux
+
+package main
+
+import "errors"
+
+func detach() {}
+
+type usage struct {
+	CPU, RSS, PSS, Anonymous, FileMapped float64
+	CommandLine                          string
+}
+
+var errLinux = errors.New("processes are looked at through /proc: run it on Linux")
+
+func family(int) ([]int, error) { return nil, errLinux }
+
+func usageOf(int) (usage, error) { return usage{}, errLinux }
