@@ -17,6 +17,6 @@ type Resource struct {
 	Name   string    `json:"name"`             // class.id
 	Value  Value     `json:"value"`            //
 	Reason string    `json:"reason,omitempty"` // in words: what was seen
-	Since  time.Time `json:"since,omitzero"`            // when the value last changed
+	Since  time.Time `json:"since,omitzero"`   // when the value last changed
 	Cause  int64     `json:"cause,omitempty"`  // journal entry that tells of it; 0 is none
 }

@@ -35,12 +35,14 @@ type linux struct {
 
 // newSystem decides which processes count. Where this node lives in a network
 // namespace of its own, beside others on the same machine (a lab), only
-// processes in that namespace are its own.
+// processes in that namespace are its own. A lab says so: the namespace of
+// process 1 may be hidden from this one.
 func newSystem() system {
 	s := &linux{}
 	own, err1 := os.Readlink("/proc/self/ns/net")
 	first, err2 := os.Readlink("/proc/1/ns/net")
-	if err1 == nil && err2 == nil && own != first {
+	beside := err2 == nil && own != first || os.Getenv("ORCHESTRATOR_LAB") != ""
+	if err1 == nil && beside {
 		s.namespace = own
 	}
 	return s
