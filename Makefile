@@ -1,8 +1,8 @@
 # `make` lists what can be done. Continuous integration calls nothing else.
 
 GO      ?= go
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS := -s -w -X main.version=$(VERSION)
+RELEASE ?= $(shell git describe --tags --exact-match 2>/dev/null | sed 's/^v//')
+LDFLAGS := -s -w $(if $(RELEASE),-X main.release=$(RELEASE))
 export CGO_ENABLED := 0
 
 .PHONY: help
