@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // findCgroup answers the directory in which instances get their groups: under
@@ -138,11 +139,27 @@ func (g cgroup) remove() error {
 		return err
 	}
 	for _, d := range slices.Backward(dirs) {
-		if err := os.Remove(d); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := removeGroupDir(d); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
 	return nil
+}
+
+// A process leaves cgroup.procs a moment before the kernel lets its group be
+// removed: so long EBUSY is no failure.
+const (
+	busyTime  = 2 * time.Second
+	busyPause = 5 * time.Millisecond
+)
+
+func removeGroupDir(dir string) error {
+	for end := time.Now().Add(busyTime); ; time.Sleep(busyPause) {
+		err := os.Remove(dir)
+		if !errors.Is(err, syscall.EBUSY) || time.Now().After(end) {
+			return err
+		}
+	}
 }
 
 // session is the processes of a session whose leader is known by number and
