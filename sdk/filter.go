@@ -78,6 +78,10 @@ type FilterState struct {
 	Attachments []FilterAttachment
 	Counters    map[string]uint64 // by module/reason, e.g. web_farm/accept-owner
 	LeaseUntil  uint64            // CLOCK_BOOTTIME, ns
+	// Lease is where a BPF array map with one 64-bit number is pinned: the lease.
+	// A host that maps it into memory and stores deadlines there renews without
+	// this process, which may be slow or dead. Empty: only Renew works.
+	Lease string
 }
 
 // Filter keeps a node's share of the connections in the kernel.

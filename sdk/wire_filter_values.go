@@ -134,7 +134,7 @@ func fromTable(r *pluginpb.SetTableRequest) (FilterTable, error) {
 }
 
 func toFilterState(s FilterState) *pluginpb.FilterState {
-	r := &pluginpb.FilterState{Counters: s.Counters, LeaseUntil: s.LeaseUntil, Modules: s.Modules}
+	r := &pluginpb.FilterState{Counters: s.Counters, LeaseUntil: s.LeaseUntil, Modules: s.Modules, Lease: s.Lease}
 	for _, a := range s.Attachments {
 		r.Attachments = append(r.Attachments, &pluginpb.FilterAttachment{
 			Interface: a.Interface, Index: int32(a.Index), Mac: a.MAC[:], How: a.How, Note: a.Note,
@@ -144,7 +144,7 @@ func toFilterState(s FilterState) *pluginpb.FilterState {
 }
 
 func fromFilterState(r *pluginpb.FilterState) FilterState {
-	s := FilterState{Counters: r.Counters, LeaseUntil: r.LeaseUntil, Modules: r.Modules}
+	s := FilterState{Counters: r.Counters, LeaseUntil: r.LeaseUntil, Modules: r.Modules, Lease: r.Lease}
 	for _, a := range r.Attachments {
 		fa := FilterAttachment{Interface: a.Interface, Index: int(a.Index), How: a.How, Note: a.Note}
 		copy(fa.MAC[:], a.Mac)

@@ -145,9 +145,11 @@ func (mod *module) networkUp(ctx context.Context) error {
 	if err := mod.laying(held); err != nil {
 		return err
 	}
-	if _, err := d.filter.Configure(ctx, mod.filterConfig(interfaces)); err != nil {
+	st, err := d.filter.Configure(ctx, mod.filterConfig(interfaces))
+	if err != nil {
 		return fmt.Errorf("attach the packet filter: %w", err)
 	}
+	mod.m.lease.use(st.Lease)
 	for i, h := range held {
 		if err := d.holder.Add(h.on, h.addr.Addr); err != nil {
 			for _, done := range held[:i] {

@@ -1,11 +1,9 @@
 package daemon
 
 import (
-	"context"
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
-	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -227,48 +225,4 @@ func (s digests) heard() []core.NodeID {
 		list = append(list, n)
 	}
 	return list
-}
-
-// lease carries the newest lease from the heartbeat's thread to the filter
-// without making the thread wait.
-type lease struct {
-	filter interface{ Renew(deadline uint64) error }
-	log    *slog.Logger
-	mu     sync.Mutex
-	latest uint64
-	signal chan struct{}
-}
-
-func newLease(f interface{ Renew(uint64) error }, log *slog.Logger) *lease {
-	return &lease{filter: f, log: log, signal: make(chan struct{}, 1)}
-}
-
-// until is called with each heartbeat.
-func (l *lease) until(deadline uint64) {
-	l.mu.Lock()
-	l.latest = deadline
-	l.mu.Unlock()
-	select {
-	case l.signal <- struct{}{}:
-	default:
-	}
-}
-
-func (l *lease) run(ctx context.Context) {
-	failing := false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-l.signal:
-		}
-		l.mu.Lock()
-		deadline := l.latest
-		l.mu.Unlock()
-		err := l.filter.Renew(deadline)
-		if (err != nil) != failing {
-			failing = err != nil
-			l.log.Debug("renew the lease", "error", err)
-		}
-	}
 }

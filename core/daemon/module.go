@@ -235,13 +235,15 @@ func (d *Daemon) filterRestarted(ctx context.Context) {
 			continue
 		}
 		interfaces, _, err := mod.interfaces()
+		var st sdk.FilterState
 		if err == nil {
-			_, err = d.filter.Configure(ctx, mod.filterConfig(interfaces))
+			st, err = d.filter.Configure(ctx, mod.filterConfig(interfaces))
 		}
 		if err != nil {
 			d.log.Error("configure the filter again", "module", mod.conf.Name, "error", err)
 			continue
 		}
+		m.lease.use(st.Lease)
 		mod.sharing.again()
 	}
 }

@@ -88,7 +88,7 @@ func (m *Machine) planNeeded(all []core.NodeID) (why string, urgent bool) {
 			return m.name(n) + " is ready", false
 		case !takes && m.view.weighs(n):
 			return m.name(n) + " drains", true
-		case d.Epoch != m.view.Epoch:
+		case d.Epoch != m.view.Epoch || d.Failed != m.failed:
 			return m.name(n) + " uses another view", false
 		}
 	}
@@ -251,7 +251,7 @@ func (m *Machine) adopt(from core.NodeID, msg Message) {
 // elsewhere.
 func (m *Machine) reconsider(n core.NodeID) {
 	if n == m.self {
-		if !m.ready && m.view.weighs(n) {
+		if !m.ready && m.view.takes(n) {
 			m.fail(n, true, "its application is not ready")
 		}
 		return
@@ -262,7 +262,7 @@ func (m *Machine) reconsider(n core.NodeID) {
 	}
 	if p.alive {
 		m.applyDigest(n, p.digest)
-	} else if m.view.weighs(n) {
+	} else if m.view.takes(n) {
 		m.fail(n, !p.keepTill.IsZero(), m.name(n)+" is lost here")
 	}
 }

@@ -170,8 +170,11 @@ func firstOwner(v View) core.NodeID {
 
 // fail takes n out of the view, here and now.
 func (m *Machine) fail(n core.NodeID, keep bool, why string) {
-	if !m.view.has(n) || !m.view.weighs(n) && m.failed&bit(n) != 0 {
+	if !m.view.has(n) || !m.view.takes(n) && m.failed&bit(n) != 0 {
 		return
+	}
+	if n == m.self && m.ready && m.leaving == "" && !m.view.weighsBeside(n) {
+		return // nobody would be left to serve
 	}
 	owned, mine := m.view.Owned(n), m.view.Owned(m.self)
 	m.failed |= bit(n)
@@ -225,7 +228,8 @@ func (m *Machine) heard(in PeerDigest) {
 	p.alive, p.digest, p.keepTill = true, in.Digest, time.Time{}
 	m.applyDigest(in.Node, p.digest)
 	accused := m.present && in.Digest.Present && in.Digest.Failed&bit(m.self) != 0
-	if accused && in.Digest.Epoch >= m.view.Epoch && (in.Node < m.self || !m.lapsed.IsZero()) {
+	mutual := m.failed&bit(in.Node) != 0
+	if accused && in.Digest.Epoch >= m.view.Epoch && (in.Node < m.self || !m.lapsed.IsZero() && !mutual) {
 		m.fail(m.self, true, fmt.Sprintf("%s had declared it lost", m.name(in.Node)))
 	}
 }
@@ -233,7 +237,7 @@ func (m *Machine) heard(in PeerDigest) {
 // applyDigest takes out of the view a node that says it takes no connections.
 func (m *Machine) applyDigest(n core.NodeID, d Digest) {
 	switch {
-	case !m.view.weighs(n):
+	case !m.view.takes(n):
 	case !d.Present:
 		m.fail(n, false, fmt.Sprintf("the module is not started on %s", m.name(n)))
 	case !d.Ready:
@@ -285,15 +289,15 @@ func (m *Machine) agree() bool {
 	return !m.view.Moving && m.lapsed.IsZero()
 }
 
-// finishLeave answers a leave or drain when this node owns nothing, or by
+// finishLeave answers a leave or drain when this node owns nothing and all
+// others know it, so that nobody sends new connections here any more; or by
 // withdrawing when no plan came in time.
 func (m *Machine) finishLeave() {
 	if m.leaving == "" {
 		return
 	}
 	done := Done{Order: m.leaving, OK: true}
-	if m.view.weighs(m.self) {
-		others := m.others()
+	if others := m.others(); m.view.takes(m.self) || others && !m.agree() {
 		switch {
 		case others && m.now.Before(m.leaveBy):
 			return
@@ -332,7 +336,7 @@ func (m *Machine) returnFromLapse() {
 	m.lapsed = time.Time{}
 	for _, n := range slices.Sorted(maps.Keys(m.peers)) {
 		p := m.peers[n]
-		if p.alive && p.digest.Present && (p.digest.Epoch > m.view.Epoch || p.digest.Failed&bit(m.self) != 0) {
+		if p.alive && p.digest.Present && (p.digest.Epoch > m.view.Epoch || p.digest.Failed&bit(m.self) != 0) && m.failed&bit(n) == 0 {
 			m.fail(m.self, true, fmt.Sprintf("its lease had run out and %s went on without it", m.name(n)))
 			break
 		}

@@ -31,8 +31,8 @@ func Decide(self core.NodeID, r Row, takes, agreed bool, p Packet) Verdict {
 		return decideNew(self, r.Owner(), takes, p.Peer)
 	}
 	v := decideOpen(self, r, agreed, p)
-	if v.Accept && !takes {
-		return Verdict{}
+	if (v.Accept || v.Round) && !takes {
+		return Verdict{} // without a lease the own view may be old, and a round by it miss a node
 	}
 	return v
 }

@@ -63,6 +63,15 @@ func (v View) weighs(n core.NodeID) bool {
 	return slices.ContainsFunc(v.Tables, func(t Table) bool { return t.Weights[n] > 0 })
 }
 
+// takes says that new connections go to n: it is to own buckets, or in a
+// prepare view still does.
+func (v View) takes(n core.NodeID) bool { return v.weighs(n) || v.Owned(n) > 0 }
+
+// weighsBeside says that somebody besides n takes new connections.
+func (v View) weighsBeside(n core.NodeID) bool {
+	return slices.ContainsFunc(v.Members, func(m Member) bool { return m.Node != n && v.weighs(m.Node) })
+}
+
 // Owned counts the buckets that n owns, over all groups.
 func (v View) Owned(n core.NodeID) int {
 	count := 0

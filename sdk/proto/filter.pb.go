@@ -715,6 +715,7 @@ type FilterState struct {
 	Counters      map[string]uint64      `protobuf:"bytes,2,rep,name=counters,proto3" json:"counters,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	LeaseUntil    uint64                 `protobuf:"varint,3,opt,name=lease_until,json=leaseUntil,proto3" json:"lease_until,omitempty"`
 	Modules       []string               `protobuf:"bytes,4,rep,name=modules,proto3" json:"modules,omitempty"`
+	Lease         string                 `protobuf:"bytes,5,opt,name=lease,proto3" json:"lease,omitempty"` // path of the pinned map; empty if there is none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -775,6 +776,13 @@ func (x *FilterState) GetModules() []string {
 		return x.Modules
 	}
 	return nil
+}
+
+func (x *FilterState) GetLease() string {
+	if x != nil {
+		return x.Lease
+	}
+	return ""
 }
 
 type FilterAttachment struct {
@@ -965,13 +973,14 @@ const file_filter_proto_rawDesc = "" +
 	"\x06Counts\x12\x16\n" +
 	"\x06counts\x18\x01 \x03(\rR\x06counts\"&\n" +
 	"\fStateRequest\x12\x16\n" +
-	"\x06plugin\x18\x01 \x01(\tR\x06plugin\"\xa0\x02\n" +
+	"\x06plugin\x18\x01 \x01(\tR\x06plugin\"\xb6\x02\n" +
 	"\vFilterState\x12J\n" +
 	"\vattachments\x18\x01 \x03(\v2(.orchestrator.plugin.v1.FilterAttachmentR\vattachments\x12M\n" +
 	"\bcounters\x18\x02 \x03(\v21.orchestrator.plugin.v1.FilterState.CountersEntryR\bcounters\x12\x1f\n" +
 	"\vlease_until\x18\x03 \x01(\x04R\n" +
 	"leaseUntil\x12\x18\n" +
-	"\amodules\x18\x04 \x03(\tR\amodules\x1a;\n" +
+	"\amodules\x18\x04 \x03(\tR\amodules\x12\x14\n" +
+	"\x05lease\x18\x05 \x01(\tR\x05lease\x1a;\n" +
 	"\rCountersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"~\n" +

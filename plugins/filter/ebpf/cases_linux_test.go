@@ -89,7 +89,7 @@ func openCases(port *uint16) []verdictCase {
 		{name: "owner, connection here", row: rowOf(1, 2), kind: "tcp", change: open(port), want: "accept", reason: "accept-socket"},
 		{name: "owner, connection here, no lease", row: rowOf(1, 2), noLease: true, kind: "tcp", change: open(port), want: "drop", reason: "drop-lease"},
 		{name: "owner, none here", row: rowOf(1, 2), kind: "tcp", want: "send", reason: "forward-previous", to: 2, ttl: 63},
-		{name: "owner, none here, no lease", row: rowOf(1, 2), noLease: true, kind: "tcp", want: "send", reason: "forward-previous", to: 2, ttl: 63},
+		{name: "owner, none here, no lease", row: rowOf(1, 2), noLease: true, kind: "tcp", want: "drop", reason: "drop-lease"},
 		{name: "owner, none here, lowest first", row: rowOf(1, 4, 3, 5), kind: "tcp", want: "send", reason: "forward-previous", to: 3, ttl: 63},
 		{name: "owner, only a listener here", row: rowOf(1, 2), kind: "tcp", change: func(p *packet) { p.tcp.DstPort = openPort }, want: "send", reason: "forward-previous", to: 2, ttl: 63},
 		{name: "owner, from peer, first asked", row: rowOf(1, 2), kind: "tcp", change: all(fromNode(3), ttl(62)), want: "send", reason: "forward-previous", to: 2, ttl: 61},

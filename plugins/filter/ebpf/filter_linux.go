@@ -122,6 +122,9 @@ func (f *Filter) State(ctx context.Context) (sdk.FilterState, error) {
 
 func (f *Filter) state() (sdk.FilterState, error) {
 	s := sdk.FilterState{Modules: slices.Sorted(maps.Keys(f.members)), Counters: map[string]uint64{}}
+	if f.pins != "" && len(f.members) > 0 {
+		s.Lease = filepath.Join(f.pins, filterMapLease)
+	}
 	for _, i := range slices.Sorted(maps.Keys(f.attached)) {
 		s.Attachments = append(s.Attachments, f.describe(f.attached[i]))
 	}

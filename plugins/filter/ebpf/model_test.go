@@ -45,7 +45,7 @@ func model(q question) answer {
 		return answer{reason: "drop-nobody"}
 	}
 	a := modelOpen(q, nodes[0], nodes[1:])
-	if a.accept && !q.serve {
+	if (a.accept || a.round) && !q.serve {
 		return answer{reason: "drop-lease"}
 	}
 	return a

@@ -150,7 +150,8 @@ static __always_inline struct verdict decide_open(struct facts *f, __u32 row)
 	return agreed ? ACCEPT(R_ACCEPT_RESET) : DROP(R_DROP_DISAGREED);
 }
 
-/* Where a frame goes. Rule 7: without the lease nothing is accepted. */
+/* Where a frame goes. Rule 7: without the lease nothing is accepted, and nothing
+ * sent on a round, which might miss a node of a newer table. */
 static __always_inline struct verdict decide(struct facts *f)
 {
 	struct verdict v;
@@ -166,7 +167,7 @@ static __always_inline struct verdict decide(struct facts *f)
 	if (f->flow->fresh)
 		return decide_fresh(f, row);
 	v = decide_open(f, row);
-	if (v.accept && !serving(f->module))
+	if ((v.accept || v.on_round) && !serving(f->module))
 		return DROP(R_DROP_LEASE);
 	return v;
 }
