@@ -81,9 +81,6 @@ func Run(ctx context.Context, opt Options) (err error) {
 		return err
 	}
 	undo.add("unlock the home directory", unlock)
-	if err := preferSelf(); err != nil {
-		d.log.Debug("raise the daemon's priority", "error", err)
-	}
 	if err := d.build(&undo); err != nil {
 		return err
 	}
