@@ -85,7 +85,7 @@ func (s *stage) away(t *testing.T, c *traffic) {
 		}
 		return ""
 	})
-	before, _ := c.now()
+	_, before := c.watch(t, time.Second) // attempts at the time of the fault have ended
 	s.fault(t, lab.Heal, false, "n3")
 	s.agreed(t, everybody...)
 	got, err := os.ReadFile(filepath.Join(s.root, s.name, "n3", "home", "active", "farm", "bin", "start_both.lua"))
@@ -95,7 +95,7 @@ func (s *stage) away(t *testing.T, c *traffic) {
 	s.whole(t, everybody...)
 	_, now := c.watch(t, time.Second)
 	if n := now.New.Failed - before.New.Failed; n > 0 {
-		t.Errorf("%d connections failed at the return of n3: %v, before %v", n, now.New.Causes, before.New.Causes)
+		c.fault(t, before, "%d connections failed at the return of n3: %v, before %v", n, now.New.Causes, before.New.Causes)
 	}
 }
 
@@ -157,17 +157,17 @@ func (s *stage) leaveAndJoin(t *testing.T, c *traffic) {
 		t.Fatalf("join again: %s", r.text())
 	}
 	s.agreed(t, everybody...)
-	if r := s.join(t, "n3", s.token(t)); r.code != 1 || !strings.Contains(r.err, "member") {
+	if r := s.join(t, "n3", s.token(t)); r.code != 1 || !strings.Contains(r.err, "already belongs") {
 		t.Errorf("join of a member: %+v", r)
 	}
 	s.do(t, "n1", "start", s.module, "--node", "n3")
 	s.whole(t, everybody...)
 	_, now := c.watch(t, time.Second)
 	if n := now.New.Failed - before.New.Failed; n > 0 {
-		t.Errorf("%d connections failed: %v, before %v; outages %+v", n, now.New.Causes, before.New.Causes, now.New.Outages)
+		c.fault(t, before, "%d connections failed: %v, before %v; outages %+v", n, now.New.Causes, before.New.Causes, now.New.Outages)
 	}
 	if n, sample := broken(before, now, "n3"); n > 0 {
-		t.Errorf("%d long-lived connections to other nodes broke, e.g. %s", n, sample)
+		c.fault(t, before, "%d long-lived connections to other nodes broke, e.g. %s", n, sample)
 	}
 }
 
@@ -188,19 +188,21 @@ func (s *stage) partition(t *testing.T, c *traffic, lost string, kept ...string)
 	t.Helper()
 	before, _ := c.now()
 	at := clock(before)
-	if err := s.Do(t.Context(), lab.Fault{Verb: lab.Partition, Groups: [][]string{strings.Split(lost, ","), kept}}); err != nil {
+	// The first side keeps its place at the switch; the others are unplugged for a
+	// moment.
+	if err := s.Do(t.Context(), lab.Fault{Verb: lab.Partition, Groups: [][]string{kept, strings.Split(lost, ",")}}); err != nil {
 		t.Fatal(err)
 	}
 	nodes := kept[:len(kept)-1]
 	s.whole(t, nodes...)
 	c.watch(t, time.Second)
 	from, to := c.watch(t, 2*time.Second)
-	flawless(t, "without "+lost, from, to)
-	equal(t, from, to, 0.1, nodes...)
+	c.flawless(t, "without "+lost, from, to)
+	c.equal(t, from, to, 0.1, nodes...)
 	sum, _ := to.OutageMS(at-1000, to.ElapsedMS)
 	t.Logf("partition from %s: outage %.0f ms", lost, sum)
 	if sum >= 2000 {
-		t.Errorf("the outage took %.0f ms", sum)
+		c.fault(t, before, "the outage took %.0f ms", sum)
 	}
 	if err := s.Do(t.Context(), lab.Fault{Verb: lab.Heal}); err != nil {
 		t.Fatal(err)
@@ -208,11 +210,11 @@ func (s *stage) partition(t *testing.T, c *traffic, lost string, kept ...string)
 	s.whole(t, everybody...)
 	c.watch(t, time.Second)
 	back, now := c.watch(t, 2*time.Second)
-	equal(t, back, now, 0.1, everybody...)
+	c.equal(t, back, now, 0.1, everybody...)
 	if n := now.New.Failed - to.New.Failed; n > 0 {
-		t.Errorf("%d connections failed at the return of %s: %v, before %v; outages %+v", n, lost, now.New.Causes, to.New.Causes, now.New.Outages)
+		c.fault(t, before, "%d connections failed at the return of %s: %v, before %v; outages %+v", n, lost, now.New.Causes, to.New.Causes, now.New.Outages)
 	}
 	if n, sample := broken(before, now, strings.Split(lost, ",")...); n > 0 {
-		t.Errorf("%d long-lived connections to %v broke, e.g. %s", n, nodes, sample)
+		c.fault(t, before, "%d long-lived connections to %v broke, e.g. %s", n, nodes, sample)
 	}
 }

@@ -54,13 +54,13 @@ func TestNginxCrash(t *testing.T) {
 	s.whole(t, others...)
 	c.watch(t, time.Second)
 	from, to := c.watch(t, 2*time.Second)
-	flawless(t, "without "+node, from, to)
-	equal(t, from, to, 0.1, others...)
+	c.flawless(t, "without "+node, from, to)
+	c.equal(t, from, to, 0.1, others...)
 
 	s.do(t, "n1", "start", s.module, "--node", node)
 	s.whole(t, everybody...)
 	_, now := c.watch(t, time.Second)
-	flawless(t, "start by hand", to, now)
+	c.flawless(t, "start by hand", to, now)
 	c.stop(t)
 }
 

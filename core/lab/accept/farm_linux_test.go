@@ -21,8 +21,8 @@ func TestNginxFarm(t *testing.T) {
 	s := nginxFarm(t, "accnginx")
 	c := s.client(t, rate, living)
 	from, to := c.watch(t, 8*time.Second)
-	flawless(t, "all is well", from, to)
-	equal(t, from, to, 0.08, everybody...)
+	c.flawless(t, "all is well", from, to)
+	c.equal(t, from, to, 0.08, everybody...)
 
 	t.Run("kill", func(t *testing.T) { s.lose(t, c, "n2", lab.Fault{Verb: lab.Kill, All: true}) })
 	t.Run("cut", func(t *testing.T) { s.lose(t, c, "n3", lab.Fault{Verb: lab.Cut}) })
@@ -43,35 +43,28 @@ func (s *stage) lose(t *testing.T, c *traffic, node string, f lab.Fault) {
 		t.Fatal(err)
 	}
 	others := without(node)
+	s.because(t, node, others[0])
 	s.whole(t, others...)
 	c.watch(t, time.Second) // what had begun before comes to its end
 	from, to := c.watch(t, 3*time.Second)
-	flawless(t, "without "+node, from, to)
-	equal(t, from, to, 0.1, others...)
+	c.flawless(t, "without "+node, from, to)
+	c.equal(t, from, to, 0.1, others...)
 	sum, longest := to.OutageMS(at-1000, to.ElapsedMS)
 	t.Logf("%s of %s: outage %.0f ms in all, longest %.0f ms", f.Verb, node, sum, longest)
 	if sum >= 2000 {
-		t.Errorf("the outage took %.0f ms: %+v", sum, to.New.Outages)
+		c.fault(t, before, "the outage took %.0f ms: %+v", sum, to.New.Outages)
 	}
-	why := s.do(t, others[0], "why", s.module)
-	t.Logf("why on %s:\n%s", others[0], why)
-	for _, phrase := range []string{node, "declared lost", "heartbeat", "buckets", "because:"} {
-		if !strings.Contains(why, phrase) {
-			t.Errorf("why does not say %q", phrase)
-		}
-	}
-
 	s.fault(t, lab.Heal, false, node)
 	s.whole(t, everybody...)
 	c.watch(t, time.Second)
 	back, now := c.watch(t, 3*time.Second)
-	flawless(t, "after the return of "+node, back, now)
-	equal(t, back, now, 0.1, everybody...)
+	c.flawless(t, "after the return of "+node, back, now)
+	c.equal(t, back, now, 0.1, everybody...)
 	if n := now.New.Failed - to.New.Failed; n > 0 {
-		t.Errorf("%d connections failed during the return of %s: %v, before %v; outages %+v", n, node, now.New.Causes, to.New.Causes, now.New.Outages)
+		c.fault(t, before, "%d connections failed during the return of %s: %v, before %v; outages %+v", n, node, now.New.Causes, to.New.Causes, now.New.Outages)
 	}
 	if n, sample := broken(before, now, node); n > 0 {
-		t.Errorf("%d long-lived connections to other nodes broke, e.g. %s", n, sample)
+		c.fault(t, before, "%d long-lived connections to other nodes broke, e.g. %s", n, sample)
 	}
 }
 
@@ -98,7 +91,7 @@ func (s *stage) drain(t *testing.T, c *traffic, node string) {
 	}
 	c.watch(t, 500*time.Millisecond)
 	from, to := c.watch(t, 3*time.Second)
-	equal(t, from, to, 0.1, without(node)...)
+	c.equal(t, from, to, 0.1, without(node)...)
 	if to.Connections.Nodes[node] == 0 {
 		t.Errorf("no long-lived connection was on %s: the drain shows nothing", node)
 	}
@@ -106,8 +99,8 @@ func (s *stage) drain(t *testing.T, c *traffic, node string) {
 	s.whole(t, everybody...)
 	c.watch(t, 500*time.Millisecond)
 	back, now := c.watch(t, 3*time.Second)
-	equal(t, back, now, 0.1, everybody...)
-	flawless(t, "drain and undrain", before, now)
+	c.equal(t, back, now, 0.1, everybody...)
+	c.flawless(t, "drain and undrain", before, now)
 }
 
 // stopDaemon ends a daemon with SIGTERM, as systemd does, and starts it again.
@@ -125,12 +118,12 @@ func (s *stage) stopDaemon(t *testing.T, c *traffic, node string) {
 	s.fault(t, lab.Heal, false, node)
 	s.whole(t, everybody...)
 	back, now := c.watch(t, 3*time.Second)
-	equal(t, back, now, 0.1, everybody...)
+	c.equal(t, back, now, 0.1, everybody...)
 	if n := now.New.Failed - before.New.Failed; n > 0 {
-		t.Errorf("%d connections failed, %d of them at the stop: %v, before %v; outages %+v", n, away.New.Failed-before.New.Failed, now.New.Causes, before.New.Causes, now.New.Outages)
+		c.fault(t, before, "%d connections failed, %d of them at the stop: %v, before %v; outages %+v", n, away.New.Failed-before.New.Failed, now.New.Causes, before.New.Causes, now.New.Outages)
 	}
 	if n, sample := broken(before, now, node); n > 0 {
-		t.Errorf("%d long-lived connections to other nodes broke, e.g. %s", n, sample)
+		c.fault(t, before, "%d long-lived connections to other nodes broke, e.g. %s", n, sample)
 	}
 }
 
@@ -150,4 +143,20 @@ func (s *stage) gone(t *testing.T, node string) {
 		t.Fatalf("the daemon of %s does not end: %s", node, why)
 	}
 	t.Logf("the daemon of %s ended within %s", node, time.Since(begin).Round(100*time.Millisecond))
+}
+
+// because asks a node why it has more to do now, after another was lost.
+func (s *stage) because(t *testing.T, lost, node string) {
+	t.Helper()
+	story := ""
+	eventually(t, "why tells of the loss of "+lost, func() string {
+		story = s.do(t, node, "why", s.module)
+		for _, phrase := range []string{"because " + lost + " was declared lost", "because: " + lost + " was declared lost: no heartbeat for ", " on lan default", "buckets"} {
+			if !strings.Contains(story, phrase) {
+				return fmt.Sprintf("no %q in\n%s", phrase, story)
+			}
+		}
+		return ""
+	})
+	t.Logf("why on %s:\n%s", node, story)
 }

@@ -155,7 +155,7 @@ func TestBadInput(t *testing.T) {
 	t.Run("hangs", func(t *testing.T) { s.hangs(t) })
 	s.whole(t, everybody...)
 	_, now := c.watch(t, time.Second)
-	flawless(t, "bad input", before, now)
+	c.flawless(t, "bad input", before, now)
 	c.stop(t)
 }
 

