@@ -125,9 +125,9 @@ func clusterToken(a *app) *cobra.Command {
 func clusterLeave(a *app) *cobra.Command {
 	c := a.jsonFlag(&cobra.Command{
 		Use: "leave", Short: "Take this server out of its cluster", Args: cobra.NoArgs,
-		Long: `Take this server out of its cluster, for good: its modules are stopped in good
-order, the others forget it, and it forgets the keys and the configuration. A
-server that is only switched off for a while needs not leave.`,
+		Long: `Take this server out of its cluster, for good: the others forget it, and it forgets
+the keys and the configuration. Its modules must be stopped before. A server that
+is only switched off for a while needs not leave.`,
 		Example: "  orchestrator cluster leave",
 	})
 	c.RunE = func(cmd *cobra.Command, _ []string) error { return a.change(cmd, "/v1/cluster/leave", nil) }

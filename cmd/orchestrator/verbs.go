@@ -19,8 +19,9 @@ var verbs = []verb{
 	{"start", "Start a module on the servers", `Start a module: its prestart and start_both hooks run, its virtual address is set, its
 checks begin; when the application is ready the server gets its share of the
 connections. A server whose application cannot start gets none, and says why.`},
-	{"stop", "Stop a module in good order", `Stop a module: the server's share and its connections move to the others first, as
-far as they are done within leave_timeout, then the stop_both hook runs.`},
+	{"stop", "Stop a module in good order", `Stop a module: the server's share moves to the others first, so that no new
+connection is lost, then the stop_both hook runs. Connections that are still open end
+with the application: drain the server first to let them end by themselves.`},
 	{"restart", "Restart the application, the module stays up", `Stop and start the application through the hooks, while the virtual address stays.
 With more than one server this goes from one to the next, so that the service
 stays.`},

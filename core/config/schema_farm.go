@@ -10,10 +10,10 @@ func farmElement() Element {
 			{Name: "pulse", Kind: KindDuration, Unit: "ms", Default: "100ms", Status: Ignored, Why: clock, Doc: "Heartbeat interval."},
 			{Name: "mlost_count", Kind: KindNumber, Max: 100000, Default: "20", Status: Ignored, Why: clock, Doc: "Missed heartbeats until a new leader is chosen."},
 			{Name: "slost_count", Kind: KindNumber, Max: 100000, Default: "10", Status: Ignored, Why: clock, Doc: "Missed heartbeats until a node is lost."},
-			{Name: "lease", Kind: KindChoice, Values: []string{"fence", "keep"}, Default: "fence", Status: Used, New: true,
+			{Name: "lease", Kind: KindChoice, Values: []string{"fence", "keep"}, NotYet: []string{"keep"}, Default: "fence", Status: Used, New: true,
 				Doc: "What a node does whose daemon is silent: fence: it stops serving, its peers take over; keep: it goes on with what it has, and its peers do not take over by silence alone."},
 			{Name: "leave_timeout", Kind: KindDuration, Unit: "s", Default: "30s", Min: 0, Status: Used, New: true,
-				Doc: "How long a planned stop waits until the other nodes have taken its share and its connections have ended."},
+				Doc: "How long a planned stop waits for the other nodes to take its share. Connections that are open then end with the application; drain first to let them end by themselves."},
 		},
 		Children: []Element{
 			{Name: "lan", Status: Used, Doc: "A network of the cluster that the farm uses.",

@@ -78,8 +78,14 @@ func (m *member) put(name, by string, content []byte, set map[string]string, don
 	}
 	out := control.Outcome{Warnings: problems, Nodes: m.awaitAll(name, item.Signature)}
 	where := "all nodes of the cluster"
-	if missing := failedNodes(out.Nodes); len(missing) > 0 {
-		where = "this node, but not yet on " + strings.Join(missing, ", ") + ", which will catch up"
+	var missing []string
+	for _, n := range out.Nodes {
+		if n.Text != "" {
+			missing = append(missing, n.Node)
+		}
+	}
+	if len(missing) > 0 {
+		where = "this node, but not yet on " + strings.Join(missing, ", ")
 	}
 	out.Text = fmt.Sprintf("%s %s as version %s (%s) on %s", name, done, item.Version, item.Signature.Short(), where)
 	return out, nil
@@ -104,8 +110,14 @@ func (m *member) awaitAll(name string, sig catalog.Signature) []control.NodeOutc
 	for i, n := range nodes {
 		all.Go(func() {
 			out[i] = control.NodeOutcome{Node: n.Name, OK: true}
-			if err := m.awaitOn(ctx, n.Number, arrival{name, sig}); err != nil {
-				out[i] = control.NodeOutcome{Node: n.Name, Text: err.Error()}
+			switch {
+			case n.Number == m.id.Node.Number:
+			case !m.alive(n.Number):
+				out[i].Text = "not reached now; it takes it over when it is back"
+			default:
+				if err := m.awaitOn(ctx, n.Number, arrival{name, sig}); err != nil {
+					out[i] = control.NodeOutcome{Node: n.Name, Text: err.Error()}
+				}
 			}
 		})
 	}
@@ -114,12 +126,6 @@ func (m *member) awaitAll(name string, sig catalog.Signature) []control.NodeOutc
 }
 
 func (m *member) awaitOn(ctx context.Context, n core.NodeID, a arrival) error {
-	if n == m.id.Node.Number {
-		return nil
-	}
-	if !m.alive(n) {
-		return errors.New("the node is not alive")
-	}
 	payload, err := json.Marshal(a)
 	if err == nil {
 		_, err = m.cluster.Call(ctx, n, "arrived", payload)

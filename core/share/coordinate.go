@@ -100,6 +100,9 @@ func (m *Machine) planNeeded(all []core.NodeID) (why string, urgent bool) {
 	if !m.weightsApplied() {
 		return "the weights changed", false
 	}
+	if m.view.Moving {
+		return "a plan was broken off half way", false
+	}
 	if !m.view.Settled() && !m.settleAt.IsZero() && !m.now.Before(m.settleAt) {
 		return "previous owners may have no connection left", true
 	}
