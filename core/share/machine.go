@@ -38,7 +38,6 @@ type Machine struct {
 	open     map[string]Bitmap
 	askedBy  map[core.NodeID]uint64 // gathers that wait for Counted: coordinator → round
 	vouched  voucher                // the report that this node still stands for
-	lapsed   time.Time              // own lease ran out then; zero while it holds
 	sent     Digest
 	round    *round
 	rounds   uint64
@@ -80,12 +79,9 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 	case Started:
 		m.macs, m.present = in.MACs, true
 	case Halted:
-		if !m.lapsed.IsZero() {
-			m.do(Resume{})
-		}
 		*m = Machine{
 			self: m.self, name: m.name, timing: m.timing, weights: m.weights, peers: m.peers,
-			askedBy: map[core.NodeID]uint64{}, rounds: m.rounds, sent: m.sent, now: now, out: m.out,
+			askedBy: map[core.NodeID]uint64{}, rounds: m.rounds, sent: m.sent, now: now,
 		}
 	case Ordered:
 		m.order(in.Order)
@@ -100,7 +96,8 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 	case Received:
 		m.received(in.From, in.Message)
 	case Lapsed:
-		m.lapsed = now
+		m.fail(m.self, true, "its lease had run out")
+		m.do(Resume{})
 	case Weighed:
 		m.weights = in.Weights
 	case Tick:
@@ -120,7 +117,6 @@ func (m *Machine) tick() {
 			m.forget(n, m.name(n)+" stayed silent")
 		}
 	}
-	m.returnFromLapse()
 	m.coordinate()
 	m.finishLeave()
 	m.publish()
@@ -228,8 +224,7 @@ func (m *Machine) heard(in PeerDigest) {
 	p.alive, p.digest, p.keepTill = true, in.Digest, time.Time{}
 	m.applyDigest(in.Node, p.digest)
 	accused := m.present && in.Digest.Present && in.Digest.Failed&bit(m.self) != 0
-	mutual := m.failed&bit(in.Node) != 0
-	if accused && in.Digest.Epoch >= m.view.Epoch && (in.Node < m.self || !m.lapsed.IsZero() && !mutual) {
+	if accused && in.Digest.Epoch >= m.view.Epoch && in.Node < m.self { // somebody has to yield
 		m.fail(m.self, true, fmt.Sprintf("%s had declared it lost", m.name(in.Node)))
 	}
 }
@@ -286,7 +281,7 @@ func (m *Machine) agree() bool {
 			return false
 		}
 	}
-	return !m.view.Moving && m.lapsed.IsZero()
+	return !m.view.Moving
 }
 
 // finishLeave answers a leave or drain when this node owns nothing and all
@@ -327,23 +322,6 @@ func (m *Machine) others() bool {
 	return false
 }
 
-// returnFromLapse lets the lease be renewed once the others have had the time
-// to say that they took this node's buckets; heard() has acted upon it.
-func (m *Machine) returnFromLapse() {
-	if m.lapsed.IsZero() || m.now.Sub(m.lapsed) < m.timing.Lapse {
-		return
-	}
-	m.lapsed = time.Time{}
-	for _, n := range slices.Sorted(maps.Keys(m.peers)) {
-		p := m.peers[n]
-		if p.alive && p.digest.Present && (p.digest.Epoch > m.view.Epoch || p.digest.Failed&bit(m.self) != 0) && m.failed&bit(n) == 0 {
-			m.fail(m.self, true, fmt.Sprintf("its lease had run out and %s went on without it", m.name(n)))
-			break
-		}
-	}
-	m.do(Resume{})
-}
-
 // names lists the nodes of a mask.
 func (m *Machine) names(mask uint64) string {
 	var list []string
@@ -356,5 +334,5 @@ func (m *Machine) names(mask uint64) string {
 // Busy says that time matters now: something is under way that a tick may
 // advance.
 func (m *Machine) Busy() bool {
-	return m.round != nil || !m.dirty.IsZero() || m.leaving != "" || !m.lapsed.IsZero()
+	return m.round != nil || !m.dirty.IsZero() || m.leaving != ""
 }

@@ -69,7 +69,10 @@ type (
 		From    core.NodeID
 		Message Message
 	}
-	// Lapsed: this node was late with its own heartbeats; its lease ran out.
+	// Lapsed: this node was late with its own heartbeats; its lease ran out. The
+	// others may own its buckets by now, so it gives them up until the next
+	// plan, and may serve again at once: it sends new connections to them, and goes
+	// on with those that it has.
 	Lapsed struct{ Reason string }
 	// Weighed sets the configured weights, by group.
 	Weighed struct{ Weights map[string]Weights }
@@ -141,7 +144,6 @@ type Timing struct {
 	Settle   time.Duration // first wait before previous owners are counted, 1 s; doubles up to 10 times
 	Keep     time.Duration // a silent node with a living host stays a previous owner, 10 s
 	Leave    time.Duration // a planned leave falls back to a withdrawal, 1.5 s
-	Lapse    time.Duration // wait for the others' word after an own lapse, 60 ms
 }
 
 func (t Timing) orDefaults() Timing {
@@ -157,6 +159,5 @@ func (t Timing) orDefaults() Timing {
 	set(&t.Settle, time.Second)
 	set(&t.Keep, 10*time.Second)
 	set(&t.Leave, 1500*time.Millisecond)
-	set(&t.Lapse, 60*time.Millisecond)
 	return t
 }

@@ -271,9 +271,6 @@ func (f *farm) sleep(n core.NodeID, ms int) {
 	queue := node.inbox
 	node.inbox = nil
 	f.feed(n, Lapsed{"late"})
-	// Until it resumes, its lease stays out: nothing is accepted.
-	node.asleep = true
-	node.asleep = false
 	for _, in := range queue {
 		f.feed(n, in)
 	}
