@@ -138,7 +138,11 @@ func (m *Machine) install(v View) {
 	before := m.view
 	m.view = v
 	m.put()
-	if left := ownersGone(before, v); (left != "" || len(before.Tables) == 0) && firstOwner(v) == m.self {
+	left := ownersGone(before, v)
+	if firstOwner(before) == 0 {
+		left = "there was nobody who took connections"
+	}
+	if left != "" && firstOwner(v) == m.self {
 		m.do(Announce{Reason: left})
 	}
 }

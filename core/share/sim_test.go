@@ -23,6 +23,7 @@ type farm struct {
 	quiet bool    // no client traffic
 	log   []string
 
+	announced              []core.NodeID
 	opened, reset, stalled int
 }
 
@@ -110,7 +111,9 @@ func (f *farm) carry(n core.NodeID, node *simNode, e Effect) {
 		f.log = append(f.log, fmt.Sprintf("%s n%d: %s", f.now.Format("05.000"), n, e.Text))
 	case Done:
 		node.answered = append(node.answered, e)
-	case Resume, Announce:
+	case Announce:
+		f.announced = append(f.announced, n)
+	case Resume:
 	}
 }
 
@@ -443,4 +446,31 @@ func randomFarm(t *testing.T, seed uint64) {
 
 func firstUnsettled(v View) int {
 	return slices.IndexFunc(v.Tables[0].Rows, func(r Row) bool { return !r.Settled() })
+}
+
+// TestAnnounces: the lowest owner tells the network when an owner is gone, and
+// when the first one is there.
+func TestAnnounces(t *testing.T) {
+	f := newFarm(t, 4, 3)
+	f.quiet = true
+	for n := core.NodeID(1); n <= 3; n++ {
+		f.feed(n, Started{})
+	}
+	f.run(300)
+	if len(f.announced) != 0 {
+		t.Errorf("announced by %v while nobody takes connections", f.announced)
+	}
+	for n := core.NodeID(1); n <= 3; n++ {
+		f.feed(n, Ordered{core.ShareOpen})
+	}
+	f.run(500)
+	if len(f.announced) == 0 || f.announced[0] != 1 {
+		t.Errorf("at the start announced by %v", f.announced)
+	}
+	f.announced = nil
+	f.die(1)
+	f.run(150)
+	if !slices.Equal(f.announced, []core.NodeID{2}) {
+		t.Errorf("after the death of node 1 announced by %v", f.announced)
+	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -66,7 +67,9 @@ type cost struct {
 	brokenOwn        float64 // long-lived connections to the node itself
 	brokenOther      float64 // … to others, or without an excuse
 	late             float64 // answers of the node when its lease was over
-	notSent          int64
+	notSent          int64   // attempts that this machine could not make
+	clientLate       float64 // ms by which the client was behind its schedule, at most
+	why              string  // how those of the node itself broke
 }
 
 // cycle makes one fault under load, takes it away and waits until the node has
@@ -123,11 +126,15 @@ func (r *rig) act(ctx context.Context, c *client, k kind, node string) (at, back
 	return at, back, late, err
 }
 
+// worthless says that this machine was too busy to be a client.
+func (c cost) worthless() bool { return c.notSent > 0 || c.clientLate >= 250 }
+
 // account tells what the fault cost from what its undoing did.
 func account(report load.Report, k kind, node string, at, back, late float64) cost {
-	c := cost{late: late, notSent: report.New.NotSent}
+	c := cost{late: late, notSent: report.New.NotSent, clientLate: report.New.LateMS}
 	c.outage, _ = report.OutageMS(at-margin, back)
 	c.returned, _ = report.OutageMS(back, report.ElapsedMS+1)
+	causes := map[load.Cause]int{}
 	for _, b := range report.Connections.Breaks {
 		old := b.AtMS-b.AgeMS <= at+margin
 		switch {
@@ -135,9 +142,11 @@ func account(report load.Report, k kind, node string, at, back, late float64) co
 			c.brokenOther++
 		case b.Node == node && old && !k.stays:
 			c.brokenOwn++
+			causes[b.Cause]++
 		default:
 			c.brokenOther++
 		}
 	}
+	c.why = fmt.Sprint(causes)[len("map"):]
 	return c
 }

@@ -14,9 +14,13 @@ import (
 
 // falseAlarms looks for verdicts about nodes that live, on a busy machine.
 func falseAlarms(ctx context.Context, b *bench) error {
-	for _, c := range []struct{ nodes, busy int }{{3, 4}, {7, 4}, {3, 100}, {7, 100}} {
-		if err := b.falseAlarm(ctx, c.nodes, c.busy); err != nil {
-			return fmt.Errorf("%d nodes, %d busy processes: %w", c.nodes, c.busy, err)
+	for text := range strings.SplitSeq(b.cases, ",") {
+		var nodes, busy int
+		if _, err := fmt.Sscanf(text, "%dx%d", &nodes, &busy); err != nil || nodes < 2 {
+			return fmt.Errorf("case %q: write nodes x busy processes, such as 3x100", text)
+		}
+		if err := b.falseAlarm(ctx, nodes, busy); err != nil {
+			return fmt.Errorf("%d nodes, %d busy processes: %w", nodes, busy, err)
 		}
 	}
 	return nil
@@ -82,6 +86,10 @@ func (b *bench) alarmFigures(nodes, busy int, n alarmCount, peer float64, seen o
 	} else {
 		lost.Target = always(0) // not more than the peer
 	}
+	b.say("in the same run memberlist: %.0f", peer)
+	for _, text := range said[:min(10, len(said))] {
+		b.say("%s", text)
+	}
 	if len(said) > 0 {
 		lost.Note = "The last of what the journals say: " + said[len(said)-1]
 	}
@@ -114,10 +122,10 @@ func (r *rig) alarms(ctx context.Context) (alarmCount, []string, error) {
 			switch {
 			case strings.Contains(e.Text, "was declared lost"):
 				n.lost++
-				said = append(said, name+": "+e.Text)
+				said = append(said, e.Time.Format("15:04:05.000 ")+name+": "+e.Text)
 			case strings.Contains(e.Text, "its lease ran out"):
 				n.lapsed++
-				said = append(said, name+": "+e.Text)
+				said = append(said, e.Time.Format("15:04:05.000 ")+name+": "+e.Text)
 			}
 			return nil
 		})

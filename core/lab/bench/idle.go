@@ -26,8 +26,10 @@ func idle(ctx context.Context, b *bench) (err error) {
 	if err := rest(ctx, 15*time.Second); err != nil {
 		return err
 	}
-	var cpu, memory, daemon []float64
-	parts := ""
+	return r.measureRest(ctx)
+}
+
+func (r *rig) measureRest(ctx context.Context) error {
 	shown, err := r.remote.Status(ctx)
 	if err != nil {
 		return err
@@ -45,6 +47,8 @@ func idle(ctx context.Context, b *bench) (err error) {
 		return err
 	}
 	passed := time.Since(start).Seconds()
+	var cpu, memory, daemon []float64
+	parts, used := "", ""
 	for _, n := range shown.Nodes {
 		all, err := familyUsage(n)
 		if err != nil {
@@ -53,12 +57,13 @@ func idle(ctx context.Context, b *bench) (err error) {
 		cpu = append(cpu, 100*(all.cpu()-begun[n.Name])/passed)
 		memory = append(memory, all.memory())
 		daemon = append(daemon, all[0].RSS)
-		parts = all.text()
+		parts, used = all.text(), all.shares()
 	}
-	b.add(Figure{ID: "idle.memory", Name: "memory at rest, daemon and plugins of a node, 3 nodes", Unit: "MiB", Target: always(64), Values: memory,
-		Note: "What the processes have for themselves, and once the pages of the program that they share. One value a node. The last node's processes: " + parts + "."})
-	b.add(Figure{ID: "idle.daemon", Name: "resident memory at rest, daemon alone", Unit: "MiB", Values: daemon})
-	b.add(Figure{ID: "idle.cpu", Name: "CPU at rest, daemon and plugins of a node, web_farm up, no traffic, 20 s", Unit: "% of a core", Target: always(3), Values: cpu})
+	r.b.add(Figure{ID: "idle.memory", Name: "memory at rest, daemon and plugins of a node, 3 nodes", Unit: "MiB", Target: always(64), Values: memory,
+		Note: "What the processes have for themselves, and once the pages of the program that they share. One value a node. The last node's processes, in MiB: " + parts + "."})
+	r.b.add(Figure{ID: "idle.daemon", Name: "resident memory at rest, daemon alone", Unit: "MiB", Values: daemon})
+	r.b.add(Figure{ID: "idle.cpu", Name: "CPU at rest, daemon and plugins of a node, web_farm up, no traffic, 20 s", Unit: "% of a core", Target: always(3), Values: cpu,
+		Note: "One value a node. Of the last node's CPU time since its start: " + used + "."})
 	return nil
 }
 
@@ -113,4 +118,13 @@ func (u usage) name() string {
 		return kind
 	}
 	return "daemon"
+}
+
+// shares tells how the CPU time is parted between the processes.
+func (h household) shares() string {
+	var parts []string
+	for _, u := range h {
+		parts = append(parts, fmt.Sprintf("%s %.0f %%", u.name(), 100*u.CPU/h.cpu()))
+	}
+	return strings.Join(parts, ", ")
 }

@@ -38,6 +38,7 @@ type bench struct {
 	root    string // folder for labs and files
 	runs    int
 	minutes float64
+	cases   string // of the search for false alarms: nodes x busy processes
 	name    string // of the benchmark that runs
 	doc     Document
 }
@@ -78,6 +79,7 @@ func run(ctx context.Context) (err error) {
 	b := &bench{}
 	flag.IntVar(&b.runs, "runs", 10, "runs of what is repeated")
 	flag.Float64Var(&b.minutes, "minutes", 10, "how long each search for false alarms lasts")
+	flag.StringVar(&b.cases, "cases", "3x4,7x4,3x100,7x100", "searches for false alarms: nodes x busy processes")
 	flag.Parse()
 	if b.program, err = filepath.Abs(*program); err != nil {
 		return fmt.Errorf("find the program: %w", err)

@@ -16,7 +16,8 @@ import (
 // autogroups share out the processors as between unrelated programs.
 func detach() { _, _ = syscall.Setsid() }
 
-// tick is the unit of CPU times in /proc, proc_pid_stat(5).
+// ticksPerSecond is the unit of CPU times in /proc (proc_pid_stat(5)), on all of
+// Linux that Go runs on.
 const ticksPerSecond = 100
 
 // usage is what a process has used and uses.

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/orchestrator-ha/orchestrator/core/lab/load"
+)
+
+func TestJudge(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		f    Figure
+		met  string
+	}{
+		{"both kept", Figure{Target: both(150, 400), Values: []float64{100, 150, 400}}, "yes"},
+		{"median missed", Figure{Target: both(150, 400), Values: []float64{100, 151, 400}}, "**missed**"},
+		{"worst missed", Figure{Target: both(150, 400), Values: []float64{100, 150, 401}}, "**missed**"},
+		{"nothing promised", Figure{Values: []float64{7}}, "–"},
+		{"nothing measured", Figure{Target: always(0)}, "–"},
+		{"below the peer", Figure{Target: Target{BelowPeer: true}, Values: []float64{2}, Peer: &Peer{Values: []float64{3}}}, "yes"},
+		{"not below the peer", Figure{Target: Target{BelowPeer: true}, Values: []float64{3}, Peer: &Peer{Values: []float64{3}}}, "**missed**"},
+		{"no peer", Figure{Target: Target{BelowPeer: true}, Values: []float64{3}}, "–"},
+		{"skipped", Figure{Target: always(1), Skipped: "not installed"}, "not measured"},
+	} {
+		c.f.judge()
+		if got := c.f.verdict(); got != c.met {
+			t.Errorf("%s: %s, want %s", c.name, got, c.met)
+		}
+	}
+}
+
+func TestMedianAndRatio(t *testing.T) {
+	f := Figure{Values: []float64{40, 10, 20, 30}, Peer: &Peer{Values: []float64{300, 100, 200}}}
+	f.judge()
+	if f.Median != 25 || f.Worst != 40 || f.Peer.Median != 200 || f.Ratio != 8 {
+		t.Errorf("%+v %+v", f, f.Peer)
+	}
+}
+
+func TestParseBench(t *testing.T) {
+	got := parseBench("goos: linux\nBenchmarkRun-2   \t  2400\t    456123 ns/op\t  12 B/op\nBenchmarkVerdict/not-ip-2 \t 100 \t 0 ns/op \t 12.5 ns/packet\nPASS\n")
+	want := map[string]map[string]float64{
+		"BenchmarkRun":            {"ns/op": 456123, "B/op": 12},
+		"BenchmarkVerdict/not-ip": {"ns/op": 0, "ns/packet": 12.5},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+// What breaks is put down to the fault only if it had to break with it.
+func TestAccount(t *testing.T) {
+	report := load.Report{ElapsedMS: 20_000}
+	report.New.Outages = []load.Outage{{AtMS: 4960, MS: 80}, {AtMS: 10_100, MS: 6}}
+	report.Connections.Breaks = []load.Break{
+		{AtMS: 5200, AgeMS: 5000, Node: "n2", Cause: load.Reset}, // with its node
+		{AtMS: 5300, AgeMS: 5000, Node: "n1"},                    // on another one
+		{AtMS: 12_000, AgeMS: 1000, Node: "n2"},                  // opened after the return
+		{AtMS: 4000, AgeMS: 100, Node: "n2"},                     // before anything happened
+	}
+	killed := account(report, kind{}, "n2", 5000, 10_000, 3)
+	if killed != (cost{outage: 80, returned: 6, brokenOwn: 1, brokenOther: 3, late: 3, why: "[reset:1]"}) {
+		t.Errorf("killed: %+v", killed)
+	}
+	if drained := account(report, kind{stays: true}, "n2", 5000, 10_000, 0); drained.brokenOwn != 0 || drained.brokenOther != 4 {
+		t.Errorf("drained: %+v", drained)
+	}
+}
+
+func TestTableIsReplaced(t *testing.T) {
+	page := insertTable("# Title\n", "one\n")
+	page = insertTable(strings.Replace(page, "# Title", "# New title", 1)+"behind\n", "two\n")
+	if strings.Contains(page, "one") || !strings.Contains(page, "two") || !strings.HasPrefix(page, "# New title") || !strings.HasSuffix(page, "behind\n") {
+		t.Errorf("%q", page)
+	}
+}
+
+func TestEarlierFiguresAreKept(t *testing.T) {
+	d := Document{Figures: []Figure{{ID: "a", Benchmark: "idle"}}}
+	d.keep(Document{Figures: []Figure{{ID: "old", Benchmark: "idle"}, {ID: "b", Benchmark: "outage"}}}, []string{"idle"})
+	if len(d.Figures) != 2 || d.Figures[0].ID != "b" || d.Figures[1].ID != "a" {
+		t.Errorf("%+v", d.Figures)
+	}
+}
+
+func TestShort(t *testing.T) {
+	for v, want := range map[float64]string{0: "0", 3: "3", 0.456: "0.456", 93.27: "93.3", 1234.5: "1234", 1e-3: "0.001"} {
+		if got := short(v); got != want {
+			t.Errorf("%v: %s, want %s", v, got, want)
+		}
+	}
+}
