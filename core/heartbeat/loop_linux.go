@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"sync"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -41,6 +43,16 @@ func clock() func() int64 {
 	}
 }
 
+// room guards the number of Ps, which belongs to the whole process.
+var room sync.Mutex
+
+// keepRoom gives the program one more P for a loop that keeps its own.
+func keepRoom(loops int) {
+	room.Lock()
+	defer room.Unlock()
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + loops)
+}
+
 // serve runs the loop on a thread of its own, which ends with it.
 func (h *Heartbeat) serve(ready chan<- error) {
 	defer close(h.done)
@@ -53,6 +65,8 @@ func (h *Heartbeat) serve(ready chan<- error) {
 	defer l.close()
 	h.wake = func() { l.wakeEnd.Write([]byte{1, 0, 0, 0, 0, 0, 0, 0}) }
 	prefer(h.e.o.Priority, h.e.o.Log)
+	keepRoom(1)
+	defer keepRoom(-1)
 	ready <- nil
 	l.run()
 }
@@ -94,12 +108,20 @@ func (l *loop) run() {
 }
 
 // wait sleeps until a packet, an order, or due.
+//
+// The system call is a raw one: the scheduler does not hear of it, so that this
+// thread keeps the right to run Go code (its P) while it sleeps, and has not to
+// win one back, at each packet, from threads that may be starved. It also
+// spares the scheduler's monitor, which cost more than the heartbeat itself. The
+// price is one more P for the rest of the program (see keepRoom); a
+// garbage collection that has to stop the thread interrupts the call by a signal.
 func (l *loop) wait(due int64) {
 	l.sleep = unix.NsecToTimespec(max(0, due-l.now()))
 	for i := range l.polls {
 		l.polls[i].Revents = 0
 	}
-	unix.Ppoll(l.polls, &l.sleep, nil) // an error (EINTR) is an early wake-up
+	// An error (EINTR) is an early wake-up.
+	unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&l.polls[0])), uintptr(len(l.polls)), uintptr(unsafe.Pointer(&l.sleep)), 0, 0, 0)
 }
 
 // drain reads all that is there, from every socket, whatever poll said: more
