@@ -21,7 +21,8 @@ cross: ## the static binaries for all platforms, in dist/
 	GOOS=windows GOARCH=amd64 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o dist/orchestrator-windows-amd64.exe ./cmd/orchestrator
 
 .PHONY: demo
-demo: build root ## a farm of three servers in network namespaces loses one, and another (JSON=1: as one JSON document)
+demo: root ## a farm of three servers in network namespaces loses one, and another (JSON=1: as one JSON document)
+	@$(MAKE) -s --no-print-directory build >&2
 	@bin/orchestrator lab demo $(if $(JSON),--json)
 
 .PHONY: test
