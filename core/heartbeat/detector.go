@@ -34,6 +34,10 @@ type detector struct {
 	deadline   int64 // end of this node's own lease
 	lapses     uint64
 	stalls     uint64
+	base       int64 // the configured timeout; timeout is longer after lateness
+	before     int64 // the lease while the peers are told of a longer timeout
+	told       int   // beats since the timeout was lengthened
+	calmAt     int64 // when the timeout may be short again
 	out        output
 }
 
@@ -87,7 +91,7 @@ type path struct {
 func newDetector(o *Options, canPing bool, now int64) *detector {
 	d := &detector{
 		self: o.Self, incarnation: o.Incarnation,
-		interval: int64(o.Interval), timeout: int64(o.Timeout),
+		interval: int64(o.Interval), timeout: int64(o.Timeout), base: int64(o.Timeout), told: stretchLag,
 		canPing: canPing, held: !o.WithoutLease, due: now,
 	}
 	d.setNetworks(now, o.Networks)
@@ -160,7 +164,7 @@ func (d *detector) resume(now, asked int64) {
 	if d.held {
 		return
 	}
-	if now-asked >= d.timeout {
+	if now-asked >= d.base {
 		d.emit(now, Event{Kind: LeaseLapsed, Evidence: fmt.Sprintf("the order to resume was %s old when it could be obeyed", ms(now-asked))})
 		return
 	}

@@ -16,6 +16,7 @@ const freshStarts = 3
 func (d *detector) tick(now int64) *output {
 	d.out.beat, d.out.lease, d.out.pings = false, 0, d.out.pings[:0]
 	d.late(now)
+	d.relax(now)
 	if d.held && d.deadline != 0 && now >= d.deadline {
 		d.held = false
 		d.lapses++
@@ -45,6 +46,7 @@ func (d *detector) late(now int64) {
 		return
 	}
 	d.stalls++
+	d.stretch(now, by)
 	d.emit(now, Event{Kind: SelfLate, Late: time.Duration(by),
 		Evidence: fmt.Sprintf("this node's heartbeat ran %s late: its processors were busy, or it was stopped", ms(by))})
 	for _, id := range d.ids {
@@ -155,9 +157,10 @@ func (d *detector) beat(now int64) {
 	}
 	d.urgent, d.lastBeat, d.out.beat = false, now, true
 	if d.held {
-		d.deadline = now + d.timeout
+		d.deadline = now + d.leaseTime()
 		d.out.lease = uint64(d.deadline)
 	}
+	d.told = min(d.told+1, stretchLag)
 }
 
 // schedule says when tick is needed again.

@@ -1,0 +1,74 @@
+package heartbeat
+
+import (
+	"testing"
+	"time"
+)
+
+// A node that ran late once is not lost when it is a little later the next time;
+// on time for a while, it is judged as before.
+func TestLateNodeGetsPatience(t *testing.T) {
+	s := settled(t, 3, "default")
+	x := s.nodes[0]
+	x.asleep = s.now + 60*msec
+	s.run(500 * time.Millisecond)
+	if got := kinds(x.events); !sameKinds(got, []Kind{SelfLate}) {
+		t.Fatalf("node 1 saw %v", got)
+	}
+	if d := x.det; d.timeout <= d.base || d.leaseTime() != d.timeout {
+		t.Fatalf("the timeout is %v and the lease %v", time.Duration(d.timeout), time.Duration(d.leaseTime()))
+	}
+	x.asleep = s.now + 115*msec
+	s.run(time.Second)
+	for _, n := range s.nodes {
+		for _, k := range []Kind{Lost, LeaseLapsed} {
+			if found := s.of(n.id, k, 0); k == LeaseLapsed && len(found) > 0 {
+				t.Errorf("node %d: %v", n.id, found)
+			}
+		}
+	}
+	if len(s.of(2, Lost, 1))+len(s.of(3, Lost, 1)) > 0 {
+		t.Errorf("node 1 was declared lost: %v", kinds(s.nodes[1].events))
+	}
+	s.run(stretchFor + time.Second)
+	if d := x.det; d.timeout != d.base {
+		t.Errorf("after a calm time the timeout is still %v", time.Duration(d.timeout))
+	}
+	s.forget()
+	x.asleep = s.now + 150*msec
+	s.run(time.Second)
+	if len(s.of(2, Lost, 1)) != 1 || len(s.of(1, LeaseLapsed, 0)) != 1 {
+		t.Errorf("late after a calm time: node 1 saw %v, node 2 %v", kinds(x.events), kinds(s.nodes[1].events))
+	}
+	if len(s.early) > 0 {
+		t.Errorf("verdicts before a lease had run out: %v", s.early)
+	}
+}
+
+// The lease grows only after the peers have been told, and there is a limit.
+func TestPatienceIsAskedForFirst(t *testing.T) {
+	d := newDetector(&Options{Self: 1, Interval: 20 * time.Millisecond, Timeout: 100 * time.Millisecond}, false, 0)
+	now := int64(0)
+	d.tick(now)
+	now = d.due + 500*msec
+	out := d.tick(now)
+	if d.timeout != stretchMax*d.base {
+		t.Errorf("the timeout is %v", time.Duration(d.timeout))
+	}
+	d.held, d.deadline = true, 0
+	told := 0
+	for range 20 {
+		now = d.due
+		if out = d.tick(now); !out.beat {
+			continue
+		}
+		told++
+		want := d.base
+		if told > stretchLag-1 { // the late tick itself sent the first beat
+			want = d.timeout
+		}
+		if got := int64(out.lease) - now; got != want {
+			t.Fatalf("beat %d: the lease is %v instead of %v", told, time.Duration(got), time.Duration(want))
+		}
+	}
+}
