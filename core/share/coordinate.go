@@ -209,7 +209,6 @@ func (m *Machine) received(from core.NodeID, msg Message) {
 
 // counted answers the gathers that waited for the count.
 func (m *Machine) counted(open map[string]Bitmap) {
-	m.open = open
 	for _, n := range slices.Sorted(maps.Keys(m.askedBy)) {
 		m.vouched = voucher{n, m.askedBy[n]}
 		report := Report{Node: m.self, MACs: m.macs, Ready: m.ready, Draining: m.draining, View: m.view, Open: open}

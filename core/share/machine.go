@@ -35,7 +35,6 @@ type Machine struct {
 	leaving  core.ShareOrder // leave or drain that waits for its answer
 	leaveBy  time.Time
 	peers    map[core.NodeID]*peer
-	open     map[string]Bitmap
 	askedBy  map[core.NodeID]uint64 // gathers that wait for Counted: coordinator → round
 	vouched  voucher                // the report that this node still stands for
 	sent     Digest
