@@ -5,6 +5,10 @@ RELEASE ?= $(shell git describe --tags --exact-match 2>/dev/null | sed 's/^v//')
 LDFLAGS := -s -w $(if $(RELEASE),-X main.release=$(RELEASE))
 export CGO_ENABLED := 0
 
+# Under sudo, git may refuse a checkout that belongs to somebody else; the build
+# then does without the revision.
+export GOFLAGS := $(GOFLAGS) -buildvcs=$(if $(shell git rev-parse HEAD 2>/dev/null),auto,false)
+
 .PHONY: help
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
