@@ -51,8 +51,8 @@ func (m *member) handlers() {
 	m.cluster.Handle("status", func(ctx context.Context, _ core.NodeID, payload []byte) ([]byte, error) {
 		return json.Marshal(m.localStatus(ctx, string(payload)))
 	})
-	m.cluster.Handle("arrived", func(ctx context.Context, _ core.NodeID, payload []byte) ([]byte, error) {
-		return nil, m.arrived(ctx, payload)
+	m.cluster.Handle("arrived", func(ctx context.Context, from core.NodeID, payload []byte) ([]byte, error) {
+		return nil, m.arrived(ctx, from, payload)
 	})
 	m.cluster.Handle("leave", func(_ context.Context, from core.NodeID, payload []byte) ([]byte, error) {
 		return nil, m.removeNode(from, string(payload))

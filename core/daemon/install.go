@@ -98,6 +98,7 @@ const arriveTime = 5 * time.Second
 type arrival struct {
 	Module    string            `json:"module"`
 	Signature catalog.Signature `json:"signature"`
+	Digest    []byte            `json:"digest"` // of the asker's catalog: what is to be fetched from it
 }
 
 // awaitAll waits until all nodes use a version of a module.
@@ -115,7 +116,7 @@ func (m *member) awaitAll(name string, sig catalog.Signature) []control.NodeOutc
 			case !m.alive(n.Number):
 				out[i].Text = "not reached now; it takes it over when it is back"
 			default:
-				if err := m.awaitOn(ctx, n.Number, arrival{name, sig}); err != nil {
+				if err := m.awaitOn(ctx, n.Number, arrival{name, sig, m.catalog.Digest()}); err != nil {
 					out[i] = control.NodeOutcome{Node: n.Name, Text: err.Error()}
 				}
 			}
@@ -134,10 +135,18 @@ func (m *member) awaitOn(ctx context.Context, n core.NodeID, a arrival) error {
 }
 
 // arrived answers when this node uses a version of a module, or cannot.
-func (m *member) arrived(ctx context.Context, payload []byte) error {
+func (m *member) arrived(ctx context.Context, from core.NodeID, payload []byte) error {
 	var a arrival
 	if err := json.Unmarshal(payload, &a); err != nil {
 		return fmt.Errorf("read the question: %w", err)
+	}
+	select {
+	case <-m.ready:
+	case <-ctx.Done():
+		return errors.New("the node is still starting")
+	}
+	if err := m.syncer.RemoteDigest(from, a.Digest); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, arriveTime)
 	defer cancel()
