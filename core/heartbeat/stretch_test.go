@@ -51,7 +51,7 @@ func TestPatienceIsAskedForFirst(t *testing.T) {
 	now := int64(0)
 	d.tick(now)
 	now = d.due + 500*msec
-	out := d.tick(now)
+	d.tick(now)
 	if d.timeout != stretchMax*d.base {
 		t.Errorf("the timeout is %v", time.Duration(d.timeout))
 	}
@@ -59,7 +59,8 @@ func TestPatienceIsAskedForFirst(t *testing.T) {
 	told := 0
 	for range 20 {
 		now = d.due
-		if out = d.tick(now); !out.beat {
+		out := d.tick(now)
+		if !out.beat {
 			continue
 		}
 		told++
