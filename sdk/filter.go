@@ -14,6 +14,16 @@ type HashMode string
 const (
 	HashAddress HashMode = "on_addr" // client address
 	HashPort    HashMode = "on_port" // client address and port
+	HashIPID    HashMode = "on_ipid" // client address and identification field of IPv4; UDP only
+)
+
+// HashFunction turns what a HashMode chooses into a bucket. All nodes of a
+// cluster use the same; package core/share computes both.
+type HashFunction string
+
+const (
+	HashKeyed   HashFunction = "keyed"    // mixes all bits under the cluster's secret key
+	HashLowBits HashFunction = "low_bits" // the lowest bits of port or address, as a Windows filter can
 )
 
 // FilterRule names traffic to a virtual address that is shared.
@@ -35,6 +45,7 @@ type FilterInterface struct {
 	Name      string
 	Directed  bool // vmac_directed; false is vmac_invisible
 	Addresses []netip.Addr
+	MACs      []MAC // vmac_invisible: the virtual MAC of each address; empty in directed mode
 }
 
 // FilterConfig is the whole wish of one module, replacing any earlier one.
@@ -42,7 +53,8 @@ type FilterConfig struct {
 	Module     string
 	Self       uint8    // this node's number
 	HashKey    [16]byte // one for the cluster, secret
-	Fence      bool     // stop serving when the lease runs out; false keeps the last table
+	Hash       HashFunction
+	Fence      bool // stop serving when the lease runs out; false keeps the last table
 	Interfaces []FilterInterface
 	Groups     []FilterGroup
 }
@@ -72,12 +84,22 @@ type FilterAttachment struct {
 	Note      string // why not something faster, empty if nothing is faster
 }
 
+// FilterStranger is a machine that claims a virtual address by ARP or neighbour
+// discovery without being a node that holds it.
+type FilterStranger struct {
+	Interface string
+	Address   netip.Addr
+	MAC       MAC
+	Seen      uint64 // last time, CLOCK_BOOTTIME, ns
+}
+
 // FilterState is what a filter shows of itself.
 type FilterState struct {
 	Modules     []string // that the filter has, also those of an earlier process
 	Attachments []FilterAttachment
 	Counters    map[string]uint64 // by module/reason, e.g. web_farm/accept-owner
 	LeaseUntil  uint64            // CLOCK_BOOTTIME, ns
+	Strangers   []FilterStranger  // who answers for an address without being a node of the farm
 	// Lease is where a BPF array map with one 64-bit number is pinned: the lease.
 	// A host that maps it into memory and stores deadlines there renews without
 	// this process, which may be slow or dead. Empty: only Renew works.

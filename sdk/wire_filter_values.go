@@ -11,12 +11,14 @@ import (
 func toConfigure(plugin string, c FilterConfig) *pluginpb.ConfigureRequest {
 	r := &pluginpb.ConfigureRequest{
 		Plugin: plugin, Module: c.Module, Self: uint32(c.Self), HashKey: c.HashKey[:], Fence: c.Fence,
+		Hash: string(c.Hash),
 	}
 	for _, i := range c.Interfaces {
 		pi := &pluginpb.FilterInterface{Name: i.Name, Directed: i.Directed}
 		for _, a := range i.Addresses {
 			pi.Addresses = append(pi.Addresses, a.AsSlice())
 		}
+		pi.Macs = toMACs(i.MACs)
 		r.Interfaces = append(r.Interfaces, pi)
 	}
 	for _, g := range c.Groups {
@@ -32,7 +34,10 @@ func toConfigure(plugin string, c FilterConfig) *pluginpb.ConfigureRequest {
 }
 
 func fromConfigure(r *pluginpb.ConfigureRequest) (FilterConfig, error) {
-	c := FilterConfig{Module: r.Module, Self: uint8(r.Self), Fence: r.Fence}
+	c := FilterConfig{Module: r.Module, Self: uint8(r.Self), Fence: r.Fence, Hash: HashFunction(r.Hash)}
+	if c.Hash == "" {
+		c.Hash = HashKeyed
+	}
 	if r.Self > math.MaxUint8 || len(r.HashKey) != len(c.HashKey) {
 		return c, fmt.Errorf("node number %d or hash key of %d bytes is out of range", r.Self, len(r.HashKey))
 	}
@@ -45,6 +50,10 @@ func fromConfigure(r *pluginpb.ConfigureRequest) (FilterConfig, error) {
 				return c, fmt.Errorf("interface %s: %w", pi.Name, err)
 			}
 			i.Addresses = append(i.Addresses, a)
+		}
+		var err error
+		if i.MACs, err = fromMACs(pi.Macs); err != nil {
+			return c, fmt.Errorf("interface %s: %w", pi.Name, err)
 		}
 		c.Interfaces = append(c.Interfaces, i)
 	}
@@ -97,13 +106,30 @@ func toTable(plugin string, t FilterTable) *pluginpb.SetTableRequest {
 		r.Groups[name] = &pluginpb.Rows{Rows: out}
 	}
 	for node, macs := range t.MACs {
-		m := &pluginpb.MACs{}
-		for _, mac := range macs {
-			m.Macs = append(m.Macs, append([]byte(nil), mac[:]...))
-		}
-		r.Macs[uint32(node)] = m
+		r.Macs[uint32(node)] = &pluginpb.MACs{Macs: toMACs(macs)}
 	}
 	return r
+}
+
+func toMACs(macs []MAC) [][]byte {
+	var out [][]byte
+	for _, mac := range macs {
+		out = append(out, append([]byte(nil), mac[:]...))
+	}
+	return out
+}
+
+func fromMACs(in [][]byte) ([]MAC, error) {
+	if len(in) == 0 {
+		return nil, nil
+	}
+	list := make([]MAC, len(in))
+	for i, m := range in {
+		if copy(list[i][:], m) != len(m) || len(m) != len(MAC{}) {
+			return nil, fmt.Errorf("MAC address %x has %d bytes instead of 6", m, len(m))
+		}
+	}
+	return list, nil
 }
 
 func fromTable(r *pluginpb.SetTableRequest) (FilterTable, error) {
@@ -122,11 +148,9 @@ func fromTable(r *pluginpb.SetTableRequest) (FilterTable, error) {
 		if node > math.MaxUint8 {
 			return t, fmt.Errorf("node number %d is out of range", node)
 		}
-		list := make([]MAC, len(macs.Macs))
-		for i, m := range macs.Macs {
-			if copy(list[i][:], m) != len(m) || len(m) != len(MAC{}) {
-				return t, fmt.Errorf("MAC address %x of node %d has %d bytes instead of 6", m, node, len(m))
-			}
+		list, err := fromMACs(macs.Macs)
+		if err != nil {
+			return t, fmt.Errorf("node %d: %w", node, err)
 		}
 		t.MACs[uint8(node)] = list
 	}
@@ -140,6 +164,11 @@ func toFilterState(s FilterState) *pluginpb.FilterState {
 			Interface: a.Interface, Index: int32(a.Index), Mac: a.MAC[:], How: a.How, Note: a.Note,
 		})
 	}
+	for _, x := range s.Strangers {
+		r.Strangers = append(r.Strangers, &pluginpb.FilterStranger{
+			Interface: x.Interface, Address: x.Address.AsSlice(), Mac: append([]byte(nil), x.MAC[:]...), Seen: x.Seen,
+		})
+	}
 	return r
 }
 
@@ -149,6 +178,12 @@ func fromFilterState(r *pluginpb.FilterState) FilterState {
 		fa := FilterAttachment{Interface: a.Interface, Index: int(a.Index), How: a.How, Note: a.Note}
 		copy(fa.MAC[:], a.Mac)
 		s.Attachments = append(s.Attachments, fa)
+	}
+	for _, x := range r.Strangers {
+		fs := FilterStranger{Interface: x.Interface, Seen: x.Seen}
+		copy(fs.MAC[:], x.Mac)
+		fs.Address, _ = netip.AddrFromSlice(x.Address) // the zero address if it is none
+		s.Strangers = append(s.Strangers, fs)
 	}
 	return s
 }

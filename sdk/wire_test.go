@@ -68,11 +68,16 @@ func (f *fakeFilter) Remove(_ context.Context, module string) error {
 var (
 	state = sdk.FilterState{
 		Attachments: []sdk.FilterAttachment{{Interface: "eth0", Index: 2, MAC: sdk.MAC{2, 0, 0, 0, 0, 1}, How: "tcx", Note: "no XDP"}},
+		Strangers:   []sdk.FilterStranger{{Interface: "eth0", Address: netip.MustParseAddr("fd00::1"), MAC: sdk.MAC{2, 0, 0, 0, 0, 9}, Seen: 12}},
 		Counters:    map[string]uint64{"web/accept-owner": 7}, LeaseUntil: 1 << 60,
 	}
 	config = sdk.FilterConfig{
 		Module: "web", Self: 64, HashKey: [16]byte{1, 15: 9}, Fence: true,
-		Interfaces: []sdk.FilterInterface{{Name: "eth0", Directed: true, Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("fd00::1")}}},
+		Hash: sdk.HashLowBits,
+		Interfaces: []sdk.FilterInterface{
+			{Name: "eth0", Directed: true, Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("fd00::1")}},
+			{Name: "eth1", Addresses: []netip.Addr{netip.MustParseAddr("10.1.0.1")}, MACs: []sdk.MAC{{0x5a, 0xfe, 10, 1, 0, 1}}},
+		},
 		Groups: []sdk.FilterGroup{{Name: "g", Rules: []sdk.FilterRule{
 			{Port: 65535, Protocol: "tcp", Hash: sdk.HashAddress},
 			{Address: netip.MustParseAddr("10.0.0.1"), Protocol: "udp", Hash: sdk.HashPort},
@@ -99,7 +104,7 @@ func TestFilterTwins(t *testing.T) {
 	}
 	addr := cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 	for what, d := range map[string]string{
-		"state": cmp.Diff(state, got), "config": cmp.Diff(config, fake.config, addr),
+		"state": cmp.Diff(state, got, addr), "config": cmp.Diff(config, fake.config, addr),
 	} {
 		if d != "" {
 			t.Errorf("%s: %s", what, d)
@@ -117,7 +122,7 @@ func TestFilterTwins(t *testing.T) {
 	if _, err := f.Sockets(ctx, "db"); err == nil || err.Error() != "no module db" {
 		t.Errorf("error over the wire: %v", err)
 	}
-	if st, err := f.State(ctx); err != nil || cmp.Diff(state, st) != "" {
+	if st, err := f.State(ctx); err != nil || cmp.Diff(state, st, addr) != "" {
 		t.Errorf("state: %+v, %v", st, err)
 	}
 	if err := f.Remove(ctx, "web"); err != nil || fake.removed != "web" {

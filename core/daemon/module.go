@@ -252,6 +252,7 @@ func (d *Daemon) filterRestarted(ctx context.Context) {
 func (mod *module) filterConfig(interfaces []sdk.FilterInterface) sdk.FilterConfig {
 	c := sdk.FilterConfig{
 		Module: mod.conf.Name, Self: uint8(mod.m.id.Node.Number), Fence: mod.conf.Farm.Fence, Interfaces: interfaces,
+		Hash: sdk.HashKeyed,
 	}
 	copy(c.HashKey[:], mod.m.id.Keys.Hash)
 	for _, g := range mod.conf.Groups {

@@ -14,6 +14,31 @@ const Buckets = 4096
 // clients that all fall into one bucket.
 type Key [16]byte
 
+// Function is how clients are turned into buckets. It is one for the cluster: nodes
+// that used different ones would own the same client twice, or not at all.
+type Function string
+
+const (
+	// Keyed mixes all bits under the secret key; see Bucket.
+	Keyed Function = "keyed"
+	// LowBits takes the lowest 12 bits of the port, or of the address where the
+	// rule shares by address alone. It spreads worse, and who knows it can choose
+	// his node; it is for clusters with nodes whose filter compares bits only.
+	LowBits Function = "low_bits"
+)
+
+// Bucket maps a client to its bucket, 0 to Buckets-1, as Bucket does for Keyed.
+func (f Function) Bucket(k Key, client netip.Addr, port uint16) uint16 {
+	if f != LowBits {
+		return Bucket(k, client, port)
+	}
+	if port != 0 {
+		return port % Buckets
+	}
+	a := client.As16() // the lowest 12 bits are the same in both families
+	return binary.BigEndian.Uint16(a[14:]) % Buckets
+}
+
 // Bucket maps a client to its bucket, 0 to Buckets-1. port is 0 where the rule
 // shares by address alone.
 //

@@ -168,3 +168,22 @@ func TestDecide(t *testing.T) {
 		}
 	}
 }
+
+func TestLowBits(t *testing.T) {
+	for _, c := range []struct {
+		addr string
+		port uint16
+		want uint16
+	}{
+		{"10.1.2.3", 0x1234, 0x234}, {"10.1.2.3", 0, 0x203}, {"::ffff:10.1.2.3", 0, 0x203},
+		{"fd00::abcd", 0, 0xbcd}, {"fd00::abcd", 65535, 0xfff},
+	} {
+		if got := LowBits.Bucket(Key{1}, netip.MustParseAddr(c.addr), c.port); got != c.want {
+			t.Errorf("%s port %d: bucket %#x, want %#x", c.addr, c.port, got, c.want)
+		}
+	}
+	a := netip.MustParseAddr("192.0.2.7")
+	if got, want := Keyed.Bucket(Key{2}, a, 80), Bucket(Key{2}, a, 80); got != want {
+		t.Errorf("keyed: bucket %d, want %d", got, want)
+	}
+}

@@ -30,6 +30,7 @@ type ConfigureRequest struct {
 	Fence         bool                   `protobuf:"varint,5,opt,name=fence,proto3" json:"fence,omitempty"`
 	Interfaces    []*FilterInterface     `protobuf:"bytes,6,rep,name=interfaces,proto3" json:"interfaces,omitempty"`
 	Groups        []*FilterGroup         `protobuf:"bytes,7,rep,name=groups,proto3" json:"groups,omitempty"`
+	Hash          string                 `protobuf:"bytes,8,opt,name=hash,proto3" json:"hash,omitempty"` // keyed (also if empty) or low_bits
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -113,11 +114,19 @@ func (x *ConfigureRequest) GetGroups() []*FilterGroup {
 	return nil
 }
 
+func (x *ConfigureRequest) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
 type FilterInterface struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Directed      bool                   `protobuf:"varint,2,opt,name=directed,proto3" json:"directed,omitempty"`
 	Addresses     [][]byte               `protobuf:"bytes,3,rep,name=addresses,proto3" json:"addresses,omitempty"` // 4 or 16 bytes each
+	Macs          [][]byte               `protobuf:"bytes,4,rep,name=macs,proto3" json:"macs,omitempty"`           // invisible: the virtual MAC of each address, 6 bytes each
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -169,6 +178,13 @@ func (x *FilterInterface) GetDirected() bool {
 func (x *FilterInterface) GetAddresses() [][]byte {
 	if x != nil {
 		return x.Addresses
+	}
+	return nil
+}
+
+func (x *FilterInterface) GetMacs() [][]byte {
+	if x != nil {
+		return x.Macs
 	}
 	return nil
 }
@@ -716,6 +732,7 @@ type FilterState struct {
 	LeaseUntil    uint64                 `protobuf:"varint,3,opt,name=lease_until,json=leaseUntil,proto3" json:"lease_until,omitempty"`
 	Modules       []string               `protobuf:"bytes,4,rep,name=modules,proto3" json:"modules,omitempty"`
 	Lease         string                 `protobuf:"bytes,5,opt,name=lease,proto3" json:"lease,omitempty"` // path of the pinned map; empty if there is none
+	Strangers     []*FilterStranger      `protobuf:"bytes,6,rep,name=strangers,proto3" json:"strangers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -785,6 +802,82 @@ func (x *FilterState) GetLease() string {
 	return ""
 }
 
+func (x *FilterState) GetStrangers() []*FilterStranger {
+	if x != nil {
+		return x.Strangers
+	}
+	return nil
+}
+
+// FilterStranger claims a virtual address without being a node that holds it.
+type FilterStranger struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Interface     string                 `protobuf:"bytes,1,opt,name=interface,proto3" json:"interface,omitempty"`
+	Address       []byte                 `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"` // 4 or 16 bytes
+	Mac           []byte                 `protobuf:"bytes,3,opt,name=mac,proto3" json:"mac,omitempty"`         // 6 bytes
+	Seen          uint64                 `protobuf:"varint,4,opt,name=seen,proto3" json:"seen,omitempty"`      // last time, CLOCK_BOOTTIME, ns
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FilterStranger) Reset() {
+	*x = FilterStranger{}
+	mi := &file_filter_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FilterStranger) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FilterStranger) ProtoMessage() {}
+
+func (x *FilterStranger) ProtoReflect() protoreflect.Message {
+	mi := &file_filter_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FilterStranger.ProtoReflect.Descriptor instead.
+func (*FilterStranger) Descriptor() ([]byte, []int) {
+	return file_filter_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *FilterStranger) GetInterface() string {
+	if x != nil {
+		return x.Interface
+	}
+	return ""
+}
+
+func (x *FilterStranger) GetAddress() []byte {
+	if x != nil {
+		return x.Address
+	}
+	return nil
+}
+
+func (x *FilterStranger) GetMac() []byte {
+	if x != nil {
+		return x.Mac
+	}
+	return nil
+}
+
+func (x *FilterStranger) GetSeen() uint64 {
+	if x != nil {
+		return x.Seen
+	}
+	return 0
+}
+
 type FilterAttachment struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Interface     string                 `protobuf:"bytes,1,opt,name=interface,proto3" json:"interface,omitempty"`
@@ -798,7 +891,7 @@ type FilterAttachment struct {
 
 func (x *FilterAttachment) Reset() {
 	*x = FilterAttachment{}
-	mi := &file_filter_proto_msgTypes[13]
+	mi := &file_filter_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -810,7 +903,7 @@ func (x *FilterAttachment) String() string {
 func (*FilterAttachment) ProtoMessage() {}
 
 func (x *FilterAttachment) ProtoReflect() protoreflect.Message {
-	mi := &file_filter_proto_msgTypes[13]
+	mi := &file_filter_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -823,7 +916,7 @@ func (x *FilterAttachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FilterAttachment.ProtoReflect.Descriptor instead.
 func (*FilterAttachment) Descriptor() ([]byte, []int) {
-	return file_filter_proto_rawDescGZIP(), []int{13}
+	return file_filter_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *FilterAttachment) GetInterface() string {
@@ -871,7 +964,7 @@ type RemoveRequest struct {
 
 func (x *RemoveRequest) Reset() {
 	*x = RemoveRequest{}
-	mi := &file_filter_proto_msgTypes[14]
+	mi := &file_filter_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -883,7 +976,7 @@ func (x *RemoveRequest) String() string {
 func (*RemoveRequest) ProtoMessage() {}
 
 func (x *RemoveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_filter_proto_msgTypes[14]
+	mi := &file_filter_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -896,7 +989,7 @@ func (x *RemoveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveRequest.ProtoReflect.Descriptor instead.
 func (*RemoveRequest) Descriptor() ([]byte, []int) {
-	return file_filter_proto_rawDescGZIP(), []int{14}
+	return file_filter_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RemoveRequest) GetPlugin() string {
@@ -917,7 +1010,7 @@ var File_filter_proto protoreflect.FileDescriptor
 
 const file_filter_proto_rawDesc = "" +
 	"\n" +
-	"\ffilter.proto\x12\x16orchestrator.plugin.v1\x1a\fplugin.proto\"\x8d\x02\n" +
+	"\ffilter.proto\x12\x16orchestrator.plugin.v1\x1a\fplugin.proto\"\xa1\x02\n" +
 	"\x10ConfigureRequest\x12\x16\n" +
 	"\x06plugin\x18\x01 \x01(\tR\x06plugin\x12\x16\n" +
 	"\x06module\x18\x02 \x01(\tR\x06module\x12\x12\n" +
@@ -927,11 +1020,13 @@ const file_filter_proto_rawDesc = "" +
 	"\n" +
 	"interfaces\x18\x06 \x03(\v2'.orchestrator.plugin.v1.FilterInterfaceR\n" +
 	"interfaces\x12;\n" +
-	"\x06groups\x18\a \x03(\v2#.orchestrator.plugin.v1.FilterGroupR\x06groups\"_\n" +
+	"\x06groups\x18\a \x03(\v2#.orchestrator.plugin.v1.FilterGroupR\x06groups\x12\x12\n" +
+	"\x04hash\x18\b \x01(\tR\x04hash\"s\n" +
 	"\x0fFilterInterface\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\bdirected\x18\x02 \x01(\bR\bdirected\x12\x1c\n" +
-	"\taddresses\x18\x03 \x03(\fR\taddresses\"[\n" +
+	"\taddresses\x18\x03 \x03(\fR\taddresses\x12\x12\n" +
+	"\x04macs\x18\x04 \x03(\fR\x04macs\"[\n" +
 	"\vFilterGroup\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x128\n" +
 	"\x05rules\x18\x02 \x03(\v2\".orchestrator.plugin.v1.FilterRuleR\x05rules\"j\n" +
@@ -973,17 +1068,23 @@ const file_filter_proto_rawDesc = "" +
 	"\x06Counts\x12\x16\n" +
 	"\x06counts\x18\x01 \x03(\rR\x06counts\"&\n" +
 	"\fStateRequest\x12\x16\n" +
-	"\x06plugin\x18\x01 \x01(\tR\x06plugin\"\xb6\x02\n" +
+	"\x06plugin\x18\x01 \x01(\tR\x06plugin\"\xfc\x02\n" +
 	"\vFilterState\x12J\n" +
 	"\vattachments\x18\x01 \x03(\v2(.orchestrator.plugin.v1.FilterAttachmentR\vattachments\x12M\n" +
 	"\bcounters\x18\x02 \x03(\v21.orchestrator.plugin.v1.FilterState.CountersEntryR\bcounters\x12\x1f\n" +
 	"\vlease_until\x18\x03 \x01(\x04R\n" +
 	"leaseUntil\x12\x18\n" +
 	"\amodules\x18\x04 \x03(\tR\amodules\x12\x14\n" +
-	"\x05lease\x18\x05 \x01(\tR\x05lease\x1a;\n" +
+	"\x05lease\x18\x05 \x01(\tR\x05lease\x12D\n" +
+	"\tstrangers\x18\x06 \x03(\v2&.orchestrator.plugin.v1.FilterStrangerR\tstrangers\x1a;\n" +
 	"\rCountersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"~\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"n\n" +
+	"\x0eFilterStranger\x12\x1c\n" +
+	"\tinterface\x18\x01 \x01(\tR\tinterface\x12\x18\n" +
+	"\aaddress\x18\x02 \x01(\fR\aaddress\x12\x10\n" +
+	"\x03mac\x18\x03 \x01(\fR\x03mac\x12\x12\n" +
+	"\x04seen\x18\x04 \x01(\x04R\x04seen\"~\n" +
 	"\x10FilterAttachment\x12\x1c\n" +
 	"\tinterface\x18\x01 \x01(\tR\tinterface\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x05R\x05index\x12\x10\n" +
@@ -1013,7 +1114,7 @@ func file_filter_proto_rawDescGZIP() []byte {
 	return file_filter_proto_rawDescData
 }
 
-var file_filter_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_filter_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_filter_proto_goTypes = []any{
 	(*ConfigureRequest)(nil), // 0: orchestrator.plugin.v1.ConfigureRequest
 	(*FilterInterface)(nil),  // 1: orchestrator.plugin.v1.FilterInterface
@@ -1028,43 +1129,45 @@ var file_filter_proto_goTypes = []any{
 	(*Counts)(nil),           // 10: orchestrator.plugin.v1.Counts
 	(*StateRequest)(nil),     // 11: orchestrator.plugin.v1.StateRequest
 	(*FilterState)(nil),      // 12: orchestrator.plugin.v1.FilterState
-	(*FilterAttachment)(nil), // 13: orchestrator.plugin.v1.FilterAttachment
-	(*RemoveRequest)(nil),    // 14: orchestrator.plugin.v1.RemoveRequest
-	nil,                      // 15: orchestrator.plugin.v1.SetTableRequest.GroupsEntry
-	nil,                      // 16: orchestrator.plugin.v1.SetTableRequest.MacsEntry
-	nil,                      // 17: orchestrator.plugin.v1.SocketsResponse.GroupsEntry
-	nil,                      // 18: orchestrator.plugin.v1.FilterState.CountersEntry
-	(*Done)(nil),             // 19: orchestrator.plugin.v1.Done
+	(*FilterStranger)(nil),   // 13: orchestrator.plugin.v1.FilterStranger
+	(*FilterAttachment)(nil), // 14: orchestrator.plugin.v1.FilterAttachment
+	(*RemoveRequest)(nil),    // 15: orchestrator.plugin.v1.RemoveRequest
+	nil,                      // 16: orchestrator.plugin.v1.SetTableRequest.GroupsEntry
+	nil,                      // 17: orchestrator.plugin.v1.SetTableRequest.MacsEntry
+	nil,                      // 18: orchestrator.plugin.v1.SocketsResponse.GroupsEntry
+	nil,                      // 19: orchestrator.plugin.v1.FilterState.CountersEntry
+	(*Done)(nil),             // 20: orchestrator.plugin.v1.Done
 }
 var file_filter_proto_depIdxs = []int32{
 	1,  // 0: orchestrator.plugin.v1.ConfigureRequest.interfaces:type_name -> orchestrator.plugin.v1.FilterInterface
 	2,  // 1: orchestrator.plugin.v1.ConfigureRequest.groups:type_name -> orchestrator.plugin.v1.FilterGroup
 	3,  // 2: orchestrator.plugin.v1.FilterGroup.rules:type_name -> orchestrator.plugin.v1.FilterRule
-	15, // 3: orchestrator.plugin.v1.SetTableRequest.groups:type_name -> orchestrator.plugin.v1.SetTableRequest.GroupsEntry
-	16, // 4: orchestrator.plugin.v1.SetTableRequest.macs:type_name -> orchestrator.plugin.v1.SetTableRequest.MacsEntry
-	17, // 5: orchestrator.plugin.v1.SocketsResponse.groups:type_name -> orchestrator.plugin.v1.SocketsResponse.GroupsEntry
-	13, // 6: orchestrator.plugin.v1.FilterState.attachments:type_name -> orchestrator.plugin.v1.FilterAttachment
-	18, // 7: orchestrator.plugin.v1.FilterState.counters:type_name -> orchestrator.plugin.v1.FilterState.CountersEntry
-	5,  // 8: orchestrator.plugin.v1.SetTableRequest.GroupsEntry.value:type_name -> orchestrator.plugin.v1.Rows
-	6,  // 9: orchestrator.plugin.v1.SetTableRequest.MacsEntry.value:type_name -> orchestrator.plugin.v1.MACs
-	10, // 10: orchestrator.plugin.v1.SocketsResponse.GroupsEntry.value:type_name -> orchestrator.plugin.v1.Counts
-	0,  // 11: orchestrator.plugin.v1.Filter.Configure:input_type -> orchestrator.plugin.v1.ConfigureRequest
-	4,  // 12: orchestrator.plugin.v1.Filter.SetTable:input_type -> orchestrator.plugin.v1.SetTableRequest
-	7,  // 13: orchestrator.plugin.v1.Filter.Lease:input_type -> orchestrator.plugin.v1.Renewal
-	8,  // 14: orchestrator.plugin.v1.Filter.Sockets:input_type -> orchestrator.plugin.v1.SocketsRequest
-	11, // 15: orchestrator.plugin.v1.Filter.State:input_type -> orchestrator.plugin.v1.StateRequest
-	14, // 16: orchestrator.plugin.v1.Filter.Remove:input_type -> orchestrator.plugin.v1.RemoveRequest
-	12, // 17: orchestrator.plugin.v1.Filter.Configure:output_type -> orchestrator.plugin.v1.FilterState
-	19, // 18: orchestrator.plugin.v1.Filter.SetTable:output_type -> orchestrator.plugin.v1.Done
-	19, // 19: orchestrator.plugin.v1.Filter.Lease:output_type -> orchestrator.plugin.v1.Done
-	9,  // 20: orchestrator.plugin.v1.Filter.Sockets:output_type -> orchestrator.plugin.v1.SocketsResponse
-	12, // 21: orchestrator.plugin.v1.Filter.State:output_type -> orchestrator.plugin.v1.FilterState
-	19, // 22: orchestrator.plugin.v1.Filter.Remove:output_type -> orchestrator.plugin.v1.Done
-	17, // [17:23] is the sub-list for method output_type
-	11, // [11:17] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	16, // 3: orchestrator.plugin.v1.SetTableRequest.groups:type_name -> orchestrator.plugin.v1.SetTableRequest.GroupsEntry
+	17, // 4: orchestrator.plugin.v1.SetTableRequest.macs:type_name -> orchestrator.plugin.v1.SetTableRequest.MacsEntry
+	18, // 5: orchestrator.plugin.v1.SocketsResponse.groups:type_name -> orchestrator.plugin.v1.SocketsResponse.GroupsEntry
+	14, // 6: orchestrator.plugin.v1.FilterState.attachments:type_name -> orchestrator.plugin.v1.FilterAttachment
+	19, // 7: orchestrator.plugin.v1.FilterState.counters:type_name -> orchestrator.plugin.v1.FilterState.CountersEntry
+	13, // 8: orchestrator.plugin.v1.FilterState.strangers:type_name -> orchestrator.plugin.v1.FilterStranger
+	5,  // 9: orchestrator.plugin.v1.SetTableRequest.GroupsEntry.value:type_name -> orchestrator.plugin.v1.Rows
+	6,  // 10: orchestrator.plugin.v1.SetTableRequest.MacsEntry.value:type_name -> orchestrator.plugin.v1.MACs
+	10, // 11: orchestrator.plugin.v1.SocketsResponse.GroupsEntry.value:type_name -> orchestrator.plugin.v1.Counts
+	0,  // 12: orchestrator.plugin.v1.Filter.Configure:input_type -> orchestrator.plugin.v1.ConfigureRequest
+	4,  // 13: orchestrator.plugin.v1.Filter.SetTable:input_type -> orchestrator.plugin.v1.SetTableRequest
+	7,  // 14: orchestrator.plugin.v1.Filter.Lease:input_type -> orchestrator.plugin.v1.Renewal
+	8,  // 15: orchestrator.plugin.v1.Filter.Sockets:input_type -> orchestrator.plugin.v1.SocketsRequest
+	11, // 16: orchestrator.plugin.v1.Filter.State:input_type -> orchestrator.plugin.v1.StateRequest
+	15, // 17: orchestrator.plugin.v1.Filter.Remove:input_type -> orchestrator.plugin.v1.RemoveRequest
+	12, // 18: orchestrator.plugin.v1.Filter.Configure:output_type -> orchestrator.plugin.v1.FilterState
+	20, // 19: orchestrator.plugin.v1.Filter.SetTable:output_type -> orchestrator.plugin.v1.Done
+	20, // 20: orchestrator.plugin.v1.Filter.Lease:output_type -> orchestrator.plugin.v1.Done
+	9,  // 21: orchestrator.plugin.v1.Filter.Sockets:output_type -> orchestrator.plugin.v1.SocketsResponse
+	12, // 22: orchestrator.plugin.v1.Filter.State:output_type -> orchestrator.plugin.v1.FilterState
+	20, // 23: orchestrator.plugin.v1.Filter.Remove:output_type -> orchestrator.plugin.v1.Done
+	18, // [18:24] is the sub-list for method output_type
+	12, // [12:18] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_filter_proto_init() }
@@ -1079,7 +1182,7 @@ func file_filter_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_filter_proto_rawDesc), len(file_filter_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
