@@ -37,6 +37,7 @@ type Filter struct {
 	iter     *link.Iter
 	lease    *bpf.Memory
 	members  map[string]*member
+	memory   stateValue // what the map states holds
 	attached map[int]*attachment
 	closed   bool
 }

@@ -7,8 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/gopacket/gopacket/layers"
 	"github.com/vishvananda/netlink"
@@ -76,27 +78,21 @@ func TestConfigureRefuses(t *testing.T) {
 // contents is what the filter has in the kernel and what of it is attached.
 func (fx *fixture) contents() map[string]any {
 	fx.t.Helper()
-	vips, rules, saved := map[vipKey]vipValue{}, map[ruleKey]shareValue{}, map[uint32]bool{}
+	saved := map[uint32]bool{}
 	var (
-		vk vipKey
-		vv vipValue
-		rk ruleKey
-		rv shareValue
-		sk uint32
-		sv savedValue
+		state stateValue
+		x     indexValue
+		sk    uint32
+		sv    savedValue
 	)
-	for i := fx.filter.objs.Vips.Iterate(); i.Next(&vk, &vv); {
-		vips[vk] = vv
-	}
-	for i := fx.filter.objs.Rules.Iterate(); i.Next(&rk, &rv); {
-		rules[rk] = rv
-	}
+	check0(fx.t, fx.filter.objs.States.Lookup(uint32(0), &state))
+	check0(fx.t, fx.filter.objs.Indexes.Lookup(state.Index, &x))
 	for i := fx.filter.objs.Configs.Iterate(); i.Next(&sk, &sv); {
 		saved[sk] = true
 	}
 	s, err := fx.filter.State(context.Background())
 	check0(fx.t, err)
-	return map[string]any{"vips": vips, "rules": rules, "saved": saved, "attached": s.Attachments}
+	return map[string]any{"vips": x.Vip, "rules": x.Rule, "state": state, "saved": saved, "attached": s.Attachments}
 }
 
 // TestSetTableRefuses is the same for tables.
@@ -231,7 +227,7 @@ func TestBrokenPins(t *testing.T) {
 	}
 	_, err = f.Configure(context.Background(), fx.config)
 	check0(t, err)
-	check0(t, os.Remove(filepath.Join(dir, "layout1", "tables")))
+	check0(t, os.Remove(filepath.Join(dir, fmt.Sprintf("layout%d", layoutVersion), "tables")))
 	check0(t, f.Close())
 	f, err = New(dir, quiet())
 	check0(t, err)
@@ -260,5 +256,53 @@ func TestPassPinned(t *testing.T) {
 	check0(t, os.Remove(pin))
 	if err := AttachPassPinned(fx.ifindex, filepath.Join(t.TempDir(), "pass")); err == nil {
 		t.Error("no error for a pin on an ordinary file system")
+	}
+}
+
+// TestLayoutTwin: the maps' values have the size that layout.go gives them.
+func TestLayoutTwin(t *testing.T) {
+	spec, err := loadFilter()
+	check0(t, err)
+	for name, size := range map[string]uintptr{
+		filterMapStates: unsafe.Sizeof(stateValue{}), filterMapIndexes: unsafe.Sizeof(indexValue{}),
+		filterMapTables: unsafe.Sizeof(tableValue{}), filterMapLinks: unsafe.Sizeof(linkValue{}), filterMapConfigs: unsafe.Sizeof(savedValue{}),
+	} {
+		if got := uintptr(spec.Maps[name].ValueSize); got != size {
+			t.Errorf("map %s: %d bytes in the kernel, %d here", name, got, size)
+		}
+	}
+}
+
+// TestIndexHoldsAll: as many addresses and rules as are possible find their
+// places, and are found there.
+func TestIndexHoldsAll(t *testing.T) {
+	var vips []vipValue
+	rules := map[uint32]shareValue{}
+	for n := range maxVips {
+		a := netip.AddrFrom4([4]byte{10, 1, byte(n >> 8), byte(n)})
+		if n%2 == 1 {
+			a = netip.AddrFrom16([16]byte{0xfd, 14: byte(n >> 8), 15: byte(n)})
+		}
+		vips = append(vips, vipValue{Address: addressOf(a), Link: uint16(n)})
+	}
+	for n := range uint32(maxRules) {
+		rules[(1+n/256)<<17|n%256] = shareValue{Group: uint16(n), Set: 1}
+	}
+	x, err := buildIndex(vips, rules)
+	check0(t, err)
+	for _, v := range vips {
+		at := vipHash(v.Address) * x.VipSeed >> (64 - vipBits)
+		if !slices.Contains(x.Vip[at:at+probes], v) {
+			t.Errorf("address %x is not within reach of place %d", v.Address, at)
+		}
+	}
+	for k, s := range rules {
+		at := uint64(k) * x.RuleSeed >> (64 - ruleBits)
+		if !slices.Contains(x.Rule[at:at+probes], ruleValue{Key: k, Share: s}) {
+			t.Errorf("rule %#x is not within reach of place %d", k, at)
+		}
+	}
+	if _, err := buildIndex(append(vips, vipValue{}), nil); err == nil {
+		t.Error("one address too many is accepted")
 	}
 }
