@@ -18,7 +18,7 @@ const layoutVersion = 2
 const (
 	maxModules = 64
 	maxGroups  = 64
-	maxReasons = 32
+	maxReasons = 64
 	maxSaved   = 32764
 	maxNode    = 64
 	maxLinks   = 128

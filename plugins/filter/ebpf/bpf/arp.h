@@ -31,9 +31,9 @@ static __always_inline int is_request(const struct arp4 *arp)
 }
 
 /* Who answers a client for the address; 0: nobody. */
-static __always_inline __u8 arp_owner(const struct vip *vip, const struct module *m, const struct addr *client)
+static __always_inline __u8 arp_owner(const struct vip *vip, const struct module *m, __u8 live, const struct addr *client)
 {
-	return vip->arp.set ? row_of(m, vip->arp, client, 0) & 0xff : 0;
+	return vip->arp.set ? row_of(m, live, vip->arp, client, 0) & 0xff : 0;
 }
 
 static __always_inline int arp_reply(struct frame *fr, struct arp4 *arp, const struct vip *vip, __u64 owner)
@@ -59,7 +59,7 @@ static __always_inline int arp_in(struct frame *fr)
 	struct link *l;
 	struct addr a;
 	struct vip *vip;
-	__u8 owner;
+	__u8 owner, live;
 
 	if ((void *)(arp + 1) > fr->end || !is_request(arp) || !x)
 		return PASS;
@@ -72,12 +72,13 @@ static __always_inline int arp_in(struct frame *fr)
 	m = module_of(vip);
 	if (!m)
 		return DISCARD;
+	live = live_of(m);
 	if (arp_addr(arp->sender) == arp_addr(arp->target))
 		return drop(vip, R_DROP_ARP_ANNOUNCE);
 	if (!serving(m))
 		return drop(vip, R_DROP_LEASE);
 	a = mapped(arp_addr(arp->sender));
-	owner = arp_owner(vip, m, &a);
+	owner = arp_owner(vip, m, live, &a);
 	if (!owner)
 		return drop(vip, R_DROP_NOBODY);
 	if (owner == m->self) {
@@ -86,7 +87,7 @@ static __always_inline int arp_in(struct frame *fr)
 	}
 	if (!mac_is(fr->eth->h_dest, vip->mac))
 		return drop(vip, R_DROP_ARP_OTHER);
-	l = link_of(vip, m);
+	l = link_of(vip, live);
 	if (!l || !l->mac[owner & (2 * NODES - 1)])
 		return drop(vip, R_DROP_NO_MAC);
 	count(vip->module, R_ARP_REFRESH);

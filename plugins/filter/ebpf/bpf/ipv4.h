@@ -115,7 +115,8 @@ static __always_inline int ipv4_in(struct frame *fr)
 	f.module = module_of(vip);
 	if (!f.module)
 		return DISCARD;
-	f.link = link_of(vip, f.module);
+	f.live = live_of(f.module);
+	f.link = link_of(vip, f.live);
 	if (!f.link)
 		return DISCARD;
 	why = parse_ip4(fr, x, vip, &f, &flow);

@@ -11,7 +11,7 @@
 #define BUCKETS 4096
 #define MODULES 64
 #define GROUPS 64
-#define REASONS 32
+#define REASONS 64
 #define NODES 64
 #define LINKS 128
 

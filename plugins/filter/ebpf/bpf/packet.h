@@ -131,9 +131,15 @@ static __always_inline struct share share_of(struct index *x, const struct vip *
 	return none;
 }
 
-static __always_inline struct link *link_of(const struct vip *vip, const struct module *m)
+/* To be read once a packet, so that all of the verdict is of one moment. */
+static __always_inline __u8 live_of(const struct module *m)
 {
-	__u32 at = vip->link * 2 + (m->live & LIVE_HALF);
+	return *(volatile __u8 *)&m->live;
+}
+
+static __always_inline struct link *link_of(const struct vip *vip, __u8 live)
+{
+	__u32 at = vip->link * 2 + (live & LIVE_HALF);
 
 	return bpf_map_lookup_elem(&links, &at);
 }
@@ -147,9 +153,9 @@ static __always_inline __u32 node_of(const struct link *l, __u64 mac)
 }
 
 /* The row that a client falls into; 0, which is nobody, if there is no table. */
-static __always_inline __u32 row_of(const struct module *m, struct share share, const struct addr *client, __u16 port)
+static __always_inline __u32 row_of(const struct module *m, __u8 live, struct share share, const struct addr *client, __u16 port)
 {
-	__u32 at = share.group * 2 + (m->live & LIVE_HALF);
+	__u32 at = share.group * 2 + (live & LIVE_HALF);
 	struct table *t = bpf_map_lookup_elem(&tables, &at);
 
 	if (!t)

@@ -26,6 +26,7 @@ struct facts {
 	const struct tcphdr *tcp;
 	const struct link *link;
 	__u64 sender; /* Ethernet source */
+	__u8 live;
 };
 
 static __always_inline __u32 peer_of(struct facts *f)
@@ -114,7 +115,7 @@ static __always_inline __u8 next_node(__u32 row, __u8 floor, __u8 self)
 static __always_inline struct verdict decide_fresh(struct facts *f, __u32 row)
 {
 	__u8 owner = row & 0xff, self = f->module->self, echo = f->flow->echo;
-	int ready = f->module->live & LIVE_ACCEPT, serve;
+	int ready = f->live & LIVE_ACCEPT, serve;
 	enum reason forward = echo ? R_FORWARD_ECHO : R_FORWARD_NEW;
 	__u32 from = 0;
 
@@ -141,7 +142,7 @@ static __always_inline struct verdict decide_fresh(struct facts *f, __u32 row)
  * node, and no tables whatever can make it run in a circle. */
 static __always_inline struct verdict decide_open(struct facts *f, __u32 row)
 {
-	__u8 owner, next, self = f->module->self, agreed = f->module->live & LIVE_AGREED;
+	__u8 owner, next, self = f->module->self, agreed = f->live & LIVE_AGREED;
 	__u32 from;
 
 	/* Nobody takes new connections: the latest previous owner stands in. */
@@ -179,7 +180,7 @@ static __always_inline struct verdict decide(struct facts *f)
 	struct verdict v;
 	__u32 row;
 
-	row = row_of(f->module, flow->share, &flow->client, flow->share.by ? flow->client_port : 0);
+	row = row_of(f->module, f->live, flow->share, &flow->client, flow->share.by ? flow->client_port : 0);
 	if (f->flow->fresh)
 		return decide_fresh(f, row);
 	v = decide_open(f, row);
