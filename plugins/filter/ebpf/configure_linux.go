@@ -17,8 +17,9 @@ import (
 // nothing until SetTable; one that was configured before keeps the tables of
 // the groups that stay. It fails, with everything wrong named at once and
 // nothing changed, if the configuration cannot be done here: an interface is
-// missing or runs another XDP program, an address belongs to another module, a
-// rule is not possible. Call it again when an interface's own addresses change.
+// missing or nothing works on it, an address belongs to another module, a rule
+// is not possible. Call it again when an interface's own addresses change, when it
+// was made anew, or when State shows that it is not filtered any more.
 func (f *Filter) Configure(ctx context.Context, c sdk.FilterConfig) (sdk.FilterState, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -142,13 +143,14 @@ func (f *Filter) placeLinks(m, old *member) {
 	}
 }
 
-// carryMACs keeps what is known of other nodes on interfaces that stay.
+// carryMACs keeps what is known of other nodes on interfaces that stay, or were
+// made anew.
 func carryMACs(old, next *member) map[uint8][]sdk.MAC {
 	macs := map[uint8][]sdk.MAC{}
 	for node, list := range old.macs {
 		moved := make([]sdk.MAC, len(next.Links))
 		for n, b := range next.Links {
-			at := slices.IndexFunc(old.Links, func(o boundInterface) bool { return o.Index == b.Index })
+			at := slices.IndexFunc(old.Links, func(o boundInterface) bool { return o.Index == b.Index || o.Name == b.Name })
 			if at >= 0 && at < len(list) {
 				moved[n] = list[at]
 			}
@@ -210,7 +212,10 @@ func (f *Filter) attachAll(m *member) ([]*attachment, error) {
 	for n := range m.Links {
 		b := &m.Links[n]
 		if a := f.attached[b.Index]; a != nil {
-			if a.works(*b) {
+			if a.broken() == "" {
+				if err := f.mend(a); err != nil {
+					f.log.Warn("egress program", "interface", b.Name, "reason", err)
+				}
 				a.name, a.mac, b.Notes = b.Name, b.MAC, a.notes
 				continue
 			}

@@ -13,7 +13,6 @@ import (
 	"unsafe"
 
 	"github.com/gopacket/gopacket/layers"
-	"github.com/vishvananda/netlink"
 
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
@@ -124,28 +123,6 @@ func TestSetTableRefuses(t *testing.T) {
 	}
 }
 
-// TestForeignProgram: an interface with somebody else's XDP program is left
-// alone, and the error says which program it is.
-func TestForeignProgram(t *testing.T) {
-	fx := newFixture(t)
-	check0(t, fx.filter.Remove(context.Background(), "web"))
-	foreign, err := AttachPass(fx.ifindex)
-	check0(t, err)
-	defer foreign.Close()
-	id, _, err := attachedXDP(fx.ifindex)
-	check0(t, err)
-	_, err = fx.filter.Configure(context.Background(), fx.config)
-	if want := fmt.Sprintf("id %d (pass)", id); err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("error %v, want %q", err, want)
-	}
-	if now, _, _ := attachedXDP(fx.ifindex); now != id {
-		t.Errorf("the interface runs program %d, not %d", now, id)
-	}
-	check0(t, foreign.Close())
-	_, err = fx.filter.Configure(context.Background(), fx.config)
-	check0(t, err)
-}
-
 // TestSharedInterface: modules share an attachment, which goes with the last.
 func TestSharedInterface(t *testing.T) {
 	fx := newFixture(t)
@@ -191,27 +168,6 @@ func TestReconfigure(t *testing.T) {
 			t.Errorf("port %d: counters %v", port, moved)
 		}
 	}
-}
-
-// TestInterfaceMadeAgain: an interface that went away and came back is attached
-// by the next Configure.
-func TestInterfaceMadeAgain(t *testing.T) {
-	fx := newFixture(t)
-	fx.set(rowOf(1), true)
-	l, err := netlink.LinkByName("eth0")
-	check0(t, err)
-	check0(t, netlink.LinkDel(l))
-	if _, err := fx.filter.Configure(context.Background(), fx.config); err == nil {
-		t.Error("no error while the interface is gone")
-	}
-	veth(t, fx.space, "eth0", "other0", ownMAC)
-	state, err := fx.filter.Configure(context.Background(), fx.config)
-	check0(t, err)
-	if a := state.Attachments; len(a) != 1 || a[0].Index == fx.ifindex {
-		t.Fatalf("attached as %+v", a)
-	}
-	fx.ifindex = state.Attachments[0].Index
-	fx.check(t, programs()[0], verdictCase{name: "again", row: rowOf(1), kind: "tcp", want: "accept", reason: "accept-owner"})
 }
 
 // TestBrokenPins: what cannot be taken over is cleared away, with what it had
