@@ -86,9 +86,21 @@ func (d *Daemon) cleanFilter(ctx context.Context) error {
 }
 
 func (d *Daemon) cleanLeftover(ctx context.Context, name, file string) error {
+	if _, err := d.removeLaid(file); err != nil {
+		return err
+	}
+	if err := d.filter.Remove(ctx, name); err != nil {
+		return err
+	}
+	return os.Remove(file)
+}
+
+// removeLaid removes the addresses of a note from their interfaces, and says
+// which.
+func (d *Daemon) removeLaid(file string) ([]laidAddress, error) {
 	raw, err := os.ReadFile(file)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var l laid
 	if err := json.Unmarshal(raw, &l); err != nil {
@@ -102,8 +114,5 @@ func (d *Daemon) cleanLeftover(ctx context.Context, name, file string) error {
 		}
 		all = errors.Join(all, d.holder.Remove(vip.Interface{Name: on.Name, Index: on.Index}, a.Address))
 	}
-	if err := errors.Join(all, d.filter.Remove(ctx, name)); err != nil {
-		return err
-	}
-	return os.Remove(file)
+	return l.Addresses, all
 }
