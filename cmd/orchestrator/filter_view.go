@@ -141,21 +141,23 @@ func dumpPrograms(s *ebpf.Snapshot) table {
 }
 
 func dumpAddresses(s *ebpf.Snapshot) table {
-	t := table{heads: []string{"ADDRESS", "INDEX", "MODULE", "MAC", "RULES FOR EVERY PORT"}}
+	t := table{heads: []string{"ADDRESS", "INDEX", "MODULE", "MAC"}}
 	for _, at := range s.Addresses {
-		var rules []string
-		for _, r := range at.Rules {
-			rules = append(rules, fmt.Sprintf("%s→%s %s", r.Protocol, r.Group, r.Hash))
-		}
-		t.add(plain(at.Address.String()), plain(fmt.Sprint(at.Interface)), plain(at.Module), plain(at.MAC), plain(strings.Join(rules, ", ")))
+		t.add(plain(at.Address.String()), plain(fmt.Sprint(at.Interface)), plain(at.Module), plain(at.MAC))
 	}
 	return t
 }
 
 func dumpRules(s *ebpf.Snapshot) table {
-	t := table{heads: []string{"ADDRESS", "PORT", "PROTOCOL", "GROUP", "HASH"}}
-	for _, r := range s.Rules {
-		t.add(plain(r.Address.String()), plain(fmt.Sprint(r.Port)), plain(r.Protocol), plain(r.Group), plain(string(r.Hash)))
+	t := table{heads: []string{"ADDRESS", "PROTOCOL", "PORT", "GROUP", "HASH"}}
+	for _, at := range s.Addresses {
+		for _, r := range at.Rules {
+			port := "all"
+			if r.Port != 0 {
+				port = fmt.Sprint(r.Port)
+			}
+			t.add(plain(at.Address.String()), plain(r.Protocol), plain(port), plain(r.Group), plain(string(r.Hash)))
+		}
 	}
 	return t
 }

@@ -86,6 +86,13 @@ func macNumber(m sdk.MAC) uint64 {
 	return binary.LittleEndian.Uint64(append(m[:], 0, 0))
 }
 
+// macFrom is the address of a macNumber.
+func macFrom(n uint64) (m sdk.MAC) {
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], n)
+	return sdk.MAC(b[:6])
+}
+
 // buildLink lays out the nodes of m on its interface number n.
 func (m *member) buildLink(n int) (*linkValue, error) {
 	l := &linkValue{}

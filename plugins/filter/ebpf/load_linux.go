@@ -1,7 +1,6 @@
 package ebpf
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -197,9 +196,7 @@ func (f *Filter) adoptMACs() error {
 				if m.macs[node] == nil {
 					m.macs[node] = make([]sdk.MAC, len(m.Links))
 				}
-				var mac [8]byte
-				binary.LittleEndian.PutUint64(mac[:], l.MAC[node])
-				m.macs[node][n] = sdk.MAC(mac[:6])
+				m.macs[node][n] = macFrom(l.MAC[node])
 			}
 		}
 	}

@@ -21,7 +21,6 @@ type Snapshot struct {
 	Attachments []PinnedAttachment `json:"attachments"`
 	Modules     []PinnedModule     `json:"modules"`
 	Addresses   []PinnedAddress    `json:"addresses"`
-	Rules       []PinnedRule       `json:"rules"`
 	MACs        []PinnedMAC        `json:"macs"`
 }
 
@@ -63,18 +62,16 @@ type RowsAlike struct {
 // PinnedAddress is a virtual address on an interface.
 type PinnedAddress struct {
 	Address   netip.Addr   `json:"address"`
-	Interface int          `json:"interface"` // its index; 0 stands for any
+	Interface int          `json:"interface"` // its index
 	Module    string       `json:"module"`
-	MAC       string       `json:"mac"`
-	Rules     []PinnedRule `json:"rules"` // for every port
+	MAC       string       `json:"mac"` // of the interface
+	Rules     []PinnedRule `json:"rules"`
 }
 
-// PinnedRule says which group shares some traffic. Its address and port are left
-// out where an address is being told of.
+// PinnedRule says which group shares some traffic to an address.
 type PinnedRule struct {
-	Address  netip.Addr   `json:"address,omitzero"`
-	Port     uint16       `json:"port,omitempty"`
 	Protocol string       `json:"protocol"`
+	Port     uint16       `json:"port,omitempty"` // 0 is every port
 	Group    string       `json:"group"`
 	Hash     sdk.HashMode `json:"hash"`
 }
@@ -83,7 +80,7 @@ type PinnedRule struct {
 type PinnedMAC struct {
 	Interface int    `json:"interface"`
 	Module    string `json:"module"`
-	Node      uint8  `json:"node"`
+	Node      int    `json:"node"`
 	MAC       string `json:"mac"`
 }
 

@@ -24,7 +24,9 @@ import (
 // changes nothing. It wraps ErrNothing if that is nothing, and fails if it is of
 // another version of the program.
 func Read(pinDir string) (*Snapshot, error) {
-	r := reader{dir: filepath.Join(pinDir, layoutName(layoutVersion)), s: &Snapshot{Layout: layoutVersion}}
+	r := reader{dir: filepath.Join(pinDir, layoutName(layoutVersion)), s: &Snapshot{
+		Layout: layoutVersion, Attachments: []PinnedAttachment{}, Modules: []PinnedModule{}, Addresses: []PinnedAddress{}, MACs: []PinnedMAC{},
+	}}
 	if _, err := os.Stat(r.dir); errors.Is(err, fs.ErrNotExist) {
 		return nil, notRead(pinDir)
 	} else if err != nil {
@@ -35,7 +37,7 @@ func Read(pinDir string) (*Snapshot, error) {
 		return nil, fmt.Errorf("read the clock: %w", err)
 	}
 	r.s.Now = uint64(now.Nano())
-	for _, step := range []func() error{r.members, r.lease, r.links, r.modules, r.addresses, r.rules, r.macs} {
+	for _, step := range []func() error{r.members, r.lease, r.links, r.modules, r.index, r.macs} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("read the packet filter in %s: %w", r.dir, err)
 		}
@@ -56,6 +58,7 @@ func notRead(pinDir string) error {
 type reader struct {
 	dir    string
 	s      *Snapshot
+	state  stateValue
 	known  []member
 	bySlot map[uint8]string
 	groups map[uint16]string
@@ -164,8 +167,7 @@ func programName(kind string, index int) string {
 }
 
 func (r *reader) modules() error {
-	states := map[uint32]moduleValue{}
-	if err := each(r, filterMapModules, func(slot uint32, v moduleValue) { states[slot] = v }); err != nil {
+	if err := each(r, filterMapStates, func(_ uint32, v stateValue) { r.state = v }); err != nil {
 		return err
 	}
 	tables := map[uint32]tableValue{}
@@ -181,7 +183,7 @@ func (r *reader) modules() error {
 		return err
 	}
 	for _, m := range r.known {
-		state := states[uint32(m.Slot)]
+		state := r.state.Module[m.Slot]
 		p := PinnedModule{
 			Name: m.Config.Module, Self: state.Self, Fence: state.Fence != 0,
 			Accept: state.Live&liveAccept != 0, Agreed: state.Live&liveAgreed != 0, Counters: map[string]uint64{},
@@ -201,54 +203,64 @@ func (r *reader) modules() error {
 	return nil
 }
 
-func (r *reader) addresses() error {
-	err := each(r, filterMapVips, func(k vipKey, v vipValue) {
+// index reads the addresses, and the rules for single ports.
+func (r *reader) index() error {
+	var x indexValue
+	if err := each(r, filterMapIndexes, func(half uint32, v indexValue) {
+		if half == r.state.Index {
+			x = v
+		}
+	}); err != nil {
+		return err
+	}
+	for _, v := range x.Vip {
+		if v.Address == (address{}) {
+			continue
+		}
 		a := PinnedAddress{
-			Address: netip.AddrFrom16(k.Address).Unmap(), Interface: int(k.Ifindex),
+			Address: netip.AddrFrom16(v.Address).Unmap(), Interface: int(v.Ifindex),
 			Module: r.bySlot[v.Module], MAC: macText(v.MAC), Rules: []PinnedRule{},
+		}
+		for _, rule := range x.Rule {
+			if rule.Key != 0 && rule.Key>>17 == uint32(v.Ports) {
+				a.Rules = append(a.Rules, r.rule(map[uint32]string{0: "tcp", 1: "udp"}[rule.Key>>16&1], uint16(rule.Key), rule.Share))
+			}
 		}
 		for protocol, s := range map[string]shareValue{"tcp": v.TCP, "udp": v.UDP, "arp": v.ARP} {
 			if s.Set != 0 {
-				a.Rules = append(a.Rules, r.rule(protocol, s))
+				a.Rules = append(a.Rules, r.rule(protocol, 0, s))
 			}
 		}
-		slices.SortFunc(a.Rules, func(a, b PinnedRule) int { return cmp.Compare(a.Protocol, b.Protocol) })
+		slices.SortFunc(a.Rules, func(a, b PinnedRule) int {
+			return cmp.Or(cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Port, b.Port))
+		})
 		r.s.Addresses = append(r.s.Addresses, a)
-	})
-	slices.SortFunc(r.s.Addresses, func(a, b PinnedAddress) int {
-		return cmp.Or(a.Address.Compare(b.Address), cmp.Compare(a.Interface, b.Interface))
-	})
-	return err
-}
-
-func (r *reader) rule(protocol string, s shareValue) PinnedRule {
-	p := PinnedRule{Protocol: protocol, Group: r.groups[s.Group], Hash: sdk.HashAddress}
-	if s.ByPort != 0 {
-		p.Hash = sdk.HashPort
 	}
-	return p
+	slices.SortFunc(r.s.Addresses, func(a, b PinnedAddress) int { return a.Address.Compare(b.Address) })
+	return nil
 }
 
-func (r *reader) rules() error {
-	err := each(r, filterMapRules, func(k ruleKey, s shareValue) {
-		p := r.rule(map[uint8]string{protocolTCP: "tcp"}[k.Protocol], s)
-		p.Address, p.Port = netip.AddrFrom16(k.Address).Unmap(), k.Port
-		r.s.Rules = append(r.s.Rules, p)
-	})
-	slices.SortFunc(r.s.Rules, func(a, b PinnedRule) int {
-		return cmp.Or(a.Address.Compare(b.Address), cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Port, b.Port))
-	})
-	return err
+func (r *reader) rule(protocol string, port uint16, s shareValue) PinnedRule {
+	hash := map[uint8]sdk.HashMode{byAddress: sdk.HashAddress, byPort: sdk.HashPort, byIPID: sdk.HashIPID}[s.By]
+	return PinnedRule{Protocol: protocol, Port: port, Group: r.groups[s.Group], Hash: hash}
 }
 
 func (r *reader) macs() error {
-	err := each(r, filterMapMacs, func(k macKey, v macValue) {
-		r.s.MACs = append(r.s.MACs, PinnedMAC{
-			Interface: int(k.Ifindex), Module: r.bySlot[uint8(k.Module)], Node: uint8(k.Node), MAC: macText(v.MAC),
-		})
-	})
-	slices.SortFunc(r.s.MACs, func(a, b PinnedMAC) int {
-		return cmp.Or(cmp.Compare(a.Interface, b.Interface), cmp.Compare(a.Module, b.Module), cmp.Compare(a.Node, b.Node))
-	})
-	return err
+	links := map[uint32]linkValue{}
+	if err := each(r, filterMapLinks, func(at uint32, v linkValue) { links[at] = v }); err != nil {
+		return err
+	}
+	for _, m := range r.known {
+		for _, b := range m.Links {
+			l := links[uint32(b.Slot)*2+uint32(r.state.Module[m.Slot].Live&liveHalf)]
+			for node := range maxNode + 1 {
+				if l.MAC[node] != 0 {
+					r.s.MACs = append(r.s.MACs, PinnedMAC{
+						Interface: b.Index, Module: m.Config.Module, Node: node, MAC: macText(macFrom(l.MAC[node])),
+					})
+				}
+			}
+		}
+	}
+	return nil
 }

@@ -38,11 +38,10 @@ func TestRead(t *testing.T) {
 	if got, want := want.Attachments, []PinnedAttachment{{"eth0", fx.ifindex, []string{"tcx-out", howNative}, ""}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("attachments %v, want %v", got, want)
 	}
-	if len(want.Addresses) != 2 || want.Addresses[1].Address != addr(vip) || want.Addresses[1].Interface != fx.ifindex || want.Addresses[1].MAC != "02:00:00:00:00:01" {
-		t.Errorf("addresses %+v", want.Addresses)
-	}
-	if r := want.Rules; len(r) != 2 || r[0] != (PinnedRule{Address: addr(vip), Port: 80, Protocol: "tcp", Group: "http", Hash: sdk.HashPort}) {
-		t.Errorf("rules %+v", r)
+	if got, want := want.Addresses, []PinnedAddress{{addr(vip), fx.ifindex, "web", "02:00:00:00:00:01", []PinnedRule{
+		{"arp", 0, "http", sdk.HashAddress}, {"tcp", 80, "http", sdk.HashPort}, {"tcp", openPort, "http", sdk.HashPort},
+	}}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("addresses %+v, want %+v", got, want)
 	}
 	if len(want.MACs) != 6 || want.MACs[5] != (PinnedMAC{fx.ifindex, "web", 6, "02:00:00:00:00:06"}) {
 		t.Errorf("MACs %+v", want.MACs)
