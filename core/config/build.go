@@ -51,6 +51,7 @@ func (p *parser) build(root *node, name string, hooks []Hook) *Module {
 	p.user(m, s.one("user"), hooks)
 	m.Macros = p.macros.list()
 	p.covered(m)
+	p.shadowed(m)
 	return m
 }
 

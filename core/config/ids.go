@@ -32,6 +32,7 @@ const (
 	idRule             = "config/bad-rule"
 	idDuplicateRule    = "config/duplicate-rule"
 	idNoRule           = "config/no-rule"
+	idShadowed         = "config/shadowed-rule"
 	idCheck            = "config/bad-check"
 	idUnknownHook      = "config/unknown-hook"
 	idHookPair         = "config/hook-without-pair"

@@ -6,6 +6,7 @@ import (
 
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/diag"
+	"github.com/orchestrator-ha/orchestrator/core/share"
 )
 
 // Module is a module's configuration, checked and complete: defaults filled
@@ -44,7 +45,7 @@ type Lan struct {
 // Interface is a network interface with the virtual addresses on it.
 type Interface struct {
 	Name      string // empty: the one whose network holds the addresses
-	Directed  bool   // vmac_directed
+	Directed  bool   // vmac_directed; false is vmac_invisible
 	Addresses []Address
 	Pos       diag.Position
 }
@@ -52,7 +53,8 @@ type Interface struct {
 // Address is a virtual address.
 type Address struct {
 	Addr netip.Addr
-	Bits int // of the netmask; 0: that of the interface's network which holds Addr
+	Bits int       // of the netmask; 0: that of the interface's network which holds Addr
+	MAC  share.MAC // vmac_invisible: the virtual MAC that it is answered with; zero if directed
 	Pos  diag.Position
 }
 
@@ -71,12 +73,14 @@ type Host struct {
 	Pos   diag.Position
 }
 
-// Rule is traffic that is shared.
+// Rule is traffic that is shared. Of two rules that cover a packet, one for its
+// port goes before one for all ports; then one for its address before one for
+// all addresses.
 type Rule struct {
 	Address netip.Addr // zero: every address of the module
 	Port    uint16     // 0: every port
-	Proto   string     // tcp or arp
-	Filter  string     // on_addr or on_port
+	Proto   string     // tcp, udp or arp, which also means neighbour discovery
+	Filter  string     // on_addr, on_port, or for udp over IPv4 on_ipid
 	Pos     diag.Position
 }
 

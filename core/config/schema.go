@@ -24,6 +24,7 @@ const (
 	KindPort     Kind = "port"     // 1 to 65535
 	KindNetmask  Kind = "netmask"  // 255.255.255.0 or 24
 	KindRegex    Kind = "regex"    // regular expression
+	KindMAC      Kind = "mac"      // Ethernet address of one machine
 )
 
 // Attribute is one attribute of the language.

@@ -49,11 +49,12 @@ func interfaceElement() Element {
 			{Name: "name", Kind: KindText, Empty: true, Status: Used, Doc: "Name of the interface, e.g. eth0. Without it, the interface whose network holds the virtual address."},
 		},
 		Children: []Element{
-			{Name: "virtual_interface", Status: Used, Mode: core.Farm, Once: true, Doc: "An address that all nodes hold.",
+			{Name: "virtual_interface", Status: Used, Mode: core.Farm, Once: true, Doc: "Addresses that all nodes hold, IPv4 or IPv6.",
 				Attributes: []Attribute{
-					{Name: "type", Kind: KindChoice, Values: []string{"vmac_directed", "vmac_invisible"}, NotYet: []string{"vmac_invisible"}, Default: "vmac_directed", Status: Used,
-						Doc: "vmac_directed: nodes answer with their own MAC and forward to each other."},
-					{Name: "addr", Kind: KindText, Status: Ignored, Why: "a virtual MAC address is for vmac_invisible", Doc: "MAC address of vmac_invisible."},
+					{Name: "type", Kind: KindChoice, Values: []string{"vmac_directed", "vmac_invisible"}, Default: "vmac_directed", Status: Used,
+						Doc: "vmac_directed: nodes answer with their own MAC and forward to each other. vmac_invisible: all answer with one virtual MAC that no frame ever comes from, so that the switch brings every frame to every node."},
+					{Name: "addr", Kind: KindMAC, Empty: true, Status: Used,
+						Doc: "The virtual MAC of vmac_invisible, for all addresses in this element. Without it each has its own: 5A:FE and the IPv4 address in hex, 5A:F6 and the last four bytes of an IPv6 address."},
 				},
 				Children: []Element{virtualAddrElement([]string{"alias"})}},
 			{Name: "real_interface", Status: NotYet, Mode: core.Mirror, Once: true, Doc: "An address that the primary holds.",
@@ -86,9 +87,9 @@ func groupElement() Element {
 				Attributes: []Attribute{
 					{Name: "virtual_addr", Kind: KindAddress, Star: true, Default: "*", Status: Used, Doc: "Virtual address, * for all of the module."},
 					{Name: "port", Kind: KindPort, Star: true, Default: "*", Status: Used, Doc: "Port, * for all."},
-					{Name: "proto", Kind: KindChoice, Values: []string{"tcp", "udp", "arp"}, NotYet: []string{"udp"}, Required: true, Status: Used, Doc: "Protocol."},
+					{Name: "proto", Kind: KindChoice, Values: []string{"tcp", "udp", "arp"}, Required: true, Status: Used, Doc: "Protocol; arp: who answers when the address is looked for, by ARP or neighbour discovery."},
 					{Name: "filter", Kind: KindChoice, Values: []string{"on_addr", "on_port", "on_ipid"}, Default: "on_addr", Status: Used,
-						Doc: "on_addr: a client address always meets the same node; on_port: each connection by itself; on_ipid: UDP only."},
+						Doc: "on_addr: a client address always meets the same node; on_port: each connection by itself; on_ipid: each packet by itself, for UDP over IPv4."},
 				}},
 		}}
 }

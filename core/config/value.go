@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core/diag"
+	"github.com/orchestrator-ha/orchestrator/core/share"
 )
 
 // value is an attribute's value, checked.
@@ -22,6 +23,7 @@ type value struct {
 	number int64
 	span   time.Duration
 	addr   netip.Addr
+	mac    share.MAC
 	at     span
 	macros []string // that it was made of
 }
@@ -62,6 +64,9 @@ func (v *value) convert(a *Attribute) (id, hint string, err error) {
 			err = fmt.Errorf("not a regular expression: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 		}
 		return idRegex, "", err
+	case KindMAC:
+		v.mac, err = unicastMAC(v.text)
+		return idAddress, "write six bytes in hex, such as 5A:FE:C0:00:02:0A", err
 	case KindText:
 	}
 	return "", "", nil
