@@ -10,23 +10,37 @@ import (
 )
 
 // Module is a module's configuration, checked and complete: defaults filled
-// in, macros expanded. It is not to be changed.
+// in, macros expanded. It is not to be changed. What this version does not act
+// on is in it only with Options.Ahead.
 type Module struct {
-	Name         string
-	Mode         core.Mode
-	Pos          diag.Position // of <service>
-	Boot         string        // on, off, auto or ignore
-	BootDelay    time.Duration
-	MaxLoop      int
-	LoopInterval time.Duration // 0: no limit
-	Macros       []Macro       // by name
-	Farm         Farm
-	Interfaces   []Interface
-	Groups       []Group
-	TCPChecks    []TCPCheck
-	Procs        []Proc
-	User         User
-	Hooks        []Hook // that will run, by name
+	Name            string
+	Mode            core.Mode
+	Pos             diag.Position // of <service>
+	Boot            string        // on, off, auto or ignore
+	BootDelay       time.Duration
+	Failover        bool   // mirror: the secondary takes over by itself
+	DefaultPrim     string // mirror: alone, lastprim, or a node's name
+	MaxLoop         int
+	LoopInterval    time.Duration // 0: no limit
+	AutomaticReboot bool
+	Macros          []Macro // by name
+	Heart           Heart   // mirror
+	Farm            Farm    // farm
+	Interfaces      []Interface
+	Groups          []Group // farm
+	Rfs             *Rfs    // mirror; nil: nothing is replicated
+	VirtualHosts    []VirtualHost
+	TCPChecks       []TCPCheck
+	PingChecks      []PingCheck
+	IntfChecks      []IntfCheck
+	IPChecks        []IPCheck
+	CustomChecks    []CustomCheck
+	ModuleChecks    []ModuleCheck
+	SplitBrain      *SplitBrain // mirror; nil: there is no witness
+	Procs           []Proc
+	Rules           FailoverRules
+	User            User
+	Hooks           []Hook // that will run, by name
 }
 
 // Farm is how the nodes work together.
@@ -38,8 +52,46 @@ type Farm struct {
 
 // Lan names a network of the cluster.
 type Lan struct {
-	Name string
-	Pos  diag.Position
+	Name string // empty if only Addresses tell which it is
+	// Addresses are those of some nodes on it, by a form older than the cluster's
+	// own configuration.
+	Addresses []string
+	Pos       diag.Position
+}
+
+// Heart is how the two nodes of a mirror watch each other.
+type Heart struct {
+	Timeout  time.Duration // silence after which the peer is lost
+	Networks []HeartNetwork
+}
+
+// HeartNetwork is a network that the heartbeat uses.
+type HeartNetwork struct {
+	Lan
+	Ident   string        // the resource is heartbeat.Ident; flow: replication uses it
+	Timeout time.Duration // as that of Heart
+}
+
+// VirtualHost is a host name that the application sees.
+type VirtualHost struct {
+	Name    string
+	EnvFile string // in bin/
+	When    core.When
+	Pos     diag.Position
+}
+
+// FailoverRules turn resources into actions.
+type FailoverRules struct {
+	Extends    bool // the built-in rules hold too
+	HandleTime time.Duration
+	Texts      []RuleText
+}
+
+// RuleText are rules in one language.
+type RuleText struct {
+	Lua  bool
+	Text string
+	Pos  diag.Position // of its first character
 }
 
 // Interface is a network interface with the virtual addresses on it.
@@ -53,9 +105,10 @@ type Interface struct {
 // Address is a virtual address.
 type Address struct {
 	Addr netip.Addr
-	Bits int       // of the netmask; 0: that of the interface's network which holds Addr
-	MAC  share.MAC // vmac_invisible: the virtual MAC that it is answered with; zero if directed
-	Pos  diag.Position
+	Bits  int       // of the netmask; 0: that of the interface's network which holds Addr
+	MAC   share.MAC // vmac_invisible: the virtual MAC that it is answered with; zero if directed
+	Where string    // alias (farm), one_side_alias or one_side (mirror)
+	Pos   diag.Position
 }
 
 // Group is a set of rules with one table of owners.
@@ -83,39 +136,6 @@ type Rule struct {
 	Filter  string     // on_addr, on_port, or for udp over IPv4 on_ipid
 	Pos     diag.Position
 }
-
-// TCPCheck is a checker that connects.
-type TCPCheck struct {
-	Ident    string // the resource is tcp.Ident
-	When     core.When
-	Action   core.Verb
-	Addr     netip.Addr
-	Port     uint16
-	Interval time.Duration
-	Timeout  time.Duration
-	Pos      diag.Position
-}
-
-// Resource is the name of the resource that the check publishes.
-func (c TCPCheck) Resource() string { return "tcp." + c.Ident }
-
-// Proc is a process or service that must run.
-type Proc struct {
-	Name      string // the resource is proc.Name
-	Service   bool   // a systemd unit or Windows service
-	NameRegex string // instead of Name, if not empty
-	ArgRegex  string
-	AtLeast   int // -1: no limit
-	AtMost    int // -1: no limit
-	When      core.When
-	Action    core.Verb
-	Poll      time.Duration // the longest time between two looks at the process list
-	Grace     time.Duration // after the start, before the first judgement
-	Pos       diag.Position
-}
-
-// Resource is the name of the resource that the watch publishes.
-func (c Proc) Resource() string { return "proc." + c.Name }
 
 // User is how hooks run.
 type User struct {
@@ -148,16 +168,11 @@ func (m *Module) Core() core.Module {
 		Hooks:        map[string]bool{},
 		StartTimeout: m.User.StartTimeout, NiceTimeout: m.User.NiceTimeout, ForceTimeout: m.User.ForceTimeout,
 		LeaveTimeout: m.Farm.LeaveTimeout,
+		Checks:       m.Checks(),
 		Shared:       len(m.Addresses()) > 0,
 	}
 	for _, h := range m.Hooks {
 		c.Hooks[h.Name] = true
-	}
-	for _, t := range m.TCPChecks {
-		c.Checks = append(c.Checks, core.Check{Resource: t.Resource(), When: t.When, Action: t.Action})
-	}
-	for _, p := range m.Procs {
-		c.Checks = append(c.Checks, core.Check{Resource: p.Resource(), When: p.When, Action: p.Action})
 	}
 	return c
 }

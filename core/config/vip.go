@@ -22,10 +22,15 @@ func (p *parser) interfaces(vip *node) []Interface {
 		i := Interface{Name: name.text, Directed: true, Pos: p.position(n.at)}
 		virtual := n.one("virtual_interface")
 		if virtual == nil {
+			virtual = n.one("real_interface")
+		} else if both := n.one("real_interface"); both != nil {
+			p.errorf(idNetwork, both.at, "<interface> has a <virtual_interface> and a <real_interface>").Hint = "write an <interface> for each"
+		}
+		if virtual == nil {
 			p.noVirtual(n)
 			continue
 		}
-		i.Directed = virtual.values["type"].text == "vmac_directed"
+		i.Directed = virtual.values["type"].text != "vmac_invisible"
 		mac := virtual.values["addr"]
 		if mac.set && i.Directed && virtual.values["type"].ok {
 			p.report(diag.Note, idIgnored, mac.at, `attribute "addr" of <virtual_interface> has no effect: a virtual MAC is for vmac_invisible`)
@@ -48,11 +53,14 @@ func (p *parser) interfaces(vip *node) []Interface {
 // noVirtual reports an interface without what its mode needs in it, unless
 // something wrong has been said of its content already.
 func (p *parser) noVirtual(n *node) {
-	if p.mode != core.Farm || len(n.children) > 0 {
+	if len(n.children) > 0 {
 		return
 	}
-	p.errorf(idMissingElement, n.at, "<interface> needs a <virtual_interface> in it").Hint =
-		`write <virtual_interface type="vmac_directed"> with a <virtual_addr> in it`
+	kind := "virtual_interface"
+	if p.mode == core.Mirror {
+		kind = "real_interface"
+	}
+	p.errorf(idMissingElement, n.at, "<interface> needs a <%s> in it", kind).Hint = fmt.Sprintf("write <%s> with a <virtual_addr> in it", kind)
 }
 
 func (p *parser) virtualAddress(n *node, seen *unique) (Address, bool) {
@@ -81,7 +89,23 @@ func (p *parser) virtualAddress(n *node, seen *unique) (Address, bool) {
 		p.valueProblem(idAddress, mask, fmt.Sprintf("%s is a netmask of IPv4, %s is an address of IPv6", mask.text, v.addr)).Hint = `write the number of bits, such as netmask="64"`
 		return Address{}, false
 	}
-	return Address{Addr: v.addr, Bits: int(mask.number), Pos: p.position(v.at)}, true
+	where, ok := p.where(n.values["where"])
+	return Address{Addr: v.addr, Bits: int(mask.number), Where: where, Pos: p.position(v.at)}, ok
+}
+
+// where says which nodes hold an address: all of a farm, the primary of a
+// mirror.
+func (p *parser) where(v value) (string, bool) {
+	switch farm := p.mode != core.Mirror; {
+	case !v.set && farm:
+		return "alias", true
+	case !v.set:
+		return "one_side_alias", true
+	case v.ok && p.mode != "" && farm != (v.text == "alias"):
+		p.valueProblem(idMode, v, fmt.Sprintf("%q is not for mode %s", v.text, p.mode)).Hint = `leave it out`
+		return "", false
+	}
+	return v.text, v.ok
 }
 
 // usable refuses addresses that no server can hold.
