@@ -3,6 +3,8 @@ package modules_test
 import (
 	"bytes"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -72,6 +74,29 @@ func TestModulesAskForTheirAddress(t *testing.T) {
 		_, problems := config.Parse(builtin(t, name), name, config.Options{CheckHook: hook.CheckSyntax})
 		if len(problems) != 1 || problems[0].ID != "config/missing-macro" || !strings.Contains(problems[0].Hint, "--set VIRTUAL_IP=") {
 			t.Errorf("%s: got\n%v", name, problems)
+		}
+	}
+}
+
+// What the check of a module takes for a hook is what the runner of hooks finds.
+func TestHooksAreThoseThatRun(t *testing.T) {
+	for _, end := range []string{".lua", "", ".sh", ".exe", ".cmd", ".bat", ".ps1", ".vbs", ".py"} {
+		dir := t.TempDir()
+		for name, text := range map[string]string{
+			"conf/userconfig.xml":  `<safe><service mode="farm"><user/></service></safe>`,
+			"bin/start_both" + end: "#!/bin/sh\n", "bin/stop_both" + end: "#!/bin/sh\n",
+		} {
+			if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m, problems := config.Parse(os.DirFS(dir), "m", config.Options{})
+		checked := m != nil && m.Core().Hooks["start_both"]
+		if runs := hook.New(hook.Options{}).Find(dir)["start_both"]; runs != checked {
+			t.Errorf("start_both%s: it runs: %t, the check says %t:\n%v", end, runs, checked, problems)
 		}
 	}
 }

@@ -144,11 +144,8 @@ func (a *app) describe(r report, m *config.Module) error {
 
 func checksOf(m *config.Module) []string {
 	var names []string
-	for _, c := range m.TCPChecks {
-		names = append(names, c.Resource())
-	}
-	for _, p := range m.Procs {
-		names = append(names, p.Resource())
+	for _, c := range m.Checks() {
+		names = append(names, c.Resource)
 	}
 	return names
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core/catalog"
 	"github.com/orchestrator-ha/orchestrator/core/config"
 	"github.com/orchestrator-ha/orchestrator/core/control"
+	"github.com/orchestrator-ha/orchestrator/core/diag"
 	"github.com/orchestrator-ha/orchestrator/core/hook"
 )
 
@@ -180,6 +181,23 @@ func (m *member) boot(mod *module) {
 			m.log.Warn("start a module", "module", mod.conf.Name, "error", err)
 		}
 	}()
+}
+
+// fits compares a module with the others and with the cluster.
+func (m *member) fits(conf *config.Module) diag.Problems {
+	var others []*config.Module
+	for _, mod := range m.all() {
+		others = append(others, mod.conf)
+	}
+	var nodes, networks []string
+	settings := m.settings()
+	for _, n := range settings.Nodes {
+		nodes = append(nodes, n.Name)
+	}
+	for _, n := range settings.Networks {
+		networks = append(networks, n.Name)
+	}
+	return append(config.CheckAgainst(conf, others), config.CheckCluster(conf, nodes, networks)...)
 }
 
 func checkOptions(set map[string]string, path string) config.Options {

@@ -53,11 +53,7 @@ func (m *member) put(name, by string, content []byte, set map[string]string, don
 	}
 	conf, problems := config.Parse(files, name, checkOptions(set, name+".safe:"))
 	if conf != nil {
-		var others []*config.Module
-		for _, mod := range m.all() {
-			others = append(others, mod.conf)
-		}
-		problems = append(problems, config.CheckAgainst(conf, others)...)
+		problems = append(problems, m.fits(conf)...)
 	}
 	if problems.Refused() {
 		return control.Outcome{}, inputError(name+" has mistakes; nothing was changed", problems)
