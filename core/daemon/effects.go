@@ -124,6 +124,9 @@ func (mod *module) interfaces() ([]sdk.FilterInterface, []heldAddress, error) {
 			}
 			f.Name = on.Name
 			f.Addresses = append(f.Addresses, a.Addr)
+			if !i.Directed {
+				f.MACs = append(f.MACs, sdk.MAC(a.MAC))
+			}
 			held = append(held, heldAddress{on, a})
 		}
 		list = append(list, f)
@@ -151,7 +154,7 @@ func (mod *module) networkUp(ctx context.Context) error {
 	}
 	mod.m.lease.use(st.Lease)
 	for i, h := range held {
-		if err := d.holder.Add(h.on, h.addr.Addr); err != nil {
+		if err := d.holder.Add(h.on, h.addr.Addr, h.invisible()); err != nil {
 			for _, done := range held[:i] {
 				if err := d.holder.Remove(done.on, done.addr.Addr); err != nil {
 					d.log.Warn("take back an address", "error", err)

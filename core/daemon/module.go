@@ -40,7 +40,19 @@ type module struct {
 
 type heldAddress struct {
 	on   vip.Interface
-	addr config.Address
+	addr config.Address // with its virtual MAC in vmac_invisible
+}
+
+// invisible says that the address is reached by a virtual MAC.
+func (h heldAddress) invisible() bool { return h.addr.MAC != share.MAC{} }
+
+// target is how the address is announced.
+func (h heldAddress) target() vip.Target {
+	t := vip.Target{Index: h.on.Index, Addr: h.addr.Addr, MAC: h.on.MAC, Source: h.on.MAC}
+	if h.invisible() {
+		t.MAC = h.addr.MAC[:]
+	}
+	return t
 }
 
 // newModule makes a module of what the catalog holds, without starting it.
@@ -108,7 +120,7 @@ func (mod *module) announce(reason string) {
 	mod.mu.Lock()
 	defer mod.mu.Unlock()
 	for _, h := range mod.held {
-		mod.m.d.speaker.Announce(vip.Target{Index: h.on.Index, Addr: h.addr.Addr, MAC: h.on.MAC})
+		mod.m.d.speaker.Announce(h.target())
 	}
 	mod.m.log.Debug("announce the virtual addresses", "module", mod.conf.Name, "reason", reason)
 }
