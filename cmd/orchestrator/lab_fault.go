@@ -40,12 +40,18 @@ func faultCommand(a *app, verb lab.Verb) *cobra.Command {
 	if verb == lab.Heal {
 		args, example = cobra.ArbitraryArgs, "  orchestrator lab heal"
 	}
+	if verb == lab.Cut {
+		example += "\n  orchestrator lab cut --network 2 n2"
+	}
 	if d.all {
 		example += "\n  orchestrator lab " + string(verb) + " --all n2 n3"
 	}
 	c := p.add(a.jsonFlag(&cobra.Command{Use: d.use, Short: d.short, Long: d.long, Example: example, Args: args}))
 	if d.all {
 		c.Flags().BoolVar(&f.All, "all", false, "not only the daemon, but every process of the server")
+	}
+	if verb == lab.Cut {
+		c.Flags().IntVar(&f.Network, "network", 0, "in a lab of two networks, the one whose cable is pulled, 1 or 2; 0 for both")
 	}
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		f.Nodes = args

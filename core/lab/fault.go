@@ -29,6 +29,8 @@ type Fault struct {
 	// All extends Kill and Pause from the daemon to every process of the node, as
 	// when the machine itself dies or freezes.
 	All bool `json:"all,omitempty"`
+	// Network is the one in which a cable is Cut, 1 or 2; 0 for all.
+	Network int `json:"network,omitempty"`
 	// Groups are the sides of a Partition. Who is not named stays on the first.
 	Groups [][]string `json:"groups,omitempty"`
 }
@@ -52,8 +54,8 @@ func ParsePartition(text string) (Fault, error) {
 	return fault, nil
 }
 
-// check says whether the fault makes sense in a lab of so many nodes.
-func (f Fault) check(nodes int) error {
+// check says whether the fault makes sense in a lab of so many nodes and networks.
+func (f Fault) check(nodes, networks int) error {
 	known := func(name string) bool {
 		number := nodeNumber(name)
 		return number > 0 && number <= nodes
@@ -66,6 +68,9 @@ func (f Fault) check(nodes int) error {
 	case Cut:
 		if len(f.Nodes) == 0 {
 			return fmt.Errorf("cut which cable? name one or more of n1 to n%d, or %s", nodes, Client)
+		}
+		if f.Network < 0 || f.Network > networks {
+			return fmt.Errorf("no network %d in this lab: it has %d (lab up --networks 2 makes two)", f.Network, networks)
 		}
 	case Heal:
 	case Partition:

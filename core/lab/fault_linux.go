@@ -12,7 +12,7 @@ import (
 // Do makes a fault happen. A killed daemon is dead when Do returns, a stopped
 // one may still be at it. Heal waits until a daemon that it started answers.
 func (l *Lab) Do(ctx context.Context, f Fault) error {
-	if err := f.check(l.opts.Nodes); err != nil {
+	if err := f.check(l.opts.Nodes, l.opts.Networks); err != nil {
 		return err
 	}
 	l.turn.Lock()
@@ -39,7 +39,7 @@ func (l *Lab) Do(ctx context.Context, f Fault) error {
 
 func (l *Lab) harm(ctx context.Context, f Fault, name string) error {
 	if f.Verb == Cut {
-		return l.setCable(name, false)
+		return l.setCable(name, f.Network, false)
 	}
 	n := l.nodes[nodeNumber(name)-1]
 	switch {
@@ -73,13 +73,16 @@ func awaitEnd(ctx context.Context, n *node) error {
 	}
 }
 
-func (l *Lab) setCable(member string, up bool) error {
-	if err := l.net.cable(member, up); err != nil {
+// setCable is about the cable in one network, 1 or 2, or all of them for 0.
+func (l *Lab) setCable(member string, network int, up bool) error {
+	if err := l.net.cable(member, network, up); err != nil {
 		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.cut[member] = !up
+	for _, p := range l.net.portsOf(member, network) {
+		l.cut[p.name] = !up
+	}
 	return nil
 }
 
@@ -126,7 +129,7 @@ func (l *Lab) heal(ctx context.Context, names []string) error {
 	var errs []error
 	var started []*node
 	for _, name := range names {
-		errs = append(errs, l.setGroup(name, 0), l.setCable(name, true))
+		errs = append(errs, l.setGroup(name, 0), l.setCable(name, 0, true))
 		if name == Client {
 			continue
 		}
