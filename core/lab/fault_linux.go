@@ -41,6 +41,9 @@ func (l *Lab) harm(ctx context.Context, f Fault, name string) error {
 	if f.Verb == Cut {
 		return l.setCable(name, f.Network, false)
 	}
+	if f.Verb == Unplug {
+		return l.net.unplug(name, f.Network)
+	}
 	n := l.nodes[nodeNumber(name)-1]
 	switch {
 	case f.Verb == Kill && f.All:
@@ -71,6 +74,16 @@ func awaitEnd(ctx context.Context, n *node) error {
 	case <-ctx.Done():
 		return fmt.Errorf("wait for the end of the daemon of %s: %w", n.name, ctx.Err())
 	}
+}
+
+// replug gives a member its interfaces back; the way to the far client went with
+// them.
+func (l *Lab) replug(member string) error {
+	gone := slices.ContainsFunc(l.net.ports[member], func(p *port) bool { return p.gone && p.network == firstNetwork })
+	if err := l.net.replug(member); err != nil || !gone || !l.opts.WithRouter {
+		return err
+	}
+	return l.net.farRoute(member)
 }
 
 // setCable is about the cable in one network, 1 or 2, or all of them for 0.
@@ -129,7 +142,7 @@ func (l *Lab) heal(ctx context.Context, names []string) error {
 	var errs []error
 	var started []*node
 	for _, name := range names {
-		errs = append(errs, l.setGroup(name, 0), l.setCable(name, 0, true))
+		errs = append(errs, l.replug(name), l.setGroup(name, 0), l.setCable(name, 0, true))
 		if name == Client {
 			continue
 		}

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -293,17 +294,13 @@ func (l *Lab) Status() Status {
 
 // link says which of a member's cables are cut; it needs the lock.
 func (l *Lab) link(member string) string {
-	var cut []string
-	for i, p := range l.net.ports[member] {
-		if l.cut[p.name] {
-			cut = append(cut, eth(i))
+	var bad []string
+	for _, p := range l.net.ports[member] {
+		if p.gone {
+			bad = append(bad, p.device+" unplugged")
+		} else if l.cut[p.name] {
+			bad = append(bad, p.device+" cut")
 		}
 	}
-	switch len(cut) {
-	case 0:
-		return "up"
-	case len(l.net.ports[member]):
-		return "cut"
-	}
-	return strings.Join(cut, ", ") + " cut"
+	return cmp.Or(strings.Join(bad, ", "), "up")
 }

@@ -331,6 +331,15 @@ func TestLargeLab(t *testing.T) {
 	if reachesAddress(t, l, "n1", second(2, false), "/") || !reaches(t, l, "n1", "n2") || l.Status().Nodes[1].Link != "eth1 cut" {
 		t.Errorf("the second cable alone is not what is cut: %+v", l.Status().Nodes[1])
 	}
+	do(t, l, Fault{Verb: Unplug, Nodes: []string{"n2"}, Network: 1})
+	if reachesAddress(t, l, "n1", NodeAddress6(2), "/") || l.Status().Nodes[1].Link != "eth0 unplugged, eth1 cut" {
+		t.Errorf("the first card is still there: %+v", l.Status().Nodes[1])
+	}
+	do(t, l, Fault{Verb: Heal, Nodes: []string{"n2"}})
+	// Neighbours may believe for a second that nobody is there.
+	eventually(t, "all is well again", func() bool {
+		return reachesAddress(t, l, Far, NodeAddress6(2), "/large") && reachesAddress(t, l, "n1", second(2, true), "/") && l.Status().Nodes[1].Link == "up"
+	})
 	do(t, l, Fault{Verb: Partition, Groups: [][]string{{"n1"}, {"n2"}}})
 	if reachesAddress(t, l, "n1", second(2, false), "/") || reaches(t, l, "n1", "n2") {
 		t.Error("a partition is about all networks")

@@ -43,7 +43,7 @@ type NodeStatus struct {
 	Daemon    DaemonState `json:"daemon"`
 	PID       int         `json:"pid,omitempty"`
 	Exit      string      `json:"exit,omitempty"` // how the last daemon ended
-	Link      string      `json:"link"`           // up, cut, or which of two is: "eth1 cut"
+	Link      string      `json:"link"`           // up, or what is wrong: "eth0 cut", "eth1 unplugged"
 	Group     int         `json:"group"`          // 0, or the partition's group that the node is in
 }
 

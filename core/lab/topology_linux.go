@@ -24,8 +24,8 @@ type network struct {
 	attach  func(ifindex int) (io.Closer, error)
 	hub     netns.NsHandle
 	members map[string]netns.NsHandle
-	ports   map[string][]port // by member
-	bridges []string          // exist
+	ports   map[string][]*port // by member
+	bridges []string           // exist
 	passes  []io.Closer
 }
 
@@ -33,6 +33,9 @@ type network struct {
 type port struct {
 	name    string
 	network int
+	device  string // at the member's end
+	hosts   []int  // last digits of its addresses
+	gone    bool   // with the member's device
 }
 
 // buildNetwork makes the switch. What it made before an error is removed by
@@ -43,7 +46,7 @@ func buildNetwork(o Options) (*network, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &network{place: p, mtu: o.MTU, attach: o.AttachPass, hub: hub, members: map[string]netns.NsHandle{}, ports: map[string][]port{}}
+	n := &network{place: p, mtu: o.MTU, attach: o.AttachPass, hub: hub, members: map[string]netns.NsHandle{}, ports: map[string][]*port{}}
 	// In the switch's own namespace: nothing of IPv6 on its ports, and no packet
 	// filter between them.
 	err = inside(hub, func() error {
@@ -138,42 +141,42 @@ func (n *network) member(name string) (netns.NsHandle, error) {
 	return ns, err
 }
 
-// connect plugs a member into a network: the cable from its next interface (eth0,
-// eth1) to the switch, and its addresses.
+// connect gives a member its next interface (eth0, eth1), in a network.
 func (n *network) connect(member string, network int, hosts ...int) error {
-	ns, err := n.member(member)
-	if err != nil {
+	if _, err := n.member(member); err != nil {
 		return err
 	}
-	lan, err := n.bridge(network, 0)
-	if err != nil {
-		return err
-	}
-	within := eth(len(n.ports[member]))
-	end := port{name: member, network: network}
+	p := &port{name: member, network: network, device: eth(len(n.ports[member])), hosts: hosts}
 	if network > 0 {
-		end.name = fmt.Sprintf("%s-%d", member, network+1)
+		p.name = fmt.Sprintf("%s-%d", member, network+1)
 	}
-	n.ports[member] = append(n.ports[member], end)
-	cable := n.cableTo(ns, within, network, hosts[0])
-	cable.Name = end.name
-	err = n.onSwitch(func(h *netlink.Handle) error { return plug(h, cable, lan) })
-	if err != nil {
-		return fmt.Errorf("connect %s: %w", member, err)
-	}
-	// Offloads first: with an XDP program on one end the kernel takes the right to
-	// switch some from the other.
-	err = inside(ns, func() error { return offloadsOff(within) })
-	if err == nil {
-		err = inside(n.hub, func() error { return n.smooth(end.name) })
-	}
-	if err == nil {
-		err = with(ns, func(h *netlink.Handle) error { return address(h, within, network, hosts) })
-	}
-	if err != nil {
+	n.ports[member] = append(n.ports[member], p)
+	if err := n.wire(n.members[member], p); err != nil {
 		return fmt.Errorf("connect %s: %w", member, err)
 	}
 	return nil
+}
+
+// wire makes the cable from a port to a namespace, and the addresses there.
+func (n *network) wire(ns netns.NsHandle, p *port) error {
+	lan, err := n.bridge(p.network, 0)
+	if err != nil {
+		return err
+	}
+	cable := n.cableTo(ns, p.device, p.network, p.hosts[0])
+	cable.Name = p.name
+	if err := n.onSwitch(func(h *netlink.Handle) error { return plug(h, cable, lan) }); err != nil {
+		return err
+	}
+	// Offloads first: with an XDP program on one end the kernel takes the right to
+	// switch some from the other.
+	if err := inside(ns, func() error { return offloadsOff(p.device) }); err != nil {
+		return err
+	}
+	if err := inside(n.hub, func() error { return n.smooth(p.name) }); err != nil {
+		return err
+	}
+	return with(ns, func(h *netlink.Handle) error { return address(h, p.device, p.network, p.hosts) })
 }
 
 func eth(index int) string { return "eth" + strconv.Itoa(index) }
@@ -273,6 +276,9 @@ func address(h *netlink.Handle, name string, network int, hosts []int) error {
 func (n *network) cable(member string, network int, up bool) error {
 	return n.onSwitch(func(h *netlink.Handle) error {
 		for _, p := range n.portsOf(member, network) {
+			if p.gone {
+				continue
+			}
 			port, err := h.LinkByName(p.name)
 			if err == nil && up {
 				err = h.LinkSetUp(port)
@@ -287,8 +293,44 @@ func (n *network) cable(member string, network int, up bool) error {
 	})
 }
 
-func (n *network) portsOf(member string, network int) []port {
-	var list []port
+// unplug takes a member's interfaces away, with everything that they have.
+func (n *network) unplug(member string, network int) error {
+	for _, p := range n.portsOf(member, network) {
+		if p.gone {
+			continue
+		}
+		err := n.onSwitch(func(h *netlink.Handle) error {
+			end, err := h.LinkByName(p.name)
+			if err != nil {
+				return err
+			}
+			return h.LinkDel(end) // and so its other end
+		})
+		if err != nil {
+			return fmt.Errorf("unplug %s of %s: %w", p.device, member, err)
+		}
+		p.gone = true
+	}
+	return nil
+}
+
+// replug gives a member back what unplug took, as new interfaces of the same names
+// and addresses.
+func (n *network) replug(member string) error {
+	for _, p := range n.ports[member] {
+		if !p.gone {
+			continue
+		}
+		if err := n.wire(n.members[member], p); err != nil {
+			return fmt.Errorf("plug in %s of %s: %w", p.device, member, err)
+		}
+		p.gone = false
+	}
+	return nil
+}
+
+func (n *network) portsOf(member string, network int) []*port {
+	var list []*port
 	for _, p := range n.ports[member] {
 		if network == 0 || p.network == network-1 {
 			list = append(list, p)
@@ -301,6 +343,9 @@ func (n *network) portsOf(member string, network int) []port {
 // carrier, as when something breaks between two switches.
 func (n *network) move(member string, group int) error {
 	for _, p := range n.ports[member] {
+		if p.gone {
+			continue
+		}
 		name, err := n.bridge(p.network, group)
 		if err != nil {
 			return err
