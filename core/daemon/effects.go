@@ -178,7 +178,7 @@ func (mod *module) networkUp(ctx context.Context) error {
 
 func (mod *module) networkDown(ctx context.Context) error {
 	d := mod.m.d
-	mod.sharing.put(share.Halted{}, 0)
+	mod.sharing.halt()
 	mod.mu.Lock()
 	held := mod.held
 	mod.held = nil
