@@ -61,8 +61,10 @@ func (p *parser) farm(n *node) Farm {
 	if n == nil {
 		n = &node{values: map[string]value{}}
 		p.absent(n, farmDefault("leave_timeout"), nil)
+		p.absent(n, farmDefault("slow_start"), nil)
 	}
 	f.LeaveTimeout = n.values["leave_timeout"].span
+	f.SlowStart = n.values["slow_start"].span
 	if lease := n.values["lease"]; lease.ok {
 		f.Fence = lease.text == "fence"
 	}
