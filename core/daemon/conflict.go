@@ -15,10 +15,12 @@ import (
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
-// reannounceInterval is how often the addresses are announced without a reason.
-// Some neighbours keep an old entry for hours if they missed the announcements
-// after a take-over.
-const reannounceInterval = time.Minute
+// How many times the network is asked who has an address: before it is set for the
+// first time, and now and then.
+const (
+	probesAtStart = 3
+	probesOnWay   = 1
+)
 
 // refuseTaken fails if a machine that is no node of the cluster has one of the
 // addresses. While another node has the module nobody is asked: its claim is ours.
@@ -26,7 +28,7 @@ func (mod *module) refuseTaken(ctx context.Context, held []heldAddress) error {
 	if mod.elsewhere() {
 		return nil
 	}
-	found := mod.claimed(ctx, held)
+	found := mod.claimed(ctx, held, probesAtStart)
 	if len(found) == 0 || mod.elsewhere() { // it may have begun meanwhile, and answer already
 		return nil
 	}
@@ -42,12 +44,12 @@ func (mod *module) elsewhere() bool {
 }
 
 // claimed asks the network who has the addresses and answers the strangers.
-func (mod *module) claimed(ctx context.Context, held []heldAddress) []claim {
+func (mod *module) claimed(ctx context.Context, held []heldAddress, times int) []claim {
 	found := make([][]claim, len(held))
 	var all sync.WaitGroup
 	for i, h := range held {
 		all.Go(func() {
-			macs, err := vip.Probe(ctx, h.on, h.addr.Addr)
+			macs, err := vip.Probe(ctx, h.on, h.addr.Addr, times)
 			if err != nil {
 				mod.m.log.Warn("probe a virtual address", "module", mod.conf.Name, "error", err)
 				return
@@ -95,19 +97,16 @@ func (mod *module) first() bool {
 	return mod.sharing.current().First() == mod.m.id.Node.Number
 }
 
-// patrol looks for strangers who claim the module's addresses, and now and then
-// announces them. One node asks and announces for all; all hear.
+// patrol looks for strangers who claim the module's addresses, and announces these
+// against them, or when it is time to. One node asks and announces for all; all
+// hear.
 func (mod *module) patrol(ctx context.Context, held []heldAddress) {
 	ctx, cancel := context.WithTimeout(ctx, patrolInterval/2)
 	defer cancel()
-	now := time.Now()
-	if mod.first() {
-		for _, c := range mod.claimed(ctx, held) {
+	now, first := time.Now(), mod.first()
+	if first {
+		for _, c := range mod.claimed(ctx, held, probesOnWay) {
 			mod.claims.hear(now, c)
-		}
-		if now.Sub(mod.announced) >= reannounceInterval {
-			mod.announced = now
-			mod.reannounce(held)
 		}
 	}
 	var addrs []netip.Addr
@@ -123,14 +122,19 @@ func (mod *module) patrol(ctx context.Context, held []heldAddress) {
 		}
 		mod.publishResource(r)
 	}
+	due := mod.refresh.due(now, first, slices.ContainsFunc(held, heldAddress.invisible), time.Unix(0, mod.tookOver.Load()))
+	for _, h := range held {
+		// A claim is answered, as often as RFC 5227, 2.4 allows.
+		if due || first && mod.claims.about(h.addr.Addr) != "" {
+			mod.reannounce(h)
+		}
+	}
 }
 
-// reannounce sends one announcement of each address.
-func (mod *module) reannounce(held []heldAddress) {
-	for _, h := range held {
-		if err := vip.Announce(h.target()); err != nil {
-			mod.m.log.Debug("announce a virtual address again", "module", mod.conf.Name, "error", err)
-		}
+// reannounce sends one announcement of an address.
+func (mod *module) reannounce(h heldAddress) {
+	if err := vip.Announce(h.target()); err != nil {
+		mod.m.log.Debug("announce a virtual address again", "module", mod.conf.Name, "error", err)
 	}
 }
 

@@ -15,27 +15,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A probe is sent so many times, as one may be lost, and then answers are waited
-// for as long again. RFC 5227 and 4862 wait for seconds, for the sake of networks
+// probeInterval is the time between the questions of a probe, and half of that after
+// the last one. RFC 5227 and 4862 wait for seconds, for the sake of networks
 // whose switch ports are only just opening; a virtual address is probed by a node
 // that has been on the network for a while.
-const (
-	probes        = 3
-	probeInterval = 100 * time.Millisecond
-)
+const probeInterval = 100 * time.Millisecond
 
-// Probe asks the network who has addr and answers the MAC addresses of all who
-// say so within about 400 ms, this interface's own excepted. Nobody who hears
-// the question takes this node for the address's owner.
-func Probe(ctx context.Context, on Interface, addr netip.Addr) ([]net.HardwareAddr, error) {
-	found, err := ask(ctx, on, addr)
+// Probe asks the network so many times who has addr and answers the MAC addresses
+// of all who say so until 200 ms after the last question, this interface's own
+// excepted. Nobody who hears the question takes this node for the address's owner.
+func Probe(ctx context.Context, on Interface, addr netip.Addr, times int) ([]net.HardwareAddr, error) {
+	found, err := ask(ctx, on, addr, times)
 	if err != nil {
 		return nil, fmt.Errorf("ask on %s who has %s: %w", on.Name, addr, err)
 	}
 	return found, nil
 }
 
-func ask(ctx context.Context, on Interface, addr netip.Addr) ([]net.HardwareAddr, error) {
+func ask(ctx context.Context, on Interface, addr netip.Addr, times int) ([]net.HardwareAddr, error) {
 	if len(on.MAC) != 6 {
 		return nil, fmt.Errorf("%q is no Ethernet address", on.MAC)
 	}
@@ -49,8 +46,8 @@ func ask(ctx context.Context, on Interface, addr netip.Addr) ([]net.HardwareAddr
 	}
 	var found []net.HardwareAddr
 	question := probe(addr, on.MAC)
-	for n := range probes + 1 {
-		if n < probes {
+	for n := range times + 1 {
+		if n < times {
 			if err := sendFrame(fd, on.Index, question); err != nil {
 				return nil, err
 			}

@@ -54,7 +54,7 @@ func (h *Holder) Look(on Interface, addrs []netip.Addr) (Look, error) {
 func Announce(t Target) error { return fmt.Errorf("announce %s: %w", t.Addr, errUnsupported) }
 
 // Probe fails on this system.
-func Probe(ctx context.Context, on Interface, addr netip.Addr) ([]net.HardwareAddr, error) {
+func Probe(ctx context.Context, on Interface, addr netip.Addr, times int) ([]net.HardwareAddr, error) {
 	return nil, fmt.Errorf("ask on %s who has %s: %w", on.Name, addr, errUnsupported)
 }
 
