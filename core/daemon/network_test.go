@@ -154,11 +154,10 @@ func (s *stand) wire() wire {
 					s.do("started at %x", in.MACs)
 				case share.Cut:
 					s.do("cut %q", in.Why)
-				case share.Halted:
-					s.do("halted")
 				}
 			})
 		},
+		halt: func() { s.change(func() { s.do("halted") }) },
 		resource: func(r core.Resource) {
 			s.change(func() { s.do("%s is %s", r.Name, strings.TrimSuffix(string(r.Value)+": "+r.Reason, ": ")) })
 		},
