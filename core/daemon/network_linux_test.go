@@ -116,7 +116,9 @@ func TestNetworkOnTheRealKernel(t *testing.T) {
 		"note 10.79.0.100, fd79::100 was set up anew on eth1.", `cut ""`,
 		"announce 10.79.0.100 at 5a:fe:0a:4f:00:64 on ", "announce fd79::100 at 5a:f6:00:00:01:00 on ",
 	} {
-		if !slices.ContainsFunc(did, func(d string) bool { return strings.HasPrefix(d, want) && (!strings.HasPrefix(want, "announce") || strings.HasSuffix(d, "from "+eth1.HardwareAddr.String())) }) {
+		if !slices.ContainsFunc(did, func(d string) bool {
+			return strings.HasPrefix(d, want) && (!strings.HasPrefix(want, "announce") || strings.HasSuffix(d, "from "+eth1.HardwareAddr.String()))
+		}) {
 			t.Errorf("no %q in\n%s", want, strings.Join(did, "\n"))
 		}
 	}
