@@ -1,10 +1,9 @@
 package daemon
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"net"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -19,7 +18,7 @@ import (
 // first time, and now and then.
 const (
 	probesAtStart = 3
-	probesOnWay   = 1
+	probesLater   = 1
 )
 
 // refuseTaken fails if a machine that is no node of the cluster has one of the
@@ -45,19 +44,20 @@ func (mod *module) elsewhere() bool {
 
 // claimed asks the network who has the addresses and answers the strangers.
 func (mod *module) claimed(ctx context.Context, held []heldAddress, times int) []claim {
-	found := make([][]claim, len(held))
+	on := byInterface(held)
+	found := make([][]claim, len(on))
 	var all sync.WaitGroup
-	for i, h := range held {
+	for i, o := range on {
 		all.Go(func() {
-			macs, err := vip.Probe(ctx, h.on, h.addr.Addr, times)
+			list, err := vip.Probe(ctx, o.on, o.addrs(), times)
 			if err != nil {
-				mod.m.log.Warn("probe a virtual address", "module", mod.conf.Name, "error", err)
+				mod.m.log.Warn("probe virtual addresses", "module", mod.conf.Name, "error", err)
 				return
 			}
-			known := mod.known(h)
-			for _, mac := range macs {
-				if !slices.ContainsFunc(known, func(k net.HardwareAddr) bool { return bytes.Equal(k, mac) }) {
-					found[i] = append(found[i], claim{h.addr.Addr, h.on.Name, sdk.MAC(mac)})
+			known := mod.known(o)
+			for _, c := range list {
+				if k := (claim{c.Addr, o.on.Name, sdk.MAC(c.MAC)}); !known[k.mac] {
+					found[i] = append(found[i], k)
 				}
 			}
 		})
@@ -66,30 +66,31 @@ func (mod *module) claimed(ctx context.Context, held []heldAddress, times int) [
 	return slices.Concat(found...)
 }
 
-// known are the MAC addresses that may answer for an address: its virtual one,
-// those of the nodes that share the module, and those that nodes of the cluster
-// have as neighbours.
-func (mod *module) known(h heldAddress) []net.HardwareAddr {
-	list := []net.HardwareAddr{h.on.MAC}
-	if h.invisible() {
-		list = append(list, h.addr.MAC[:])
+// known are the MAC addresses that may answer for addresses on an interface: the
+// virtual ones, those of the nodes that share the module, and those that nodes of
+// the cluster have as neighbours.
+func (mod *module) known(i heldOn) map[sdk.MAC]bool {
+	macs := map[sdk.MAC]bool{}
+	for _, h := range i.held {
+		macs[sdk.MAC(h.addr.MAC)] = h.invisible()
 	}
 	for _, mem := range mod.sharing.current().Members {
 		for _, mac := range mem.MACs {
-			list = append(list, mac[:])
+			macs[sdk.MAC(mac)] = true
 		}
 	}
 	var nodes []netip.Addr
 	for _, n := range mod.m.settings().Nodes {
-		for _, a := range n.Addresses {
-			nodes = append(nodes, a)
-		}
+		nodes = slices.AppendSeq(nodes, maps.Values(n.Addresses))
 	}
-	near, err := vip.Neighbours(h.on.Index, nodes)
+	near, err := vip.Neighbours(i.on.Index, nodes)
 	if err != nil {
 		mod.m.log.Debug("look for the nodes' MAC addresses", "error", err)
 	}
-	return append(list, near...)
+	for _, mac := range near {
+		macs[sdk.MAC(mac)] = true
+	}
+	return macs
 }
 
 // first says that this node is the one to act for all that share the module.
@@ -105,7 +106,7 @@ func (mod *module) patrol(ctx context.Context, held []heldAddress) {
 	defer cancel()
 	now, first := time.Now(), mod.first()
 	if first {
-		for _, c := range mod.claimed(ctx, held, probesOnWay) {
+		for _, c := range mod.claimed(ctx, mod.some(held), probesLater) {
 			mod.claims.hear(now, c)
 		}
 	}
@@ -129,6 +130,22 @@ func (mod *module) patrol(ctx context.Context, held []heldAddress) {
 			mod.reannounce(h)
 		}
 	}
+}
+
+// maxProbed is how many addresses are asked for at a time.
+const maxProbed = 16
+
+// some are the next addresses to ask for, in turn, and those that are claimed.
+func (mod *module) some(held []heldAddress) []heldAddress {
+	if len(held) <= maxProbed {
+		return held
+	}
+	list := slices.DeleteFunc(slices.Clone(held), func(h heldAddress) bool { return mod.claims.about(h.addr.Addr) == "" })
+	for range maxProbed {
+		list = append(list, held[mod.probed%len(held)])
+		mod.probed++
+	}
+	return list
 }
 
 // reannounce sends one announcement of an address.

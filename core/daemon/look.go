@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/share"
@@ -109,7 +110,10 @@ func (n *network) putBack(i heldOn, what []string) string {
 			return err.Error()
 		}
 	}
-	n.wire.note("warn", fmt.Sprintf("%s was taken off %s by somebody else and was put back.", strings.Join(what, ", "), i.on.Name))
+	if now := time.Now(); now.Sub(n.putAt) >= patrolInterval { // somebody may go on and on
+		n.putAt = now
+		n.wire.note("warn", fmt.Sprintf("%s was taken off %s by somebody else and was put back.", strings.Join(what, ", "), i.on.Name))
+	}
 	return ""
 }
 

@@ -32,7 +32,8 @@ type module struct {
 	network  *network     // likewise
 	saved    atomic.Value // core.State last saved as wanted
 	frozen   atomic.Bool  // the daemon ends: what is wanted stays as it is
-	claims   *claims      // of the network's goroutine, like refresh
+	claims   *claims      // of the network's goroutine, like the two after it
+	probed   int          // how many addresses were asked for
 	refresh  refresh
 	tookOver atomic.Int64 // time of the last announcement for a reason, in ns
 	mu       sync.Mutex   // guards what follows

@@ -24,12 +24,13 @@ type network struct {
 	done   chan struct{}
 	end    context.CancelFunc
 
-	changing sync.Mutex // held while the network is changed or compared
+	changing sync.Mutex        // held while the network is changed or compared
+	said     map[string]string // interface → why nothing is reached there
+	putAt    time.Time         // when the journal last told that something was put back
 
 	mu   sync.Mutex
 	held []heldAddress // set up; empty if the network is down
 	off  string        // why nothing reaches this node; empty if it is reached
-	said map[string]string
 }
 
 // heldAddress is a virtual address and where it is.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -140,14 +141,8 @@ func (h *Holder) Look(on Interface, addrs []netip.Addr) (Look, error) {
 	}
 	a := l.Attrs()
 	look := Look{Name: a.Name, MAC: a.HardwareAddr, Down: a.Flags&net.FlagUp == 0}
-	for _, addr := range addrs {
-		there, err := held(l, addr.Unmap())
-		if err != nil {
-			return look, fmt.Errorf("look at interface %s: %w", on.Name, err)
-		}
-		if !there {
-			look.Missing = append(look.Missing, addr)
-		}
+	if look.Missing, err = lacking(l, addrs); err != nil {
+		return look, fmt.Errorf("look at interface %s: %w", on.Name, err)
 	}
 	if state := h.links[on.Index]; state != nil {
 		now, err := settings(l)
@@ -185,23 +180,32 @@ func isVirtual(p netip.Prefix, flags int) bool {
 // held tells whether an interface has addr as a virtual address. It fails if
 // it has it otherwise.
 func held(l netlink.Link, addr netip.Addr) (bool, error) {
-	family := netlink.FAMILY_V4
-	if addr.Is6() {
-		family = netlink.FAMILY_V6
-	}
-	addrs, err := netlink.AddrList(l, family)
+	missing, err := lacking(l, []netip.Addr{addr})
+	return err == nil && len(missing) == 0, err
+}
+
+// lacking tells which virtual addresses an interface does not have. It fails if it
+// has one of them otherwise.
+func lacking(l netlink.Link, addrs []netip.Addr) (missing []netip.Addr, err error) {
+	list, err := netlink.AddrList(l, netlink.FAMILY_ALL)
 	if err != nil {
-		return false, fmt.Errorf("list addresses of %s: %w", l.Attrs().Name, err)
+		return nil, fmt.Errorf("list addresses of %s: %w", l.Attrs().Name, err)
 	}
-	for _, a := range addrs {
+	there := map[netip.Addr]bool{}
+	for _, a := range list {
 		p, ok := prefixOf(a)
-		if !ok || p.Addr() != addr {
+		if !ok || !slices.Contains(addrs, p.Addr()) {
 			continue
 		}
 		if !isVirtual(p, a.Flags) {
-			return false, fmt.Errorf("%s has %s as an address of its own, set by somebody else; a virtual address must be a free one, or take that one away first", l.Attrs().Name, p)
+			return nil, fmt.Errorf("%s has %s as an address of its own, set by somebody else; a virtual address must be a free one, or take that one away first", l.Attrs().Name, p)
 		}
-		return true, nil
+		there[p.Addr()] = true
 	}
-	return false, nil
+	for _, a := range addrs {
+		if !there[a] {
+			missing = append(missing, a)
+		}
+	}
+	return missing, nil
 }
