@@ -14,6 +14,10 @@ import (
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
+// probeInterval is how often the network is asked who has an address, and how often it
+// is announced against others: RFC 5227, 2.4 allows no more.
+const probeInterval = 10 * time.Second
+
 // How many times the network is asked who has an address: before it is set for the
 // first time, and now and then.
 const (
@@ -100,12 +104,16 @@ func (mod *module) first() bool {
 
 // patrol looks for strangers who claim the module's addresses, and announces these
 // against them, or when it is time to. One node asks and announces for all; all
-// hear.
+// hear what their filters see.
 func (mod *module) patrol(ctx context.Context, held []heldAddress) {
-	ctx, cancel := context.WithTimeout(ctx, patrolInterval/2)
+	ctx, cancel := context.WithTimeout(ctx, patrolInterval)
 	defer cancel()
 	now, first := time.Now(), mod.first()
-	if first {
+	probe := now.Sub(mod.probedAt) >= probeInterval
+	if probe {
+		mod.probedAt = now
+	}
+	if first && probe {
 		for _, c := range mod.claimed(ctx, mod.some(held), probesLater) {
 			mod.claims.hear(now, c)
 		}
@@ -125,8 +133,7 @@ func (mod *module) patrol(ctx context.Context, held []heldAddress) {
 	}
 	due := mod.refresh.due(now, first, slices.ContainsFunc(held, heldAddress.invisible), time.Unix(0, mod.tookOver.Load()))
 	for _, h := range held {
-		// A claim is answered, as often as RFC 5227, 2.4 allows.
-		if due || first && mod.claims.about(h.addr.Addr) != "" {
+		if due || first && probe && mod.claims.about(h.addr.Addr) != "" {
 			mod.reannounce(h)
 		}
 	}

@@ -110,7 +110,7 @@ func (n *network) putBack(i heldOn, what []string) string {
 			return err.Error()
 		}
 	}
-	if now := time.Now(); now.Sub(n.putAt) >= patrolInterval { // somebody may go on and on
+	if now := time.Now(); now.Sub(n.putAt) >= lookInterval { // somebody may go on and on
 		n.putAt = now
 		n.wire.note("warn", fmt.Sprintf("%s was taken off %s by somebody else and was put back.", strings.Join(what, ", "), i.on.Name))
 	}

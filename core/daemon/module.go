@@ -32,7 +32,8 @@ type module struct {
 	network  *network     // likewise
 	saved    atomic.Value // core.State last saved as wanted
 	frozen   atomic.Bool  // the daemon ends: what is wanted stays as it is
-	claims   *claims      // of the network's goroutine, like the two after it
+	claims   *claims      // of the network's goroutine, like the three after it
+	probedAt time.Time    // when the network was last asked who has the addresses
 	probed   int          // how many addresses were asked for
 	refresh  refresh
 	tookOver atomic.Int64 // time of the last announcement for a reason, in ns

@@ -52,8 +52,11 @@ func (h heldAddress) target() vip.Target {
 	return t
 }
 
-// patrolInterval is how often a network is looked over without a reason.
-const patrolInterval = 10 * time.Second
+// What is done without a reason, and how often.
+const (
+	lookInterval   = 10 * time.Second // compare what is there with what is to be there
+	patrolInterval = 2 * time.Second  // hear what else is known of the addresses
+)
 
 func newNetwork(ctx context.Context, module string, conf []config.Interface, w wire) *network {
 	n := &network{module: module, conf: conf, wire: w, wake: make(chan struct{}, 1), done: make(chan struct{}), said: map[string]string{}}
@@ -65,7 +68,8 @@ func newNetwork(ctx context.Context, module string, conf []config.Interface, w w
 // run looks after the network when it is poked, and now and then.
 func (n *network) run(ctx context.Context) {
 	defer close(n.done)
-	patrol := time.NewTicker(patrolInterval)
+	look, patrol := time.NewTicker(lookInterval), time.NewTicker(patrolInterval)
+	defer look.Stop()
 	defer patrol.Stop()
 	for {
 		select {
@@ -73,8 +77,9 @@ func (n *network) run(ctx context.Context) {
 			return
 		case <-n.wake:
 			n.look(ctx)
-		case <-patrol.C:
+		case <-look.C:
 			n.look(ctx)
+		case <-patrol.C:
 			if held := n.reached(); len(held) > 0 {
 				n.wire.patrol(ctx, held)
 			}

@@ -268,7 +268,7 @@ func TestNetworkIsLookedAfterWithoutNews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, n := theNetwork(t, "")
 		s.change(func() { delete(s.held, "2 10.0.0.100") })
-		time.Sleep(patrolInterval + time.Second) // of the bubble's clock
+		time.Sleep(lookInterval + time.Second) // of the bubble's clock
 		synctest.Wait()
 		if did := s.took(); len(did) == 0 || did[0] != "add 10.0.0.100 to eth1, invisible false" {
 			t.Errorf("did %q", did)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TestRefresh counts announcements in an hour of looking every 10 seconds.
+// TestRefresh counts announcements in an hour of looking every 2 seconds.
 func TestRefresh(t *testing.T) {
 	begin := time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
 	for _, c := range []struct {
