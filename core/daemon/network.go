@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -24,9 +25,11 @@ type network struct {
 	done   chan struct{}
 	end    context.CancelFunc
 
-	changing sync.Mutex        // held while the network is changed or compared
-	said     map[string]string // interface → why nothing is reached there
-	putAt    time.Time         // when the journal last told that something was put back
+	changing   sync.Mutex             // held while the network is changed or compared
+	interfaces []sdk.FilterInterface  // as the filter was given them
+	said       map[string]string      // interface → why nothing is reached there
+	own        map[int][]netip.Prefix // by interface: its own addresses as the filter knows them
+	putAt      time.Time              // when the journal last told that something was put back
 
 	mu   sync.Mutex
 	held []heldAddress // set up; empty if the network is down
@@ -59,7 +62,7 @@ const (
 )
 
 func newNetwork(ctx context.Context, module string, conf []config.Interface, w wire) *network {
-	n := &network{module: module, conf: conf, wire: w, wake: make(chan struct{}, 1), done: make(chan struct{}), said: map[string]string{}}
+	n := &network{module: module, conf: conf, wire: w, wake: make(chan struct{}, 1), done: make(chan struct{}), said: map[string]string{}, own: map[int][]netip.Prefix{}}
 	ctx, n.end = context.WithCancel(ctx)
 	go n.run(ctx)
 	return n
@@ -179,6 +182,8 @@ func (n *network) lay(ctx context.Context, interfaces []sdk.FilterInterface, hel
 	n.mu.Lock()
 	n.held = held
 	n.mu.Unlock()
+	n.interfaces = interfaces
+	clear(n.own) // the first look tells
 	n.wire.share(share.Started{MACs: realMACs(interfaces, held)}, 0)
 	return nil
 }
@@ -229,10 +234,7 @@ func (n *network) refilter(ctx context.Context) error {
 	if len(n.holds()) == 0 {
 		return nil
 	}
-	interfaces, _, err := n.place()
-	if err == nil {
-		err = n.wire.configure(ctx, interfaces)
-	}
+	err := n.wire.configure(ctx, n.interfaces)
 	if err == nil {
 		n.wire.table()
 	}

@@ -50,7 +50,7 @@ func TestNetworkOnTheRealKernel(t *testing.T) {
 	w := s.wire()
 	w.find, w.holder = vip.Find, vip.NewHolder()
 	four, six := netip.MustParseAddr("10.79.0.100"), netip.MustParseAddr("fd79::100")
-	n := &network{module: "web", wire: w, wake: make(chan struct{}, 1), said: map[string]string{}, conf: []config.Interface{{Name: "eth1", Addresses: []config.Address{
+	n := &network{module: "web", wire: w, wake: make(chan struct{}, 1), said: map[string]string{}, own: map[int][]netip.Prefix{}, conf: []config.Interface{{Name: "eth1", Addresses: []config.Address{
 		{Addr: four, MAC: share.MAC{0x5a, 0xfe, 10, 79, 0, 100}}, {Addr: six, MAC: share.MAC{0x5a, 0xf6, 0, 0, 1, 0}}}}}}
 	filtered := func() { // as the filter would have it
 		s.change(func() {
