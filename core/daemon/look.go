@@ -115,7 +115,7 @@ func (n *network) putBack(i heldOn, what []string) string {
 	}
 	if now := time.Now(); now.Sub(n.putAt) >= lookInterval { // somebody may go on and on
 		n.putAt = now
-		n.wire.note("warn", fmt.Sprintf("%s was taken off %s by somebody else and was put back.", strings.Join(what, ", "), i.on.Name))
+		n.wire.note("warn", fmt.Sprintf("%s was not on %s any more and was put back.", strings.Join(what, ", "), i.on.Name))
 	}
 	return ""
 }

@@ -200,7 +200,7 @@ func TestNetworkStaysAsItIsToBe(t *testing.T) {
 	}{
 		{"nothing", "", []change{{func(*stand) {}, nil}}},
 		{"flushed", "", []change{{func(s *stand) { delete(s.held, "2 10.0.0.100") }, []string{
-			"add 10.0.0.100 to eth1, invisible false", "note 10.0.0.100 was taken off eth1 by somebody else and was put back.", announce}}}},
+			"add 10.0.0.100 to eth1, invisible false", "note 10.0.0.100 was not on eth1 any more and was put back.", announce}}}},
 		{"filter taken off", "", []change{{func(s *stand) { s.filtered[2] = "" }, []string{
 			"filter eth1 [10.0.0.100]", "table", "note Interface eth1 was not filtered any more (somebody took it off) and is filtered again."}}}},
 		{"another address of its own", "", []change{
@@ -215,7 +215,7 @@ func TestNetworkStaysAsItIsToBe(t *testing.T) {
 				"intf.eth1 is down: interface eth1 is down", "note web takes no connections on this node: interface eth1 is down.", `cut "interface eth1 is down"`}},
 			{func(*stand) {}, nil},
 			{func(s *stand) { s.down[2] = false }, []string{
-				"add 10.0.0.100 to eth1, invisible false", "note 10.0.0.100 was taken off eth1 by somebody else and was put back.", "intf.eth1 is up",
+				"add 10.0.0.100 to eth1, invisible false", "note 10.0.0.100 was not on eth1 any more and was put back.", "intf.eth1 is up",
 				"note web can take connections on this node again.", `cut ""`, announce}},
 		}},
 		{"made anew", "eth1", []change{
