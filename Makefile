@@ -58,8 +58,8 @@ generate: ## the protocol's Go code (protoc) and the packet filter's objects (cl
 root:
 	@test "$$(id -u)" = 0 || { echo "this needs root: network namespaces and packet filters are made; try: sudo make $(MAKECMDGOALS)"; exit 1; }
 
-# What the tests use besides Go: a real nginx.
-PACKAGES := nginx-light:nginx
+# What the tests use besides Go: a real nginx, and xmllint.
+PACKAGES := nginx-light:nginx libxml2-utils:xmllint
 
 .PHONY: deps
 deps:
