@@ -80,7 +80,7 @@ type FilterAttachment struct {
 	Interface string
 	Index     int
 	MAC       MAC    // the interface's real address
-	How       string // xdp-native, xdp-generic or tcx
+	How       string // xdp-native, xdp-generic or tcx; empty: not any more, and Note says why
 	Note      string // why not something faster, empty if nothing is faster
 }
 

@@ -18,29 +18,25 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core/control"
 	"github.com/orchestrator-ha/orchestrator/core/runner"
 	"github.com/orchestrator-ha/orchestrator/core/share"
-	"github.com/orchestrator-ha/orchestrator/core/vip"
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
 // module is one installed module on this node.
 type module struct {
-	m        *member
-	conf     *config.Module
-	head     catalog.Head
-	dir      string // the active copy: hooks run from here
-	runner   *runner.Runner
-	sharing  *sharing      // nil without a virtual address
-	saved    atomic.Value  // core.State last saved as wanted
-	frozen   atomic.Bool   // the daemon ends: what is wanted stays as it is
-	mu       sync.Mutex    // guards what follows
-	checking []core.When   // the checks that run
-	cancel   func()        // ends the hook that runs
-	held     []heldAddress // virtual addresses on this node
-}
-
-type heldAddress struct {
-	on   vip.Interface
-	addr config.Address
+	m         *member
+	conf      *config.Module
+	head      catalog.Head
+	dir       string // the active copy: hooks run from here
+	runner    *runner.Runner
+	sharing   *sharing     // nil without a virtual address
+	network   *network     // likewise
+	saved     atomic.Value // core.State last saved as wanted
+	frozen    atomic.Bool  // the daemon ends: what is wanted stays as it is
+	claims    *claims      // of the network's goroutine, like what follows
+	announced time.Time    // last time without a reason
+	mu        sync.Mutex   // guards what follows
+	checking  []core.When  // the checks that run
+	cancel    func()       // ends the hook that runs
 }
 
 // newModule makes a module of what the catalog holds, without starting it.
@@ -58,6 +54,10 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 	mod.runner = runner.New(runner.Options{
 		Instance: core.New(conf.Core()), Effects: mod, Journal: records{m.d.journal}, Log: m.log, Persist: mod.persist,
 	})
+	if mod.sharing != nil {
+		mod.claims = newClaims()
+		mod.network = newNetwork(m.d.ctx, conf.Name, conf.Interfaces, mod.wire())
+	}
 	return mod
 }
 
@@ -105,11 +105,7 @@ func (mod *module) ports() ports {
 
 // announce tells the network that the module's addresses are reached here.
 func (mod *module) announce(reason string) {
-	mod.mu.Lock()
-	defer mod.mu.Unlock()
-	for _, h := range mod.held {
-		mod.m.d.speaker.Announce(vip.Target{Index: h.on.Index, Addr: h.addr.Addr, MAC: h.on.MAC})
-	}
+	mod.network.announceAll()
 	mod.m.log.Debug("announce the virtual addresses", "module", mod.conf.Name, "reason", reason)
 }
 
@@ -118,6 +114,7 @@ func (mod *module) close() {
 	mod.runner.Close()
 	mod.m.d.checks.Set(mod.conf.Name, nil)
 	if mod.sharing != nil {
+		mod.network.close()
 		mod.sharing.close()
 		mod.m.publish(mod.conf.Name, share.Digest{})
 		mod.m.resumed(mod.conf.Name)
@@ -234,17 +231,9 @@ func (d *Daemon) filterRestarted(ctx context.Context) {
 		if mod.sharing == nil || !mod.runner.Snapshot().Network {
 			continue
 		}
-		interfaces, _, err := mod.interfaces()
-		var st sdk.FilterState
-		if err == nil {
-			st, err = d.filter.Configure(ctx, mod.filterConfig(interfaces))
-		}
-		if err != nil {
+		if err := mod.network.refilter(ctx); err != nil {
 			d.log.Error("configure the filter again", "module", mod.conf.Name, "error", err)
-			continue
 		}
-		m.lease.use(st.Lease)
-		mod.sharing.again()
 	}
 }
 

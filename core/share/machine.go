@@ -30,7 +30,9 @@ type Machine struct {
 	agreed   bool   // what the filter was told last
 	macs     []MAC
 	present  bool
-	ready    bool
+	open     bool   // ordered to take connections
+	off      string // why none can reach this node now; empty if they can
+	ready    bool   // open, and not off
 	draining bool
 	leaving  core.ShareOrder // leave or drain that waits for its answer
 	leaveBy  time.Time
@@ -84,6 +86,8 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 		}
 	case Ordered:
 		m.order(in.Order)
+	case Cut:
+		m.cut(in.Why)
 	case PeerLost:
 		m.lost(in)
 	case HostGone:
@@ -138,10 +142,10 @@ func (m *Machine) install(v View) {
 	m.view = v
 	m.put()
 	left := ownersGone(before, v)
-	if firstOwner(before) == 0 {
+	if before.First() == 0 {
 		left = "there was nobody who took connections"
 	}
-	if left != "" && firstOwner(v) == m.self {
+	if left != "" && v.First() == m.self {
 		m.do(Announce{Reason: left})
 	}
 }
@@ -155,16 +159,6 @@ func ownersGone(before, after View) string {
 		}
 	}
 	return ""
-}
-
-// firstOwner is the lowest member that takes connections; 0 if none does.
-func firstOwner(v View) core.NodeID {
-	for _, mem := range v.Members {
-		if v.weighs(mem.Node) {
-			return mem.Node
-		}
-	}
-	return 0
 }
 
 // fail takes n out of the view, here and now.
@@ -247,11 +241,11 @@ func (m *Machine) applyDigest(n core.NodeID, d Digest) {
 func (m *Machine) order(o core.ShareOrder) {
 	switch o {
 	case core.ShareOpen:
-		m.ready = true
+		m.open, m.ready = true, m.off == ""
 		m.put()
 		m.do(Done{Order: o, OK: true})
 	case core.ShareWithdraw:
-		m.ready, m.leaving = false, ""
+		m.open, m.ready, m.leaving = false, false, ""
 		m.withdraw("its application was taken out")
 		m.do(Done{Order: o, OK: true})
 	case core.ShareUndrain:
@@ -259,6 +253,21 @@ func (m *Machine) order(o core.ShareOrder) {
 		m.do(Done{Order: o, OK: true})
 	case core.ShareDrain, core.ShareLeave:
 		m.draining, m.leaving, m.leaveBy = true, o, m.now.Add(m.timing.Leave)
+	}
+}
+
+// cut notes that nothing reaches this node, or that it is reached again. The
+// order to take connections stays.
+func (m *Machine) cut(why string) {
+	before := m.off
+	m.off = why
+	m.ready = m.open && why == ""
+	switch {
+	case !m.open || (before == "") == (why == ""):
+	case why != "":
+		m.withdraw(why)
+	default:
+		m.put()
 	}
 }
 
@@ -308,7 +317,7 @@ func (m *Machine) finishLeave() {
 	}
 	if m.leaving == core.ShareLeave {
 		m.draining = false
-		m.ready = false
+		m.open, m.ready = false, false
 		m.put()
 	}
 	m.leaving = ""

@@ -49,6 +49,9 @@ type (
 	Halted struct{}
 	// Ordered asks for a change of this node's share.
 	Ordered struct{ Order core.ShareOrder }
+	// Cut: nothing reaches this node on the module's interfaces for the reason
+	// given; an empty one says that it is reached again.
+	Cut struct{ Why string }
 	// PeerLost: a node is silent. HostAlive says that its kernel still answers.
 	PeerLost struct {
 		Node      core.NodeID
@@ -83,6 +86,7 @@ type (
 func (Started) input()    {}
 func (Halted) input()     {}
 func (Ordered) input()    {}
+func (Cut) input()        {}
 func (PeerLost) input()   {}
 func (HostGone) input()   {}
 func (PeerDigest) input() {}

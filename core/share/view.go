@@ -72,6 +72,17 @@ func (v View) weighsBeside(n core.NodeID) bool {
 	return slices.ContainsFunc(v.Members, func(m Member) bool { return m.Node != n && v.weighs(m.Node) })
 }
 
+// First is the lowest member that takes new connections; 0 if none does. Where one
+// is enough to do something for all, it is this one.
+func (v View) First() core.NodeID {
+	for _, mem := range v.Members {
+		if v.weighs(mem.Node) {
+			return mem.Node
+		}
+	}
+	return 0
+}
+
 // Owned counts the buckets that n owns, over all groups.
 func (v View) Owned(n core.NodeID) int {
 	count := 0

@@ -311,7 +311,7 @@ func (f *farm) restart(visits []*visit) {
 func (f *farm) remove() {
 	f.t.Helper()
 	for n := 1; n <= farmNodes; n++ {
-		if _, err := os.Stat(filepath.Join(f.pins[n], "layout1")); err != nil {
+		if _, err := os.Stat(filepath.Join(f.pins[n], fmt.Sprintf("layout%d", layoutVersion))); err != nil {
 			f.t.Errorf("nothing was pinned: %v", err)
 		}
 		check0(f.t, f.filter[n].Remove(context.Background(), "web"))

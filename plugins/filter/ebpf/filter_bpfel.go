@@ -18,14 +18,13 @@ import (
 const (
 	filterMapConfigs       = "configs"
 	filterMapCounters      = "counters"
+	filterMapIndexes       = "indexes"
 	filterMapLease         = "lease"
-	filterMapMacs          = "macs"
-	filterMapModules       = "modules"
-	filterMapPeers         = "peers"
-	filterMapRules         = "rules"
+	filterMapLinks         = "links"
+	filterMapProofs        = "proofs"
 	filterMapSockets       = "sockets"
+	filterMapStates        = "states"
 	filterMapTables        = "tables"
-	filterMapVips          = "vips"
 	filterProgCountSockets = "count_sockets"
 	filterProgFilterIn     = "filter_in"
 	filterProgFilterOut    = "filter_out"
@@ -86,14 +85,13 @@ type filterProgramSpecs struct {
 type filterMapSpecs struct {
 	Configs  *ebpf.MapSpec `ebpf:"configs"`
 	Counters *ebpf.MapSpec `ebpf:"counters"`
+	Indexes  *ebpf.MapSpec `ebpf:"indexes"`
 	Lease    *ebpf.MapSpec `ebpf:"lease"`
-	Macs     *ebpf.MapSpec `ebpf:"macs"`
-	Modules  *ebpf.MapSpec `ebpf:"modules"`
-	Peers    *ebpf.MapSpec `ebpf:"peers"`
-	Rules    *ebpf.MapSpec `ebpf:"rules"`
+	Links    *ebpf.MapSpec `ebpf:"links"`
+	Proofs   *ebpf.MapSpec `ebpf:"proofs"`
 	Sockets  *ebpf.MapSpec `ebpf:"sockets"`
+	States   *ebpf.MapSpec `ebpf:"states"`
 	Tables   *ebpf.MapSpec `ebpf:"tables"`
-	Vips     *ebpf.MapSpec `ebpf:"vips"`
 }
 
 // filterVariableSpecs contains global variables before they are loaded into the kernel.
@@ -124,28 +122,26 @@ func (o *filterObjects) Close() error {
 type filterMaps struct {
 	Configs  *ebpf.Map `ebpf:"configs"`
 	Counters *ebpf.Map `ebpf:"counters"`
+	Indexes  *ebpf.Map `ebpf:"indexes"`
 	Lease    *ebpf.Map `ebpf:"lease"`
-	Macs     *ebpf.Map `ebpf:"macs"`
-	Modules  *ebpf.Map `ebpf:"modules"`
-	Peers    *ebpf.Map `ebpf:"peers"`
-	Rules    *ebpf.Map `ebpf:"rules"`
+	Links    *ebpf.Map `ebpf:"links"`
+	Proofs   *ebpf.Map `ebpf:"proofs"`
 	Sockets  *ebpf.Map `ebpf:"sockets"`
+	States   *ebpf.Map `ebpf:"states"`
 	Tables   *ebpf.Map `ebpf:"tables"`
-	Vips     *ebpf.Map `ebpf:"vips"`
 }
 
 func (m *filterMaps) Close() error {
 	return _FilterClose(
 		m.Configs,
 		m.Counters,
+		m.Indexes,
 		m.Lease,
-		m.Macs,
-		m.Modules,
-		m.Peers,
-		m.Rules,
+		m.Links,
+		m.Proofs,
 		m.Sockets,
+		m.States,
 		m.Tables,
-		m.Vips,
 	)
 }
 

@@ -37,6 +37,7 @@ type Filter struct {
 	iter     *link.Iter
 	lease    *bpf.Memory
 	members  map[string]*member
+	memory   stateValue // what the map states holds
 	attached map[int]*attachment
 	closed   bool
 }
@@ -58,7 +59,7 @@ func New(pinDir string, log *slog.Logger) (*Filter, error) {
 		f.unpinned = err.Error()
 		log.Warn("packet filter is not pinned, a restart interrupts traffic", "reason", err)
 	} else {
-		f.pins = filepath.Join(pinDir, fmt.Sprintf("layout%d", layoutVersion))
+		f.pins = filepath.Join(pinDir, layoutName(layoutVersion))
 	}
 	if err := f.load(); err != nil {
 		return nil, err

@@ -30,19 +30,13 @@ static __always_inline int is_request(const struct arp4 *arp)
 	       arp->hardware_len == 6 && arp->protocol_len == 4 && arp->op == bpf_htons(1);
 }
 
-static __always_inline __u8 arp_owner(const struct vip *vip, const struct module *m, __be32 client)
+/* Who answers a client for the address; 0: nobody. */
+static __always_inline __u8 arp_owner(const struct vip *vip, const struct module *m, __u8 live, const struct addr *client)
 {
-	__u32 at = vip->arp.group * 2 + (m->live & LIVE_HALF);
-	struct table *t = bpf_map_lookup_elem(&tables, &at);
-	struct addr a = mapped(client);
-
-	if (!t || !vip->arp.set)
-		return 0;
-	at = bucket_of(m, &a, 0);
-	return *(volatile __u32 *)&t->row[at & (BUCKETS - 1)] & 0xff;
+	return vip->arp.set ? row_of(m, live, vip->arp, client, 0) & 0xff : 0;
 }
 
-static __always_inline int arp_reply(struct frame *fr, struct arp4 *arp, const struct vip *vip, const __u8 *owner)
+static __always_inline int arp_reply(struct frame *fr, struct arp4 *arp, const struct vip *vip, __u64 owner)
 {
 	__be16 asked[2] = { arp->target[0], arp->target[1] };
 
@@ -50,57 +44,54 @@ static __always_inline int arp_reply(struct frame *fr, struct arp4 *arp, const s
 	__builtin_memcpy(arp->target_mac, arp->sender_mac, ETH_ALEN);
 	arp->target[0] = arp->sender[0];
 	arp->target[1] = arp->sender[1];
-	__builtin_memcpy(arp->sender_mac, owner, ETH_ALEN);
+	put_mac(arp->sender_mac, owner);
 	arp->sender[0] = asked[0];
 	arp->sender[1] = asked[1];
-	return send_to(fr, vip, arp->target_mac);
+	return send_to(fr, vip, mac_number(arp->target_mac));
 }
 
 /* A request for a virtual address never reaches this node's kernel. */
 static __always_inline int arp_in(struct frame *fr)
 {
 	struct arp4 *arp = (void *)(fr->eth + 1);
-	struct mac_key key = {};
+	struct index *x = index_now();
 	struct module *m;
+	struct link *l;
 	struct addr a;
 	struct vip *vip;
-	struct mac *mac;
-	__u32 slot;
-	__u8 owner;
+	__u8 owner, live;
 
-	if ((void *)(arp + 1) > fr->end || !is_request(arp))
+	if ((void *)(arp + 1) > fr->end || !is_request(arp) || !x)
 		return PASS;
 	a = mapped(arp_addr(arp->target));
-	vip = vip_of(&a, fr->ifindex);
-	if (!vip) {
-		vip = vip_of(&a, 0);
-		return vip ? drop(vip, R_DROP_ARP_INTERFACE) : PASS;
-	}
-	slot = vip->module;
-	m = bpf_map_lookup_elem(&modules, &slot);
+	vip = vip_of(x, &a);
+	if (!vip)
+		return PASS;
+	if (vip->ifindex != fr->ifindex)
+		return drop(vip, R_DROP_ARP_INTERFACE);
+	m = module_of(vip);
 	if (!m)
 		return DISCARD;
+	live = live_of(m);
 	if (arp_addr(arp->sender) == arp_addr(arp->target))
 		return drop(vip, R_DROP_ARP_ANNOUNCE);
 	if (!serving(m))
 		return drop(vip, R_DROP_LEASE);
-	owner = arp_owner(vip, m, arp_addr(arp->sender));
+	a = mapped(arp_addr(arp->sender));
+	owner = arp_owner(vip, m, live, &a);
 	if (!owner)
 		return drop(vip, R_DROP_NOBODY);
 	if (owner == m->self) {
-		count(slot, R_ARP_ANSWER);
-		return arp_reply(fr, arp, vip, vip->mac);
+		count(vip->module, R_ARP_ANSWER);
+		return arp_reply(fr, arp, vip, mac_number(vip->mac));
 	}
 	if (!mac_is(fr->eth->h_dest, vip->mac))
 		return drop(vip, R_DROP_ARP_OTHER);
-	key.ifindex = fr->ifindex;
-	key.module = slot;
-	key.node = owner;
-	mac = bpf_map_lookup_elem(&macs, &key);
-	if (!mac)
+	l = link_of(vip, live);
+	if (!l || !l->mac[owner & (2 * NODES - 1)])
 		return drop(vip, R_DROP_NO_MAC);
-	count(slot, R_ARP_REFRESH);
-	return arp_reply(fr, arp, vip, mac->byte);
+	count(vip->module, R_ARP_REFRESH);
+	return arp_reply(fr, arp, vip, l->mac[owner & (2 * NODES - 1)]);
 }
 
 /* A request that this node's kernel sends with a virtual address as sender
@@ -110,24 +101,23 @@ static __always_inline int arp_in(struct frame *fr)
 static __always_inline void arp_out(struct frame *fr)
 {
 	struct arp4 *arp = (void *)(fr->eth + 1);
+	struct index *x = index_now();
 	__be32 real = 0;
 	struct addr a;
 	struct vip *vip;
 
-	if ((void *)(arp + 1) > fr->end || !is_request(arp))
+	if ((void *)(arp + 1) > fr->end || !is_request(arp) || !x)
 		return;
 	if (arp_addr(arp->sender) == arp_addr(arp->target))
 		return;
 	a = mapped(arp_addr(arp->sender));
-	vip = vip_of(&a, fr->ifindex);
-	if (vip) {
+	vip = vip_of(x, &a);
+	if (!vip)
+		return;
+	if (vip->ifindex == fr->ifindex) {
 		if (!mac_is(fr->eth->h_source, vip->mac))
 			return;
 		real = vip->real4;
-	} else {
-		vip = vip_of(&a, 0);
-		if (!vip)
-			return;
 	}
 	arp->sender[0] = (__be16)real;
 	arp->sender[1] = (__be16)(real >> 16);

@@ -9,7 +9,7 @@
 
 /* Errors about a packet that this address sent follow the connection of that
  * packet (RFC 792: the header and eight bytes of it are inside). */
-static __always_inline __u32 parse_icmp(struct frame *fr, struct vip *vip, struct icmp4 *icmp, __u32 room, struct flow *flow)
+static __always_inline __u32 parse_icmp(struct frame *fr, struct index *x, struct vip *vip, struct icmp4 *icmp, __u32 room, struct flow *flow)
 {
 	struct iphdr *inner = (void *)(icmp + 1);
 	__be16 *port;
@@ -26,7 +26,7 @@ static __always_inline __u32 parse_icmp(struct frame *fr, struct vip *vip, struc
 		return R_DROP_NO_RULE;
 	if ((void *)(inner + 1) > fr->end || inner->ihl < 5)
 		return R_DROP_MALFORMED;
-	if (inner->saddr != flow->local.word[3] || inner->protocol != IPPROTO_TCP)
+	if (inner->saddr != (__u32)(flow->local.half[1] >> 32) || inner->protocol != IPPROTO_TCP)
 		return R_DROP_NO_RULE;
 	port = (void *)inner + inner->ihl * 4;
 	if ((void *)(port + 2) > fr->end || room < sizeof(*icmp) + inner->ihl * 4 + 2 * sizeof(*port))
@@ -35,23 +35,23 @@ static __always_inline __u32 parse_icmp(struct frame *fr, struct vip *vip, struc
 	flow->proto = IPPROTO_TCP;
 	flow->local_port = bpf_ntohs(port[0]);
 	flow->client_port = bpf_ntohs(port[1]);
-	flow->share = share_of(vip, flow);
+	flow->share = share_of(x, vip, flow);
 	return flow->share.set ? NOT_JUDGED : R_DROP_NO_RULE;
 }
 
-static __always_inline __u32 parse_tcp(struct frame *fr, struct vip *vip, struct tcphdr *tcp, __u32 room, struct flow *flow)
+static __always_inline __u32 parse_tcp(struct frame *fr, struct index *x, struct vip *vip, struct tcphdr *tcp, __u32 room, struct flow *flow)
 {
 	if ((void *)(tcp + 1) > fr->end || room < sizeof(*tcp) || tcp->doff < 5)
 		return R_DROP_MALFORMED;
 	flow->client_port = bpf_ntohs(tcp->source);
 	flow->local_port = bpf_ntohs(tcp->dest);
 	flow->fresh = tcp->syn && !tcp->ack;
-	flow->share = share_of(vip, flow);
+	flow->share = share_of(x, vip, flow);
 	return flow->share.set ? NOT_JUDGED : R_DROP_NO_RULE;
 }
 
 /* NOT_JUDGED and a flow, or the reason to drop. */
-static __always_inline __u32 parse_ip4(struct frame *fr, struct vip *vip, struct facts *f, struct flow *flow)
+static __always_inline __u32 parse_ip4(struct frame *fr, struct index *x, struct vip *vip, struct facts *f, struct flow *flow)
 {
 	struct iphdr *ip = (void *)(fr->eth + 1);
 	__u32 header, len;
@@ -71,61 +71,62 @@ static __always_inline __u32 parse_ip4(struct frame *fr, struct vip *vip, struct
 	flow->proto = ip->protocol;
 	flow->on_round = ip->ttl & 1;
 	if (ip->protocol == IPPROTO_ICMP)
-		return parse_icmp(fr, vip, payload, len - header, flow);
+		return parse_icmp(fr, x, vip, payload, len - header, flow);
 	if (ip->protocol != IPPROTO_TCP)
 		return R_DROP_NO_RULE;
 	f->ip = ip;
 	f->tcp = payload;
-	return parse_tcp(fr, vip, payload, len - header, flow);
+	return parse_tcp(fr, x, vip, payload, len - header, flow);
 }
 
-static __always_inline int forward4(struct frame *fr, struct vip *vip, struct verdict v)
+static __always_inline int forward4(struct frame *fr, struct vip *vip, const struct link *l, struct verdict v)
 {
-	struct mac_key key = { fr->ifindex, vip->module, v.forward };
-	struct mac *mac = bpf_map_lookup_elem(&macs, &key);
+	__u64 mac = l->mac[v.forward & (2 * NODES - 1)];
 
 	if (!mac)
 		return drop(vip, R_DROP_NO_MAC);
 	if (!age((void *)(fr->eth + 1), v.on_round))
 		return drop(vip, R_DROP_TTL);
 	count(vip->module, v.reason);
-	return send_to(fr, vip, mac->byte);
+	return send_to(fr, vip, mac);
 }
 
 static __always_inline int ipv4_in(struct frame *fr)
 {
 	struct iphdr *ip = (void *)(fr->eth + 1);
 	struct facts f = { .ctx = fr->ctx };
+	struct index *x = index_now();
 	struct flow flow = {};
 	struct verdict v;
 	struct addr a;
 	struct vip *vip;
-	__u32 slot, why;
+	__u32 why;
 
-	if ((void *)(ip + 1) > fr->end)
+	if ((void *)(ip + 1) > fr->end || !x)
 		return PASS;
 	a = mapped(ip->daddr);
-	vip = vip_of(&a, fr->ifindex);
-	if (!vip)
+	vip = vip_of(x, &a);
+	if (!vip || vip->ifindex != fr->ifindex)
 		return PASS;
 	if (fr->eth->h_dest[0] & 1)
 		return drop(vip, R_DROP_BROADCAST);
 	if (!mac_is(fr->eth->h_dest, vip->mac))
 		return PASS; /* flooded by a switch: somebody else's */
-	slot = vip->module;
-	f.module = bpf_map_lookup_elem(&modules, &slot);
+	f.module = module_of(vip);
 	if (!f.module)
 		return DISCARD;
-	why = parse_ip4(fr, vip, &f, &flow);
+	f.live = live_of(f.module);
+	f.link = link_of(vip, f.live);
+	if (!f.link)
+		return DISCARD;
+	why = parse_ip4(fr, x, vip, &f, &flow);
 	if (why != NOT_JUDGED)
 		return drop(vip, why);
 	f.flow = &flow;
-	f.from.ifindex = fr->ifindex;
-	f.from.module = slot;
-	__builtin_memcpy(f.from.mac, fr->eth->h_source, ETH_ALEN);
+	f.sender = mac_number(fr->eth->h_source);
 	v = decide(&f);
 	if (v.forward)
-		return forward4(fr, vip, v);
-	count(slot, v.reason);
+		return forward4(fr, vip, f.link, v);
+	count(vip->module, v.reason);
 	return v.accept ? ACCEPT_HERE : DISCARD;
 }

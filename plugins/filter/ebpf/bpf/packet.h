@@ -7,7 +7,7 @@
 #include <linux/ip.h>
 #include <linux/tcp.h>
 
-#include "layout.h"
+#include "hash.h"
 
 /* RFC 792. linux/icmp.h has this too, but needs headers of the C library. */
 struct icmp4 {
@@ -51,40 +51,116 @@ struct frame {
 
 static __always_inline struct addr mapped(__be32 a)
 {
-	return (struct addr){ { 0, 0, bpf_htonl(0xffff), a } };
+	return (struct addr){ { 0, (__u64)a << 32 | 0xffff0000 } };
+}
+
+/* An Ethernet address as a number, its first byte the lowest. */
+static __always_inline __u64 mac_number(const __u8 *mac)
+{
+	const __u16 *half = (const __u16 *)mac;
+
+	return half[0] | (__u64)half[1] << 16 | (__u64)half[2] << 32;
 }
 
 static __always_inline int mac_is(const __u8 *a, const __u8 *b)
 {
-	const __u16 *x = (const __u16 *)a, *y = (const __u16 *)b;
-
-	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2];
+	return mac_number(a) == mac_number(b);
 }
 
-static __always_inline struct vip *vip_of(const struct addr *a, __u32 ifindex)
+static __always_inline struct state *state_now(void)
 {
-	struct addr_key key = { *a, ifindex };
+	__u32 zero = 0;
 
-	return bpf_map_lookup_elem(&vips, &key);
+	return bpf_map_lookup_elem(&states, &zero);
+}
+
+static __always_inline struct index *index_now(void)
+{
+	struct state *s = state_now();
+	__u32 half;
+
+	if (!s)
+		return 0;
+	half = *(volatile __u32 *)&s->index & 1;
+	return bpf_map_lookup_elem(&indexes, &half);
+}
+
+/* The virtual address, on whatever interface it is. */
+static __always_inline struct vip *vip_of(struct index *x, const struct addr *a)
+{
+	__u64 h = a->half[0] ^ a->half[1];
+	struct vip *v;
+
+	h ^= h >> 29;
+	v = &x->vip[h * x->vip_seed >> (64 - VIP_BITS)];
+#pragma unroll
+	for (int i = 0; i < PROBES; i++, v++) {
+		if (v->addr.half[1] == a->half[1] && v->addr.half[0] == a->half[0])
+			return v;
+		if (!v->addr.half[1] && !v->addr.half[0])
+			return 0;
+	}
+	return 0;
+}
+
+static __always_inline struct module *module_of(const struct vip *vip)
+{
+	struct state *s = state_now();
+
+	return s ? &s->module[vip->module & (MODULES - 1)] : 0;
 }
 
 /* The rule for a flow; its field set is 0 if there is none. */
-static __always_inline struct share share_of(const struct vip *vip, const struct flow *flow)
+static __always_inline struct share share_of(struct index *x, const struct vip *vip, const struct flow *flow)
 {
 	struct share none = {};
 
-	if (vip->has_ports) {
-		struct rule_key key = { flow->local, flow->local_port, flow->proto, 0 };
-		struct share *s = bpf_map_lookup_elem(&rules, &key);
+	if (vip->ports) {
+		__u32 key = (__u32)vip->ports << 17 | (flow->proto == IPPROTO_UDP) << 16 | flow->local_port;
+		struct rule *r = &x->rule[key * x->rule_seed >> (64 - RULE_BITS)];
 
-		if (s)
-			return *s;
+#pragma unroll
+		for (int i = 0; i < PROBES && r->key; i++, r++)
+			if (r->key == key)
+				return r->share;
 	}
 	if (flow->proto == IPPROTO_TCP)
 		return vip->tcp;
 	if (flow->proto == IPPROTO_UDP)
 		return vip->udp;
 	return none;
+}
+
+/* To be read once a packet, so that all of the verdict is of one moment. */
+static __always_inline __u8 live_of(const struct module *m)
+{
+	return *(volatile __u8 *)&m->live;
+}
+
+static __always_inline struct link *link_of(const struct vip *vip, __u8 live)
+{
+	__u32 at = vip->link * 2 + (live & LIVE_HALF);
+
+	return bpf_map_lookup_elem(&links, &at);
+}
+
+/* The node that has an Ethernet address, 0 if none has. */
+static __always_inline __u32 node_of(const struct link *l, __u64 mac)
+{
+	__u32 node = l->hint[mac * l->seed >> (64 - HINT_BITS)] & (2 * NODES - 1);
+
+	return l->mac[node] == mac ? node : 0;
+}
+
+/* The row that a client falls into; 0, which is nobody, if there is no table. */
+static __always_inline __u32 row_of(const struct module *m, __u8 live, struct share share, const struct addr *client, __u16 port)
+{
+	__u32 at = share.group * 2 + (live & LIVE_HALF);
+	struct table *t = bpf_map_lookup_elem(&tables, &at);
+
+	if (!t)
+		return 0;
+	return *(volatile __u32 *)&t->row[bucket_of(m, client, port) & (BUCKETS - 1)];
 }
 
 /* Lowers the TTL by one or two and mends the header checksum (RFC 1624). An odd
@@ -102,9 +178,18 @@ static __always_inline int age(struct iphdr *ip, __u8 odd)
 	return 1;
 }
 
-static __always_inline int send_to(struct frame *fr, const struct vip *vip, const __u8 *mac)
+static __always_inline void put_mac(__u8 *to, __u64 mac)
 {
-	__builtin_memcpy(fr->eth->h_dest, mac, ETH_ALEN);
+	__u16 *half = (__u16 *)to;
+
+	half[0] = mac;
+	half[1] = mac >> 16;
+	half[2] = mac >> 32;
+}
+
+static __always_inline int send_to(struct frame *fr, const struct vip *vip, __u64 mac)
+{
+	put_mac(fr->eth->h_dest, mac);
 	__builtin_memcpy(fr->eth->h_source, vip->mac, ETH_ALEN);
 	return SEND;
 }

@@ -5,7 +5,6 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
-#include "hash.h"
 #include "packet.h"
 
 #define FAMILY_INET 2
@@ -41,8 +40,8 @@ struct bpf_iter__tcp {
 static __always_inline struct addr addr6(struct in6_addr *a)
 {
 	return (struct addr){ {
-		a->in6_u.u6_addr32[0], a->in6_u.u6_addr32[1],
-		a->in6_u.u6_addr32[2], a->in6_u.u6_addr32[3],
+		a->in6_u.u6_addr32[0] | (__u64)a->in6_u.u6_addr32[1] << 32,
+		a->in6_u.u6_addr32[2] | (__u64)a->in6_u.u6_addr32[3] << 32,
 	} };
 }
 
@@ -57,6 +56,7 @@ int count_sockets(struct bpf_iter__tcp *ctx)
 {
 	struct sock_common *sk = ctx->sk_common;
 	struct flow flow = { .proto = IPPROTO_TCP };
+	struct index *x;
 	struct module *m;
 	struct share s;
 	struct table *t;
@@ -74,16 +74,16 @@ int count_sockets(struct bpf_iter__tcp *ctx)
 	} else {
 		return 0;
 	}
-	vip = vip_of(&flow.local, 0);
+	x = index_now();
+	vip = x ? vip_of(x, &flow.local) : 0;
 	if (!vip)
 		return 0;
 	flow.local_port = sk->skc_num;
-	s = share_of(vip, &flow);
-	at = vip->module;
-	m = bpf_map_lookup_elem(&modules, &at);
+	s = share_of(x, vip, &flow);
+	m = module_of(vip);
 	if (!m || !s.set)
 		return 0;
-	at = bucket_of(m, &flow.client, s.by_port ? bpf_ntohs(sk->skc_dport) : 0);
+	at = bucket_of(m, &flow.client, s.by ? bpf_ntohs(sk->skc_dport) : 0);
 	__u32 group = s.group;
 	t = bpf_map_lookup_elem(&sockets, &group);
 	if (t)

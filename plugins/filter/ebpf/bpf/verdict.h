@@ -3,7 +3,6 @@
  * "The way of a packet", is the contract and model_test.go the twin. */
 #pragma once
 
-#include "hash.h"
 #include "packet.h"
 
 struct verdict {
@@ -25,25 +24,48 @@ struct facts {
 	const struct flow *flow;
 	const struct iphdr *ip; /* for the SYN cookie; null: not to be asked */
 	const struct tcphdr *tcp;
-	struct peer_key from;
+	const struct link *link;
+	__u64 sender; /* Ethernet source */
+	__u8 live;
 };
 
 static __always_inline __u32 peer_of(struct facts *f)
 {
-	__u32 *node = bpf_map_lookup_elem(&peers, &f->from);
-
-	return node ? *node : 0;
+	return node_of(f->link, f->sender);
 }
 
+#define LONGEST_JIFFY 10000000 /* ns, at 100 Hz, the slowest that a kernel ticks */
+#define PROOF_USES 64
+
+/* Whether this node may serve. To ask the clock costs as much as half a verdict,
+ * so an answer is used again, by the same processor, while the lease is the one
+ * that was looked at, and the jiffy too, which the lease outlives. A machine that
+ * was stopped (a virtual one paused, a laptop asleep) may see its old jiffy for
+ * a moment after the clock has jumped; therefore the answer is good for 64
+ * packets and no more. A lease that is taken back counts at once. */
 static __always_inline int serving(const struct module *m)
 {
 	__u32 zero = 0;
-	__u64 *until;
+	__u64 *lease_now, until, now, jiffy;
+	struct proof *p;
 
 	if (!m->fence)
 		return 1;
-	until = bpf_map_lookup_elem(&lease, &zero);
-	return until && bpf_ktime_get_boot_ns() < *(volatile __u64 *)until;
+	lease_now = bpf_map_lookup_elem(&lease, &zero);
+	p = bpf_map_lookup_elem(&proofs, &zero);
+	if (!lease_now || !p)
+		return 0;
+	until = *(volatile __u64 *)lease_now;
+	jiffy = bpf_jiffies64();
+	if (p->lease == until && p->jiffy == jiffy && p->uses) {
+		p->uses--;
+		return 1;
+	}
+	now = bpf_ktime_get_boot_ns();
+	p->lease = until;
+	p->jiffy = jiffy;
+	p->uses = until > now + LONGEST_JIFFY ? PROOF_USES : 0;
+	return now < until;
 }
 
 #define TCP_STATE_LISTEN 10
@@ -58,8 +80,8 @@ static __always_inline enum found look_up(struct facts *f)
 	enum found found = SOCKET;
 	struct bpf_sock *sk;
 
-	tuple.ipv4.saddr = f->flow->client.word[3];
-	tuple.ipv4.daddr = f->flow->local.word[3];
+	tuple.ipv4.saddr = f->flow->client.half[1] >> 32;
+	tuple.ipv4.daddr = f->flow->local.half[1] >> 32;
 	tuple.ipv4.sport = bpf_htons(f->flow->client_port);
 	tuple.ipv4.dport = bpf_htons(f->flow->local_port);
 	sk = bpf_skc_lookup_tcp(f->ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
@@ -93,7 +115,7 @@ static __always_inline __u8 next_node(__u32 row, __u8 floor, __u8 self)
 static __always_inline struct verdict decide_fresh(struct facts *f, __u32 row)
 {
 	__u8 owner = row & 0xff, self = f->module->self, echo = f->flow->echo;
-	int ready = f->module->live & LIVE_ACCEPT, serve;
+	int ready = f->live & LIVE_ACCEPT, serve;
 	enum reason forward = echo ? R_FORWARD_ECHO : R_FORWARD_NEW;
 	__u32 from = 0;
 
@@ -120,7 +142,7 @@ static __always_inline struct verdict decide_fresh(struct facts *f, __u32 row)
  * node, and no tables whatever can make it run in a circle. */
 static __always_inline struct verdict decide_open(struct facts *f, __u32 row)
 {
-	__u8 owner, next, self = f->module->self, agreed = f->module->live & LIVE_AGREED;
+	__u8 owner, next, self = f->module->self, agreed = f->live & LIVE_AGREED;
 	__u32 from;
 
 	/* Nobody takes new connections: the latest previous owner stands in. */
@@ -154,16 +176,11 @@ static __always_inline struct verdict decide_open(struct facts *f, __u32 row)
  * sent on a round, which might miss a node of a newer table. */
 static __always_inline struct verdict decide(struct facts *f)
 {
+	const struct flow *flow = f->flow;
 	struct verdict v;
-	struct table *t;
-	__u32 at, row;
+	__u32 row;
 
-	at = f->flow->share.group * 2 + (f->module->live & LIVE_HALF);
-	t = bpf_map_lookup_elem(&tables, &at);
-	if (!t)
-		return DROP(R_DROP_NOBODY);
-	at = bucket_of(f->module, &f->flow->client, f->flow->share.by_port ? f->flow->client_port : 0);
-	row = *(volatile __u32 *)&t->row[at & (BUCKETS - 1)];
+	row = row_of(f->module, f->live, flow->share, &flow->client, flow->share.by ? flow->client_port : 0);
 	if (f->flow->fresh)
 		return decide_fresh(f, row);
 	v = decide_open(f, row);

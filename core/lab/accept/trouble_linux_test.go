@@ -1,0 +1,244 @@
+package accept_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/orchestrator-ha/orchestrator/core/lab"
+	"github.com/orchestrator-ha/orchestrator/core/lab/load"
+)
+
+// shortly is the longest outage of a fault that leaves the server alive, in ms:
+// a lease and what a busy machine adds.
+const shortly = 250
+
+// troubles: a daemon or the filter's process dies or halts. The connections go on,
+// also those on the node itself, for its kernel and its application are well. Only
+// after a daemon was killed the next one starts the application anew, which ends them.
+func (s *stage) troubles(t *testing.T) {
+	c := s.crowd(t)
+	const node = "n2"
+	for _, one := range []struct {
+		name     string
+		do, undo func(*testing.T)
+		ends     []string // nodes whose connections end
+	}{
+		{
+			"daemon halted",
+			func(t *testing.T) { s.fault(t, lab.Pause, false, node) },
+			func(t *testing.T) { s.fault(t, lab.Resume, false, node) }, nil,
+		},
+		{
+			"filter killed",
+			func(t *testing.T) { s.signalFilter(t, node, syscall.SIGKILL) },
+			func(*testing.T) {}, nil,
+		},
+		{
+			"filter halted",
+			func(t *testing.T) { s.signalFilter(t, node, syscall.SIGSTOP) },
+			func(t *testing.T) { s.signalFilter(t, node, syscall.SIGCONT) }, nil,
+		},
+		{
+			"daemon killed",
+			func(t *testing.T) { s.fault(t, lab.Kill, false, node) },
+			func(t *testing.T) { s.fault(t, lab.Heal, false, node) }, []string{node},
+		},
+	} {
+		t.Run(one.name, func(t *testing.T) {
+			c.t = t
+			c.mark()
+			one.do(t)
+			c.watch(500 * time.Millisecond) // longer than any lease
+			one.undo(t)
+			s.whole(t, everybody...)
+			c.shortly(one.name, one.ends...)
+		})
+	}
+	t.Run("daemon restarted", func(t *testing.T) {
+		c.t = t
+		c.mark()
+		s.fault(t, lab.Kill, false, node)
+		s.fault(t, lab.Heal, false, node)
+		s.whole(t, everybody...)
+		c.shortly("a restart of the daemon", node)
+	})
+	for _, one := range c.all {
+		one.stop(t)
+	}
+}
+
+func (s *stage) signalFilter(t *testing.T, node string, sig syscall.Signal) {
+	t.Helper()
+	// The daemon knows its plugins while they are halted, too.
+	p := s.plugin(t, node, "filter", "ebpf")
+	if p.PID == 0 {
+		t.Fatalf("the filter of %s does not run: %+v", node, p)
+	}
+	if err := syscall.Kill(p.PID, sig); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *crowd) watch(d time.Duration) {
+	c.t.Helper()
+	for _, one := range c.all {
+		one.watch(c.t, d)
+	}
+}
+
+// shortly says that since mark nothing broke, but on the nodes named, or was answered
+// twice, and that new requests failed for a moment at most.
+func (c *crowd) shortly(what string, but ...string) {
+	c.t.Helper()
+	for name, one := range c.all {
+		_, now := one.watch(c.t, time.Second)
+		from := c.from[name]
+		sum, _ := now.OutageMS(from.ElapsedMS-100, now.ElapsedMS+1)
+		c.t.Logf("%s, %s: %d failed, outage %.0f ms", what, name, now.New.Failed-from.New.Failed, sum)
+		if sum > shortly {
+			one.fault(c.t, from, "%s, %s: an outage of %.0f ms: %+v", what, name, sum, now.New.Outages)
+		}
+		if n, sample := broken(from, now, but...); n > 0 {
+			one.fault(c.t, from, "%s, %s: %d long-lived connections broke, e.g. %s", what, name, n, sample)
+		}
+		one.once(c.t, what+", "+name, from, now)
+	}
+	c.mark()
+}
+
+// A network card goes away and a new one comes; a stranger has the address; a
+// network is a VLAN.
+func TestTrouble(t *testing.T) {
+	s := wide(t, "acctrouble", "vmac_directed")
+	t.Run("card", func(t *testing.T) { s.card(t, "n3") })
+	for _, f := range families {
+		t.Run("stranger "+f.name, func(t *testing.T) { s.stranger(t, f) })
+	}
+	t.Run("second module", func(t *testing.T) { s.sameAddress(t) })
+	t.Run("vlan", func(t *testing.T) { s.vlan(t) })
+}
+
+// card takes a node's network card away.
+func (s *stage) card(t *testing.T, node string) {
+	t.Helper()
+	c := s.crowd(t)
+	s.fault(t, lab.Unplug, false, node)
+	s.whole(t, without(node)...)
+	c.watch(time.Second)
+	c.mark()
+	c.flawless("without the card of "+node, node)
+	s.fault(t, lab.Heal, false, node)
+	s.whole(t, everybody...)
+	c.flawless("a new card for "+node, node)
+	for _, f := range families {
+		from, to := c.all[f.name].watch(t, 2*time.Second)
+		c.all[f.name].equal(t, from, to, 0.15, everybody...)
+	}
+	for _, one := range c.all {
+		one.stop(t)
+	}
+}
+
+// stranger lets a machine that is no node take a virtual address; all nodes say who
+// does it, and stop saying so when it is over.
+func (s *stage) stranger(t *testing.T, f family) {
+	t.Helper()
+	const mac = "02:00:0a:4d:00:fe" // the router's
+	length := map[string]string{"-4": "/24", "-6": "/64"}[f.flag]
+	s.must(t, lab.Router, "ip", f.flag, "address", "add", f.address+length, "dev", "eth0")
+	claim := func() {
+		// Whom it asks sees who it says it is.
+		s.must(t, lab.Router, "ip", f.flag, "neigh", "flush", "dev", "eth0")
+		for _, node := range everybody {
+			to := lab.NodeAddress(int(node[1] - '0'))
+			if f.flag == "-6" {
+				to = lab.NodeAddress6(int(node[1] - '0'))
+			}
+			s.run(t, lab.Router, "ping", f.flag, "-c", "1", "-W", "1", "-I", f.address, to.String())
+		}
+	}
+	resource := func(node string) (value, reason string) {
+		for _, r := range s.status(t, node, s.module)[node].Resources {
+			if r.Name == "ip."+f.address {
+				return r.Value, r.Reason
+			}
+		}
+		return "", "no such resource"
+	}
+	eventually(t, "the nodes report the stranger", func() string {
+		claim()
+		for _, node := range everybody {
+			if value, reason := resource(node); value != "down" || !strings.Contains(strings.ToLower(reason), mac) {
+				return fmt.Sprintf("%s on %s: %q, %s", "ip."+f.address, node, value, reason)
+			}
+		}
+		return ""
+	})
+	if n := s.status(t, "n1", s.module)["n1"]; n.State != "UP" {
+		t.Errorf("the module does not go on: %+v", n)
+	}
+	s.must(t, lab.Router, "ip", f.flag, "address", "del", f.address+length, "dev", "eth0")
+	eventually(t, "the nodes report that the stranger has gone", func() string {
+		for _, node := range everybody {
+			if value, reason := resource(node); value != "up" {
+				return fmt.Sprintf("%s on %s: %q, %s", "ip."+f.address, node, value, reason)
+			}
+		}
+		return ""
+	})
+	c := s.clientOf(t, f.address, load.Config{Rate: rate, Doubles: true})
+	from, to := c.watch(t, time.Second)
+	c.flawless(t, "after the stranger", from, to)
+	c.stop(t)
+}
+
+// sameAddress refuses modules that want what the stage's has, by either family; it
+// does not notice.
+func (s *stage) sameAddress(t *testing.T) {
+	t.Helper()
+	c := s.crowd(t)
+	for _, f := range families {
+		r := s.try(t, "n1", "module", "install", "farm.safe", "--set", "VIRTUAL_IP="+f.address, "--set", "PORT=82")
+		if r.code != 1 || !strings.Contains(r.err, f.address) || !strings.Contains(r.err, s.module) {
+			t.Errorf("%s twice: exit code %d\n%s", f.address, r.code, r.text())
+		}
+	}
+	if list := ask[[]struct{ Name string }](t, s, "n2", "module", "list"); len(list) != 1 {
+		t.Errorf("installed: %+v", list)
+	}
+	c.flawless("a module with the same address")
+	for _, one := range c.all {
+		one.stop(t)
+	}
+}
+
+// vlan puts a farm's addresses on a VLAN of the same cables.
+func (s *stage) vlan(t *testing.T) {
+	t.Helper()
+	hosts := map[string]int{lab.Client: 200, "n1": 1, "n2": 2, "n3": 3}
+	for _, member := range append(slices.Clone(everybody), lab.Client) {
+		r := s.run(t, member, "ip", "link", "add", "link", "eth0", "name", "eth0.10", "type", "vlan", "id", "10")
+		if r.code != 0 {
+			t.Skipf("NOT TESTED: this kernel has no VLAN interfaces (CONFIG_VLAN_8021Q): %s", r.err)
+		}
+		s.must(t, member, "ip", "link", "set", "eth0.10", "up")
+		s.must(t, member, "ip", "address", "add", fmt.Sprintf("10.80.0.%d/24", hosts[member]), "dev", "eth0.10")
+	}
+	s.do(t, "n1", "module", "install", "web_farm.safe", "--set", "VIRTUAL_IP=10.80.0.100", "--set", "PORT=83")
+	s.do(t, "n1", "start", "web_farm")
+	eventually(t, "web_farm is shared", func() string {
+		for _, node := range everybody {
+			if n := s.status(t, "n1", "web_farm")[node]; n.Share < 0.2 {
+				return fmt.Sprintf("%s: %+v", node, n)
+			}
+		}
+		return ""
+	})
+	if n := s.burst(t, "10.80.0.100", 83).New; n.Failed > 0 || len(n.Nodes) != len(everybody) {
+		t.Errorf("by a VLAN: %+v", n)
+	}
+}
