@@ -21,7 +21,7 @@ import (
 )
 
 func TestNames(t *testing.T) {
-	want := []string{"apache_farm", "farm", "iis_farm", "nginx_farm", "web_farm"}
+	want := []string{"apache_farm", "dns_farm", "farm", "iis_farm", "nginx_farm", "web_farm"}
 	if got := modules.Names(); !slices.Equal(got, want) {
 		t.Errorf("got %v", got)
 	}
