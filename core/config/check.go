@@ -202,7 +202,7 @@ func (p *parser) supported(n *node, v value, def *Attribute) {
 		return
 	}
 	if def.Name == "mode" {
-		p.notYet(v.at, v.macros, nil, fmt.Sprintf("mode %s", v.text)).Hint = "mode farm is"
+		p.notYet(v.at, v.macros, nil, fmt.Sprintf("mode %s", v.text)).Hint = "modes farm and light are"
 		return
 	}
 	p.notYet(v.at, v.macros, nil, fmt.Sprintf("%s=%q", def.Name, v.text))
