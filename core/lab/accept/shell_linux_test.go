@@ -1,10 +1,14 @@
 package accept_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/orchestrator-ha/orchestrator/core/lab"
 )
 
 // shellModule is a module as SafeKit's are: hooks are programs and shell scripts,
@@ -77,7 +81,7 @@ func TestShellModule(t *testing.T) {
 	}
 	s.do(t, "n1", "start", s.module)
 	s.whole(t, everybody...)
-	if out := s.must(t, "client", "curl", "-s", "http://"+vip+"/"); !strings.Contains(out, "shell") {
+	if out := s.must(t, lab.Client, "curl", "-s", "http://"+vip+"/"); !strings.Contains(out, "shell") {
 		t.Errorf("the farm answers %q", out)
 	}
 	output, err := filepath.Glob(filepath.Join(s.Status().Nodes[0].Home, "output", s.module, "*_start_both.log"))
@@ -97,4 +101,44 @@ func TestShellModule(t *testing.T) {
 	if r := s.try(t, "n1", "start", s.module); r.code == 0 || !strings.Contains(r.text(), "bin/start_both ended with code 7: the database is not there") {
 		t.Errorf("a start that fails ends with code %d:\n%s", r.code, r.text())
 	}
+}
+
+// A light module runs on the one node on which it was started, and is restarted
+// there when it fails.
+func TestLightModule(t *testing.T) {
+	s := build(t, "acclight", "light")
+	f := files{
+		userconfig: `<safe>
+  <service mode="light">
+    <user/>
+    <check><tcp ident="web" when="both"><to addr="127.0.0.1" port="80" interval="200ms"/></tcp></check>
+  </service>
+</safe>
+`,
+		"bin/start_both.lua": `application("process", "web"):start {
+  command = { ctx.program, "web", "--listen", ":80", "--node-name", ctx.node }, ready_tcp = "127.0.0.1:80", timeout = "15s",
+}
+`,
+		"bin/stop_both.lua": `application("process", "web"):stop { force = ctx.force, timeout = "10s" }` + "\n",
+	}
+	archive := filepath.Join(s.root, "light.safe")
+	if err := os.WriteFile(archive, f.zip(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.do(t, "n1", "module", "install", archive)
+	s.do(t, "n1", "start", s.module, "--node", "n2")
+	up := func(other int) string {
+		all, pids := s.status(t, "n1", s.module), s.processesOf(t, "n2", " web ")
+		if n := all["n2"]; n.State != "UP" || n.Phase != "Ready" || len(pids) != 1 || pids[0] == other || all["n1"].State != "STOP" || all["n3"].State != "STOP" {
+			return fmt.Sprintf("%+v, processes %v", all, pids)
+		}
+		return ""
+	}
+	eventually(t, "the module is up on n2 alone", func() string { return up(0) })
+	old := s.processesOf(t, "n2", " web ")[0]
+	if err := syscall.Kill(old, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it was restarted", func() string { return up(old) })
+	s.do(t, "n1", "stop", s.module, "--node", "n2")
 }
