@@ -2,12 +2,15 @@ package daemon
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/archive"
@@ -178,8 +181,9 @@ func unpacked(name string, item catalog.Item) (*archive.FS, map[string]string, e
 	return files, meta.Set, err
 }
 
-// boot starts a module when its node comes up, as service boot="…" says. Of
-// "ignore", SafeKit's default, this makes "auto": what ran before runs again.
+// boot starts a module when its node comes up, as service boot="…" says, but not
+// before the machine has been up for boot_delay. Of "ignore", SafeKit's default,
+// this makes "auto": what ran before runs again.
 func (m *member) boot(mod *module) {
 	wanted := m.wanted(mod.conf.Name)
 	mod.saved.Store(wanted)
@@ -188,10 +192,32 @@ func (m *member) boot(mod *module) {
 		return
 	}
 	go func() {
+		if !sleep(m.ctx, mod.conf.BootDelay-uptime()) || mod.runner.Snapshot().State != core.Stop {
+			return // it was started, or replaced, meanwhile
+		}
 		if err := mod.runner.Command(m.ctx, core.VerbStart, "", "the start of the daemon"); err != nil {
 			m.log.Warn("start a module", "module", mod.conf.Name, "error", err)
 		}
 	}()
+}
+
+// never is longer than any boot_delay.
+const never = math.MaxInt64
+
+// sleep waits; a time that is not positive has passed. It says whether ctx goes
+// on.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // fits compares a module with the others and with the cluster.
