@@ -37,6 +37,8 @@ type Instance struct {
 
 	Resources map[string]Resource `json:"resources,omitempty"`
 	Failures  []time.Time         `json:"failures,omitempty"` // automatic actions within Module.LoopInterval
+
+	Pair Pair `json:"pair,omitzero"` // of a mirror
 }
 
 // ShareState is what was last asked of this node's share of the connections.
@@ -54,6 +56,7 @@ type Order struct {
 	Verb   Verb   `json:"verb,omitempty"`
 	Reason string `json:"reason,omitempty"`
 	Cause  int64  `json:"cause,omitempty"` // journal entry of what asked for it
+	To     State  `json:"to,omitempty"`    // VerbChange: the role
 	Leave  bool   `json:"leave,omitempty"` // hand the share over by plan first, instead of withdrawing at once
 	Nice   bool   `json:"nice,omitempty"`  // call stop hooks without force first
 }

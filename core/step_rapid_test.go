@@ -10,6 +10,11 @@ import (
 	"pgregory.net/rapid"
 )
 
+const (
+	hookStart = "start_both"
+	hookStop  = "stop_both"
+)
+
 // world is what an instance acts upon: it answers, and holds what must always
 // be true.
 type world struct {

@@ -8,7 +8,7 @@ import (
 )
 
 // severity orders the actions of checks that are down at the same time.
-var severity = []Verb{VerbStop, VerbWait, VerbStopStart, VerbRestart}
+var severity = []Verb{VerbStop, VerbWait, VerbStopStart, VerbSwap, VerbRestart}
 
 // resourceChanged notes what a checker says. Results of checks that do not run
 // are too late and are ignored.
@@ -34,6 +34,9 @@ func (m *machine) resourceChanged(r Resource) {
 // that what was seen before a restart is not held against the application
 // afterwards.
 func (m *machine) switchChecks(t Task) {
+	if t.Start == slices.Contains(m.Checking, t.When) {
+		return // what runs in both roles goes on over the change
+	}
 	for _, c := range m.Module.Checks {
 		if c.When == t.When {
 			m.Resources[c.Resource] = Resource{Name: c.Resource, Value: ResInit, Since: m.now}

@@ -1,0 +1,133 @@
+package core
+
+/*
+A mirror module on one node. STOP and WAIT are those of a farm module. Each
+active state has a Transient phase, in which a plan is carried out, and a Ready
+one; a change of role goes X Ready → X Transient → Y Transient → Y Ready, and
+from all Transient phases the way out is WAIT Transient.
+
+	        no peer, data up to date          peer is SECOND
+	      ┌───────────────────────▶ ALONE ─────────────────────▶┐
+	      │                          ▲ ▲ ◀───────────────────── │
+	      │                     peer │ │   peer lost or stopped │
+	      │          lost or stopped │ │                        │
+	STOP ▶ WAIT ─────────────────────┼─┼──────────────────────▶ PRIM
+	      │   both start, this one   │                          │ ▲
+	      │   is chosen              │                     swap │ │ swap
+	      │                          │                          ▼ │
+	      └───────────────────────▶ SECOND ◀────────────────────┘ │
+	        peer is ALONE or PRIM    └───────────────────────────▶┘
+
+PRIM and ALONE go to WAIT when another primary is in contact and stays, when no
+witness is reached, and when a check or an operator says so; SECOND also when
+its primary is gone and its own data is not up to date.
+*/
+
+// wishOf keeps how a start was asked for until a role is found.
+var wishOf = map[Verb]Verb{
+	VerbPrim: VerbPrim, VerbPrimForce: VerbPrimForce, VerbSecond: VerbSecond, VerbSecondForce: VerbSecondForce,
+}
+
+const changing activity = "changing its role"
+
+var (
+	isChanging  = reply{refuse, "is changing its role: wait until it has"}
+	alreadyHas  = reply{refuse, "is active on this node: swap changes roles; to choose the data, stop it on both nodes first"}
+	isNotActive = reply{refuse, "is not PRIM or SECOND on this node"}
+)
+
+// pairVerbs are what only a mirror knows.
+var pairVerbs = []Verb{VerbPrim, VerbPrimForce, VerbSecond, VerbSecondForce, VerbSwap, VerbFailoverOn, VerbFailoverOff}
+
+// A mirror answers further verbs, and has one more activity.
+var mirrorCommands = func() map[activity]map[Verb]reply {
+	begins := map[activity]reply{
+		stopped: {how: begin}, starting: {how: mark}, running: alreadyHas, changing: alreadyHas, restarting: alreadyHas,
+		stopping: isStopping, forcing: isStopping, cycling: isStopping, queued: isStopping,
+	}
+	swaps := map[activity]reply{
+		stopped: notStarted, starting: isStarting, running: {how: swap}, changing: isChanging, restarting: isChanging,
+		stopping: isStopping, forcing: isStopping, cycling: isStopping, queued: isStopping,
+	}
+	all := map[activity]map[Verb]reply{}
+	for a := range begins {
+		from := a
+		if a == changing {
+			from = running
+		}
+		row := map[Verb]reply{}
+		for v, r := range commands[from] {
+			row[v] = r
+		}
+		for v := range wishOf {
+			row[v] = begins[a]
+		}
+		row[VerbSwap] = swaps[a]
+		row[VerbFailoverOn], row[VerbFailoverOff] = reply{how: mark}, reply{how: mark}
+		all[a] = row
+	}
+	all[changing][VerbStart] = reply{how: merge}
+	all[changing][VerbRestart] = isChanging
+	return all
+}()
+
+// markPair puts into effect what an operator says of the pair without a
+// transition of its own.
+func (m *machine) markPair(v Verb, reason string) error {
+	switch v {
+	case VerbFailoverOn:
+		m.Pair.Failover = "on"
+		return nil
+	case VerbFailoverOff:
+		m.Pair.Failover = "off"
+		return nil
+	}
+	if m.State != Wait {
+		return m.refusal(alreadyHas)
+	}
+	m.Pair.Self.Wish = v
+	m.note(reason)
+	return nil
+}
+
+// swapRoles begins a swap on the primary, and asks for one on the secondary.
+func (m *machine) swapRoles(o Order) error {
+	why := m.swapImpossible()
+	switch {
+	case m.State != Prim && m.State != Second:
+		return m.refusal(isNotActive)
+	case why == "" && m.State == Prim && m.Pair.Peer.Phase != Ready:
+		why = m.peerName() + " is not ready"
+	}
+	if why != "" {
+		return &Refusal{m.Module.Name + " cannot swap its roles now: " + why}
+	}
+	if m.State == Prim {
+		o.To, o.Nice = Second, true
+		m.replace(o)
+		return nil
+	}
+	m.Pair.Self.Ask = true
+	if m.Module.Mirror.Patience > 0 {
+		m.out = append(m.out, Action{Kind: ActTimer, Name: timerAsk, After: m.Module.Mirror.Patience, Reason: o.Reason, Cause: o.Cause})
+	}
+	return nil
+}
+
+// startRefused answers why a start that names a role makes no sense now, so
+// that the operator knows it at once.
+func (m *machine) startRefused(v Verb) error {
+	p, name := m.Pair.Peer, m.peerName()
+	why := m.primRefused(v)
+	switch {
+	case why != "":
+	case (v == VerbPrim || v == VerbPrimForce) && m.hears() && p.State.primary():
+		why = name + " is " + p.State.String()
+	case (v == VerbSecond || v == VerbSecondForce) && !(m.hears() && p.State.primary()):
+		why = name + " is not primary"
+	}
+	if why == "" {
+		return nil
+	}
+	return &Refusal{m.Module.Name + " cannot start so: " + why}
+}
