@@ -32,6 +32,10 @@ func (m *machine) heard(p PeerState) {
 	m.Pair.Link, m.Pair.Evidence, m.Pair.Lost = LinkHeard, "", ""
 	s := &m.Pair.Self
 	s.Data.Top = max(s.Data.Top, p.Data.Top)
+	if p.FailoverAt > s.FailoverAt || p.FailoverAt == s.FailoverAt && p.Failover == "off" {
+		s.Failover, s.FailoverAt = p.Failover, p.FailoverAt
+	}
+	s.Lapsed = s.Lapsed && p.State.primary() // else nobody took over meanwhile
 	switch {
 	case m.State == Prim:
 		m.grant(p)

@@ -57,6 +57,7 @@ type Order struct {
 	Reason string `json:"reason,omitempty"`
 	Cause  int64  `json:"cause,omitempty"` // journal entry of what asked for it
 	To     State  `json:"to,omitempty"`    // VerbChange: the role
+	Drop   bool   `json:"drop,omitempty"`  // mirror: remove the address before the stop hooks, because the peer has it or may
 	Leave  bool   `json:"leave,omitempty"` // hand the share over by plan first, instead of withdrawing at once
 	Nice   bool   `json:"nice,omitempty"`  // call stop hooks without force first
 }

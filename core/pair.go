@@ -27,7 +27,6 @@ type Pair struct {
 	Evidence Evidence  `json:"evidence,omitempty"`
 	Lost     string    `json:"lost,omitempty"`     // in words, why Link is LinkLost
 	Parts    Parts     `json:"parts,omitempty"`    // of the application, beside start_both
-	Failover string    `json:"failover,omitempty"` // on or off by an operator; else as configured
 	Joined   bool      `json:"joined,omitempty"`   // replication was asked for
 	SwapDue  bool      `json:"swap_due,omitempty"` // the default primary has just become secondary
 	Claimed  uint64    `json:"claimed,omitempty"`  // Self.Seq that told of the claim
@@ -38,20 +37,23 @@ type Pair struct {
 // Kept is what the host stores durably of a mirror, before it carries out the
 // actions of the step that changed it.
 type Kept struct {
-	Life     uint64 `json:"life"`
-	Data     Data   `json:"data"`
-	Failover string `json:"failover,omitempty"`
+	Life       uint64 `json:"life"`
+	Data       Data   `json:"data"`
+	Failover   string `json:"failover,omitempty"`
+	FailoverAt uint64 `json:"failover_at,omitempty"`
 }
 
 // Kept answers what is to be stored.
 func (in Instance) Kept() Kept {
-	return Kept{Life: in.Pair.Self.Life, Data: in.Pair.Self.Data, Failover: in.Pair.Failover}
+	s := in.Pair.Self
+	return Kept{Life: s.Life, Data: s.Data, Failover: s.Failover, FailoverAt: s.FailoverAt}
 }
 
 // Restore begins a new life with what was stored. It is to be stored again
 // before anything of this life is told to the peer.
 func (in Instance) Restore(k Kept) Instance {
-	in.Pair.Self.Life, in.Pair.Self.Data, in.Pair.Failover = k.Life+1, k.Data, k.Failover
+	s := &in.Pair.Self
+	s.Life, s.Data, s.Failover, s.FailoverAt = k.Life+1, k.Data, k.Failover, k.FailoverAt
 	return in
 }
 
@@ -99,11 +101,10 @@ func (in Instance) sides() (self, peer side) {
 }
 
 func (in Instance) failoverOff() bool {
-	off := in.Module.Mirror.FailoverOff
-	if in.Pair.Failover != "" {
-		off = in.Pair.Failover == "off"
+	if f := in.Pair.Self.Failover; f != "" {
+		return f == "off"
 	}
-	return off || in.Pair.Peer.FailoverOff
+	return in.Module.Mirror.FailoverOff
 }
 
 // tell brings what is published up to date at the end of a step, and publishes
@@ -112,10 +113,6 @@ func (m *machine) tell(before PeerState) {
 	s := &m.Pair.Self
 	s.Node, s.State, s.Phase = m.Module.Mirror.Self, m.State, m.Phase
 	s.HeardLife, s.HeardSeq = m.Pair.Peer.Life, m.Pair.Peer.Seq
-	s.FailoverOff = m.Module.Mirror.FailoverOff
-	if m.Pair.Failover != "" {
-		s.FailoverOff = m.Pair.Failover == "off"
-	}
 	if *s == before {
 		return
 	}

@@ -42,7 +42,6 @@ func (m *machine) primRests() Order {
 		return m.change(Prim, "%s is SECOND", name)
 	case m.State == Alone || m.peerIn(Wait) && p.Choosing:
 	case m.peerIn(Second):
-		s.Lapsed = false
 		return m.yields()
 	case m.hears():
 		return m.change(Alone, "%s is %s", name, p.State)
@@ -65,7 +64,7 @@ func (m *machine) conflict() Order {
 	}
 	_, why := stays(other, me)
 	m.Pair.Self.Data.Standing = StandingOutdated
-	return Order{Verb: VerbStopStart, Nice: true,
+	return Order{Verb: VerbStopStart, Nice: true, Drop: true,
 		Reason: fmt.Sprintf("split brain: %s is %s, too, and stays, because %s", m.peerName(), m.Pair.Peer.State, why)}
 }
 
@@ -109,7 +108,7 @@ func (m *machine) goesAlone() Order {
 	case Transient:
 		return Order{}
 	case NotReady:
-		return Order{Verb: VerbWait, Nice: true, Reason: v.why}
+		return Order{Verb: VerbWait, Nice: true, Drop: true, Reason: v.why}
 	}
 	return m.change(Alone, "%s is lost%s", m.peerName(), because(m.Pair.Lost))
 }
@@ -139,7 +138,7 @@ func (m *machine) secondRests() Order {
 	case Transient:
 		return Order{}
 	case NotReady:
-		return Order{Verb: VerbWait, Nice: true, Reason: v.why}
+		return Order{Verb: VerbWait, Nice: true, Drop: true, Reason: v.why}
 	}
 	return m.change(Alone, "%s is lost%s", name, because(m.Pair.Lost))
 }

@@ -31,16 +31,17 @@ type PeerState struct {
 	Phase Phase `json:"phase"`
 	Data  Data  `json:"data"`
 
-	Choosing    bool       `json:"choosing,omitempty"`     // WAIT, and nothing but the other node holds it back
-	Claim       bool       `json:"claim,omitempty"`        // is about to become primary, once the other has heard of it
-	Wish        Verb       `json:"wish,omitempty"`         // prim or primforce: an operator's choice goes before data and order
-	Yield       bool       `json:"yield,omitempty"`        // SECOND, so that the other becomes primary
-	Ask         bool       `json:"ask,omitempty"`          // SECOND, asks the primary to yield
-	Copied      Generation `json:"copied,omitzero"`        // the secondary has all of this generation, says each node of itself
-	Degraded    bool       `json:"degraded,omitempty"`     // ALONE, because replication failed
-	Lapsed      bool       `json:"lapsed,omitempty"`       // its lease ran out while it was primary
-	Took        bool       `json:"took,omitempty"`         // ALONE by taking over
-	FailoverOff bool       `json:"failover_off,omitempty"` //
+	Choosing   bool       `json:"choosing,omitempty"`    // WAIT, and nothing but the other node holds it back
+	Claim      bool       `json:"claim,omitempty"`       // is about to become primary, once the other has heard of it
+	Wish       Verb       `json:"wish,omitempty"`        // prim or primforce: an operator's choice goes before data and order
+	Yield      bool       `json:"yield,omitempty"`       // SECOND, so that the other becomes primary
+	Ask        bool       `json:"ask,omitempty"`         // SECOND, asks the primary to yield
+	Copied     Generation `json:"copied,omitzero"`       // the secondary has all of this generation, says each node of itself
+	Degraded   bool       `json:"degraded,omitempty"`    // ALONE, because replication failed
+	Lapsed     bool       `json:"lapsed,omitempty"`      // its lease ran out while it was primary
+	Took       bool       `json:"took,omitempty"`        // ALONE by taking over
+	Failover   string     `json:"failover,omitempty"`    // on or off by an operator, on either node; else as configured
+	FailoverAt uint64     `json:"failover_at,omitempty"` // counts the operators' words on it: the latest holds on both
 }
 
 // primary reports that a state serves the application.
@@ -78,7 +79,7 @@ func stays(a, b side) (bool, string) {
 		why  string
 	}{
 		{a.Data.descends(b.Data.Generation), b.Data.descends(a.Data.Generation), "it went on from the other's data"},
-		{!a.Lapsed, !b.Lapsed, "the other's lease had run out"},
+		{!a.Lapsed, !b.Lapsed, "its lease did not run out meanwhile"},
 		{!a.Took, !b.Took, "it was primary before the split"},
 		{a.Data.Generation.Number > b.Data.Generation.Number, b.Data.Generation.Number > a.Data.Generation.Number, "it has the higher generation"},
 		{a.preferred, b.preferred, "it is the default primary"},

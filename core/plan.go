@@ -108,12 +108,12 @@ func (m *machine) planRestart(o Order) []Task {
 // stop hooks are called here because STOP is not reached.
 func (m *machine) planWait(o Order) []Task {
 	plan := m.planDown(o)
-	i := slices.IndexFunc(plan, func(t Task) bool { return t.Kind == TaskNetworkDown })
-	if i < 0 {
-		i = len(plan)
-	}
-	if o.Nice || !m.mirror() {
-		plan = slices.Insert(plan, i, stops(m.leftBy(), m.State, Wait, true)...)
+	if !m.mirror() {
+		i := slices.IndexFunc(plan, func(t Task) bool { return t.Kind == TaskNetworkDown })
+		if i < 0 {
+			i = len(plan)
+		}
+		plan = slices.Insert(plan, i, stops(PartBoth, m.State, Wait, true)...)
 	}
 	return append(plan, m.planActive()...)
 }
@@ -134,13 +134,16 @@ func (m *machine) planStop(o Order) []Task {
 // planDown leads to WAIT Transient.
 func (m *machine) planDown(o Order) []Task {
 	plan := m.planQuiet(o)
-	switch {
-	case o.Nice:
-		plan = append(plan, stops(m.running(), m.State, Wait, false)...)
-	case m.mirror() && m.State != Wait: // before the peer sees WAIT and takes over
-		plan = append(plan, stops(m.leftBy(), m.State, Wait, true)...)
+	if m.Network && o.Drop {
+		plan = append(plan, Task{Kind: TaskNetworkDown})
 	}
-	if m.Network {
+	if o.Nice {
+		plan = append(plan, stops(m.running(), m.State, Wait, false)...)
+	}
+	if m.mirror() && m.State != Wait && (!o.Nice || o.Verb == VerbWait) { // before the peer sees WAIT and takes over
+		plan = append(plan, stops(partsOf[m.State]|m.running(), m.State, Wait, true)...)
+	}
+	if m.Network && !o.Drop {
 		plan = append(plan, Task{Kind: TaskNetworkDown})
 	}
 	if m.Pair.Joined {
@@ -164,15 +167,6 @@ func (m *machine) planQuiet(o Order) []Task {
 		plan = append(plan, share(order))
 	}
 	return append(plan, m.stopChecks(Wait)...)
-}
-
-// leftBy are the parts of which something may run: those of the state, and
-// those of a role that was being changed.
-func (m *machine) leftBy() Parts {
-	if !m.mirror() {
-		return PartBoth
-	}
-	return partsOf[m.State] | m.running()
 }
 
 // timeout is the deadline of a hook.

@@ -20,6 +20,8 @@ func (m *machine) planChange(to State) []Task {
 	plan := []Task{enter(from, Transient)}
 	if from == to {
 		plan = append(plan, m.serve(to)...)
+		plan = append(plan, starts(partsOf[to]&^m.running(), from, to)...)
+		plan = append(plan, m.startChecks(to)...)
 		return append(plan, m.finish(to)...)
 	}
 	plan = append(plan, m.stopChecks(to)...)

@@ -50,13 +50,12 @@ func (m *machine) findsRole() bool {
 		return false
 	}
 	m.leaveRole()
-	woke := m.Phase == NotReady
-	m.passGate()
-	if woke {
-		m.LastReason, m.Cause = "woke up: "+v.why, m.cause
+	if m.Phase == NotReady {
+		m.wake(v.why)
 	} else {
 		m.note(v.why)
 	}
+	m.passGate()
 	m.Target = v.role
 	m.Plan = m.planRole(v.role)
 	return true

@@ -105,9 +105,13 @@ func (m *machine) goesOn(t Task) (goes, again bool) {
 			return true, false
 		}
 		return false, m.react() || m.findsOther()
-	default:
-		return true, false
+	case TaskEnter:
+		if t.To.primary() && m.State == Second && m.hears() && m.Pair.Peer.State.primary() {
+			m.replace(m.change(Second, "%s is heard again and is %s", m.peerName(), m.Pair.Peer.State))
+			return false, true
+		}
 	}
+	return true, false
 }
 
 // begin makes the plan of an order.

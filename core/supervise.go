@@ -81,9 +81,9 @@ func (m *machine) gateOpens() bool {
 
 // passGate goes on after the gate. From here on hooks see a start.
 func (m *machine) passGate() {
-	if m.Phase == NotReady {
+	if m.Phase == NotReady && !m.mirror() {
 		name, _, _ := strings.Cut(m.BlockedBy, " ")
-		m.LastReason, m.Cause = "woke up: "+name+" is no longer down", m.cause
+		m.wake(name + " is no longer down")
 	}
 	if m.Verb == VerbWait {
 		m.Verb = VerbStart
@@ -91,6 +91,8 @@ func (m *machine) passGate() {
 	m.BlockedBy = ""
 	m.enter(status{Wait, Transient}, m.LastReason, m.Cause)
 }
+
+func (m *machine) wake(why string) { m.LastReason, m.Cause = "woke up: "+why, m.cause }
 
 // worst finds the running check whose resource is down and whose action weighs
 // most. A check that cannot be seen any more after a stop would block for ever,

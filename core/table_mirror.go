@@ -1,5 +1,7 @@
 package core
 
+import "strings"
+
 /*
 A mirror module on one node. STOP and WAIT are those of a farm module. Each
 active state has a Transient phase, in which a plan is carried out, and a Ready
@@ -74,16 +76,19 @@ var mirrorCommands = func() map[activity]map[Verb]reply {
 // markPair puts into effect what an operator says of the pair without a
 // transition of its own.
 func (m *machine) markPair(v Verb, reason string) error {
-	switch v {
-	case VerbFailoverOn:
-		m.Pair.Failover = "on"
-		return nil
-	case VerbFailoverOff:
-		m.Pair.Failover = "off"
+	if word, ok := strings.CutPrefix(string(v), "failover-"); ok {
+		s := &m.Pair.Self
+		s.Failover, s.FailoverAt = word, max(s.FailoverAt, m.Pair.Peer.FailoverAt)+1
+		if m.State == Wait {
+			m.note(reason)
+		}
 		return nil
 	}
 	if m.State != Wait {
 		return m.refusal(alreadyHas)
+	}
+	if err := m.startRefused(v); err != nil {
+		return err
 	}
 	m.Pair.Self.Wish = v
 	m.note(reason)

@@ -103,13 +103,14 @@ func (w *World) behind(a, b int) bool {
 func (w *World) newPrimary(h *Host, next core.Instance) {
 	becomes := !primary(h) && (next.State == core.Alone || next.State == core.Prim)
 	p := w.peer(h)
-	if !becomes || !next.Module.Mirror.Replicated || h.forced {
-		h.forced = h.forced && !becomes
-		return
-	}
 	cutOff := h.In.State == core.Second && !w.contactBefore(h)
-	if h.data != p.data && w.behind(h.data, p.data) && !cutOff {
+	if becomes && next.Module.Mirror.Replicated && !h.forced && !cutOff && h.data != p.data && w.behind(h.data, p.data) {
 		w.fail("%s becomes %s with write %d, but %s has write %d, which follows it", h.name(), next.State, h.data, p.name(), p.data)
+	}
+	h.forced = h.forced && !becomes
+	if next.Pair.Self.Data.Generation.Node == next.Module.Mirror.Self && next.Pair.Self.Data.Generation != h.In.Pair.Self.Data.Generation {
+		w.writes = append(w.writes, write{before: h.data}) // a generation begins with a write, so that it differs
+		h.data = len(w.writes) - 1
 	}
 }
 

@@ -1,6 +1,7 @@
 package simtest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,6 +26,8 @@ var pairCommands = map[string]func(s *PairScenario, words []string, text string)
 	"advance":  (*PairScenario).advance,  // advance 10s: let time pass, with hooks that run and messages that arrive
 	"cut":      (*PairScenario).cut,      // cut [NODE]: nothing arrives any more, or nothing that NODE sends
 	"heal":     (*PairScenario).heal,     // heal
+	"latency":  (*PairScenario).span,     // latency 300ms: how long a message takes from now on
+	"hooktime": (*PairScenario).span,     // hooktime 1s: how long a hook runs from now on
 	"crash":    (*PairScenario).crash,    // crash NODE: its power fails
 	"boot":     (*PairScenario).boot,     // boot NODE: its daemon runs again, the module is stopped
 	"fails":    (*PairScenario).fails,    // fails NODE HOOK N: the next N calls of HOOK fail
@@ -33,6 +36,7 @@ var pairCommands = map[string]func(s *PairScenario, words []string, text string)
 	"degrade":  (*PairScenario).degrade,  // degrade NODE, or repair NODE: replication fails there, or works again
 	"repair":   (*PairScenario).degrade,  //
 	"write":    (*PairScenario).write,    // each primary writes once
+	"rescue":   (*PairScenario).rescue,   // all is healed; an operator stops both, says which has the good data, starts the other
 	"status":   (*PairScenario).status,   //
 }
 
@@ -46,6 +50,9 @@ func (s *PairScenario) Do(cmd string, words []string, text string) (string, erro
 		return "", fmt.Errorf("command %q before any pair", cmd)
 	}
 	s.out.Reset()
+	if cmd == "latency" || cmd == "hooktime" {
+		words = append(words, cmd)
+	}
 	if err := run(s, words, strings.TrimSpace(text)); err != nil {
 		return "", err
 	}
@@ -168,6 +175,16 @@ func (s *PairScenario) heal([]string, string) error {
 	return nil
 }
 
+func (s *PairScenario) span(words []string, _ string) error {
+	d, err := time.ParseDuration(words[0])
+	if words[1] == "latency" {
+		s.World.Latency = d
+	} else {
+		s.World.Hook = d
+	}
+	return err
+}
+
 func (s *PairScenario) crash(words []string, _ string) error {
 	return s.on(words, 1, func(h *Host) { s.World.crash(h) })
 }
@@ -213,6 +230,40 @@ func (s *PairScenario) write([]string, string) error {
 	return nil
 }
 
+func (s *PairScenario) rescue([]string, string) error {
+	w := s.World
+	w.severed, w.Latency, w.Hook = [2]bool{}, time.Millisecond, 100*time.Millisecond
+	command := func(h *Host, v core.Verb) {
+		h.forced = h.forced || v == core.VerbPrimForce
+		w.Post(h, core.Event{Kind: core.EventCommand, Verb: v, By: "root"})
+	}
+	healthy := func() {
+		for _, h := range w.Nodes {
+			for _, c := range h.In.Module.Checks {
+				w.Post(h, core.Event{Kind: core.EventResource, Resource: core.Resource{Name: c.Resource, Value: core.ResUp, Since: w.now}})
+			}
+		}
+	}
+	for _, h := range w.Nodes {
+		if !h.Up {
+			w.boot(h)
+		}
+		clear(h.Fails)
+		command(h, core.VerbFailoverOn)
+		command(h, core.VerbStop)
+	}
+	w.Advance(20 * time.Second)
+	for i, v := range []core.Verb{core.VerbPrimForce, core.VerbStart} {
+		command(w.Nodes[i], v)
+		w.Advance(3 * time.Second)
+		healthy()
+		w.Advance(10 * time.Second)
+	}
+	w.Write()
+	w.Advance(20 * time.Second)
+	return nil
+}
+
 func (s *PairScenario) status([]string, string) error {
 	for _, h := range s.World.Nodes {
 		in := h.In
@@ -225,7 +276,7 @@ func (s *PairScenario) status([]string, string) error {
 			s.out.WriteString(", holds the address")
 		}
 		if in.Module.Mirror.Replicated {
-			fmt.Fprintf(&s.out, ", %s, write %d", in.Pair.Self.Data.Standing, h.data)
+			fmt.Fprintf(&s.out, ", %s, write %d", cmp.Or(string(in.Pair.Self.Data.Standing), "no history"), h.data)
 		}
 		if n := len(in.Failures); n > 0 {
 			fmt.Fprintf(&s.out, ", %d counted", n)

@@ -151,7 +151,7 @@ func (w *World) Post(h *Host, ev core.Event) {
 	}
 	ev.At = w.now
 	w.Steps++
-	before := h.In.Status()
+	before, blocked := h.In.Status(), h.In.BlockedBy
 	next, actions, err := core.Step(h.In, ev)
 	if refusal := new(core.Refusal); errors.As(err, &refusal) {
 		w.say(h, "refuses: %s", err)
@@ -165,7 +165,7 @@ func (w *World) Post(h *Host, ev core.Event) {
 	for _, a := range actions {
 		w.carryOut(h, a, &before)
 	}
-	if next.BlockedBy != "" && len(actions) > 0 && next.Phase == core.NotReady {
+	if next.BlockedBy != blocked && next.BlockedBy != "" && next.Phase == core.NotReady {
 		w.say(h, "  waits: %s", next.BlockedBy)
 	}
 	w.watch()
@@ -269,6 +269,10 @@ func (w *World) send(h *Host) {
 		return
 	}
 	told, to := h.told, w.peer(h)
+	if to.Up && !to.lost && to.posted == told {
+		to.heard = w.now // a repetition changes nothing else
+		return
+	}
 	w.after(w.Latency, to, func() {
 		if !to.Up {
 			return
