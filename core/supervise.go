@@ -61,7 +61,7 @@ func (m *machine) gateOpens() bool {
 		}
 		switch r := m.Resources[c.Resource]; {
 		case r.Value == ResDown && down == "":
-			down, cause = r.Name+" is down"+because(r.Reason), r.Cause
+			down, cause = r.trouble("is"), r.Cause
 		case r.Value == ResInit && missing == "":
 			missing = r.Name + " has no result yet"
 		}
@@ -82,14 +82,22 @@ func (m *machine) gateOpens() bool {
 // passGate goes on after the gate. From here on hooks see a start.
 func (m *machine) passGate() {
 	if m.Phase == NotReady && !m.mirror() {
-		name, _, _ := strings.Cut(m.BlockedBy, " ")
-		m.wake(name + " is no longer down")
+		m.wake(awakened(m.BlockedBy))
 	}
 	if m.Verb == VerbWait {
 		m.Verb = VerbStart
 	}
 	m.BlockedBy = ""
 	m.enter(status{Wait, Transient}, m.LastReason, m.Cause)
+}
+
+// awakened tells that what blocked is over.
+func awakened(blocked string) string {
+	if label, _, ok := strings.Cut(strings.TrimPrefix(blocked, "rule "), " holds"); ok && strings.HasPrefix(blocked, "rule ") {
+		return "rule " + label + " no longer holds"
+	}
+	name, _, _ := strings.Cut(blocked, " ")
+	return name + " is no longer down"
 }
 
 func (m *machine) wake(why string) { m.LastReason, m.Cause = "woke up: "+why, m.cause }
@@ -121,7 +129,7 @@ func (m *machine) react() bool {
 		return false
 	}
 	r := m.Resources[c.Resource]
-	m.automatic(Order{Verb: c.Action, Reason: r.Name + " was down" + because(r.Reason), Cause: r.Cause, Nice: true})
+	m.automatic(Order{Verb: c.Action, Reason: r.trouble("was"), Cause: r.Cause, Nice: true})
 	return true
 }
 
