@@ -67,8 +67,8 @@ func (in Instance) Degraded() bool { return in.Pair.Self.Degraded }
 
 func (in Instance) mirror() bool { return in.Module.Mode == Mirror }
 
-// peerName names the other node for texts.
-func (in Instance) peerName() string {
+// PeerName names the other node for texts.
+func (in Instance) PeerName() string {
 	if n := in.Module.Mirror.PeerName; n != "" {
 		return n
 	}

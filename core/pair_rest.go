@@ -28,7 +28,7 @@ func (m *machine) change(to State, format string, args ...any) Order {
 
 // primRests is what ALONE and PRIM come to, in view of the peer.
 func (m *machine) primRests() Order {
-	s, p, name := &m.Pair.Self, m.Pair.Peer, m.peerName()
+	s, p, name := &m.Pair.Self, m.Pair.Peer, m.PeerName()
 	if m.State == Prim && m.hears() {
 		m.grant(p)
 	}
@@ -65,12 +65,12 @@ func (m *machine) conflict() Order {
 	_, why := stays(other, me)
 	m.Pair.Self.Data.Standing = StandingOutdated
 	return Order{Verb: VerbStopStart, Nice: true, Drop: true,
-		Reason: fmt.Sprintf("split brain: %s is %s, too, and stays, because %s", m.peerName(), m.Pair.Peer.State, why)}
+		Reason: fmt.Sprintf("split brain: %s is %s, too, and stays, because %s", m.PeerName(), m.Pair.Peer.State, why)}
 }
 
 // yields gives the role to a secondary that is to have it.
 func (m *machine) yields() Order {
-	p, name := m.Pair.Peer, m.peerName()
+	p, name := m.Pair.Peer, m.PeerName()
 	if p.Phase != Ready || m.swapImpossible() != "" {
 		return Order{}
 	}
@@ -90,7 +90,7 @@ func (m *machine) yields() Order {
 
 // swapImpossible answers why roles cannot be swapped now.
 func (m *machine) swapImpossible() string {
-	d, p, name := m.Pair.Self.Data, m.Pair.Peer, m.peerName()
+	d, p, name := m.Pair.Self.Data, m.Pair.Peer, m.PeerName()
 	switch {
 	case !m.hears():
 		return name + " is not heard"
@@ -110,12 +110,12 @@ func (m *machine) goesAlone() Order {
 	case NotReady:
 		return Order{Verb: VerbWait, Nice: true, Drop: true, Reason: v.why}
 	}
-	return m.change(Alone, "%s is lost%s", m.peerName(), because(m.Pair.Lost))
+	return m.change(Alone, "%s is lost%s", m.PeerName(), because(m.Pair.Lost))
 }
 
 // secondRests is what SECOND comes to, ready or still being copied to.
 func (m *machine) secondRests() Order {
-	s, p, name := &m.Pair.Self, m.Pair.Peer, m.peerName()
+	s, p, name := &m.Pair.Self, m.Pair.Peer, m.PeerName()
 	switch {
 	case m.hears() && p.State.primary() && p.Degraded:
 		return Order{Verb: VerbWait, Nice: true, Reason: "replication failed on " + name}
@@ -145,7 +145,7 @@ func (m *machine) secondRests() Order {
 
 // bothSecond is the middle of a swap: who yields waits.
 func (m *machine) bothSecond() Order {
-	s, p, name := m.Pair.Self, m.Pair.Peer, m.peerName()
+	s, p, name := m.Pair.Self, m.Pair.Peer, m.PeerName()
 	mine := p.Yield && !s.Yield
 	if s.Yield == p.Yield {
 		me, other := m.sides()

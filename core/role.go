@@ -90,7 +90,7 @@ func (m *machine) await(timer string) {
 
 // role decides. It changes nothing.
 func (m *machine) role() verdict {
-	name, p := m.peerName(), m.Pair.Peer
+	name, p := m.PeerName(), m.Pair.Peer
 	first := m.Pair.Self.Wish
 	asPrim := first == VerbPrim || first == VerbPrimForce
 	asSecond := first == VerbSecond || first == VerbSecondForce
@@ -124,7 +124,7 @@ func (m *machine) role() verdict {
 // mayLead answers what speaks against becoming primary in view of a peer that
 // is heard and is not primary itself.
 func (m *machine) mayLead() verdict {
-	s, p, name := m.Pair.Self, m.Pair.Peer, m.peerName()
+	s, p, name := m.Pair.Self, m.Pair.Peer, m.PeerName()
 	forced := s.Wish == VerbPrimForce
 	newer := p.Data.usable() && p.Data.descends(s.Data.Generation)
 	switch {
@@ -151,7 +151,7 @@ func (m *machine) primRefused(v Verb) string {
 	case d.Standing == StandingPartial:
 		return "data here is inconsistent (stopped while it was copied): primforce starts with it all the same"
 	case d.Standing == StandingOutdated:
-		return fmt.Sprintf("data here is outdated (%s went on without this node): primforce starts with it all the same, and loses what %s wrote", m.peerName(), m.peerName())
+		return fmt.Sprintf("data here is outdated (%s went on without this node): primforce starts with it all the same, and loses what %s wrote", m.PeerName(), m.PeerName())
 	}
 	return ""
 }
@@ -159,7 +159,7 @@ func (m *machine) primRefused(v Verb) string {
 // claim becomes primary in agreement with a peer that could become it, too: it
 // goes ahead when the peer has heard of the claim and does not make one itself.
 func (m *machine) claim() verdict {
-	p, name := m.Pair.Peer, m.peerName()
+	p, name := m.Pair.Peer, m.PeerName()
 	me, other := m.sides()
 	ahead := !outranks(other, me, m.Module.Mirror.Replicated)
 	switch {
@@ -189,7 +189,7 @@ func (m *machine) claim() verdict {
 
 // roleAlone decides without contact to the peer.
 func (m *machine) roleAlone(asSecond bool) verdict {
-	s, name := m.Pair.Self, m.peerName()
+	s, name := m.Pair.Self, m.PeerName()
 	away := fmt.Sprintf("%s is not heard", name)
 	switch {
 	case asSecond:
@@ -225,5 +225,5 @@ func (m *machine) witnessed() verdict {
 	if missing {
 		return passing("no witness has answered yet")
 	}
-	return blocked(fmt.Sprintf("%s may be alive, and no witness is reached from here", m.peerName()))
+	return blocked(fmt.Sprintf("%s may be alive, and no witness is reached from here", m.PeerName()))
 }

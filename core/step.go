@@ -107,7 +107,7 @@ func (m *machine) goesOn(t Task) (goes, again bool) {
 		return false, m.react() || m.findsOther()
 	case TaskEnter:
 		if t.To.primary() && m.State == Second && m.hears() && m.Pair.Peer.State.primary() {
-			m.replace(m.change(Second, "%s is heard again and is %s", m.peerName(), m.Pair.Peer.State))
+			m.replace(m.change(Second, "%s is heard again and is %s", m.PeerName(), m.Pair.Peer.State))
 			return false, true
 		}
 	}

@@ -2,28 +2,9 @@ package core
 
 import "strings"
 
-/*
-A mirror module on one node. STOP and WAIT are those of a farm module. Each
-active state has a Transient phase, in which a plan is carried out, and a Ready
-one; a change of role goes X Ready → X Transient → Y Transient → Y Ready, and
-from all Transient phases the way out is WAIT Transient.
-
-	        no peer, data up to date          peer is SECOND
-	      ┌───────────────────────▶ ALONE ─────────────────────▶┐
-	      │                          ▲ ▲ ◀───────────────────── │
-	      │                     peer │ │   peer lost or stopped │
-	      │          lost or stopped │ │                        │
-	STOP ▶ WAIT ─────────────────────┼─┼──────────────────────▶ PRIM
-	      │   both start, this one   │                          │ ▲
-	      │   is chosen              │                     swap │ │ swap
-	      │                          │                          ▼ │
-	      └───────────────────────▶ SECOND ◀────────────────────┘ │
-	        peer is ALONE or PRIM    └───────────────────────────▶┘
-
-PRIM and ALONE go to WAIT when another primary is in contact and stays, when no
-witness is reached, and when a check or an operator says so; SECOND also when
-its primary is gone and its own data is not up to date.
-*/
+// The diagram of a mirror is in DESIGN.md. A change of role goes X Ready →
+// X Transient → Y Transient → Y Ready; from each Transient phase a way leads to WAIT
+// Transient. The table transitions has the rest.
 
 // wishOf keeps how a start was asked for until a role is found.
 var wishOf = map[Verb]Verb{
@@ -102,7 +83,7 @@ func (m *machine) swapRoles(o Order) error {
 	case m.State != Prim && m.State != Second:
 		return m.refusal(isNotActive)
 	case why == "" && m.State == Prim && m.Pair.Peer.Phase != Ready:
-		why = m.peerName() + " is not ready"
+		why = m.PeerName() + " is not ready"
 	}
 	if why != "" {
 		return &Refusal{m.Module.Name + " cannot swap its roles now: " + why}
@@ -122,7 +103,7 @@ func (m *machine) swapRoles(o Order) error {
 // startRefused answers why a start that names a role makes no sense now, so
 // that the operator knows it at once.
 func (m *machine) startRefused(v Verb) error {
-	p, name := m.Pair.Peer, m.peerName()
+	p, name := m.Pair.Peer, m.PeerName()
 	why := m.primRefused(v)
 	switch {
 	case why != "":
