@@ -15,6 +15,7 @@ const (
 	EventPeer     EventKind = "peer"      // mirror: Peer was heard; in the order of sending, repetitions and gaps allowed
 	EventPeerLost EventKind = "peer-lost" // mirror: all heartbeats are silent: Evidence, Reason
 	EventLease    EventKind = "lease"     // mirror: the lease of this node's address ran out
+	EventModule   EventKind = "module"    // Module is the new configuration of a module that goes on running
 	EventReplica  EventKind = "replica"   // mirror: the answer to an order, or news: Name, OK, Reason; see ReplicaNews
 )
 
@@ -30,6 +31,7 @@ type Event struct {
 	Reason     string
 	Resource   Resource
 	Peer       *PeerState // is not changed
+	Module     *Module    // is not changed
 	Evidence   Evidence
 	Generation Generation // copied: of which data
 	Cause      int64      // journal entry that led to this event; 0 for a first cause

@@ -38,7 +38,8 @@ type Instance struct {
 	Resources map[string]Resource `json:"resources,omitempty"`
 	Failures  []time.Time         `json:"failures,omitempty"` // automatic actions within Module.LoopInterval
 
-	Pair Pair `json:"pair,omitzero"` // of a mirror
+	Pair   Pair    `json:"pair,omitzero"`    // of a mirror
+	Update *Module `json:"update,omitempty"` // a new configuration, until it is taken over
 }
 
 // ShareState is what was last asked of this node's share of the connections.

@@ -34,6 +34,7 @@ const (
 	VerbSwap        Verb = "swap"         // primary and secondary change their roles
 	VerbFailoverOn  Verb = "failover-on"  // the secondary takes over by itself
 	VerbFailoverOff Verb = "failover-off" // it does not
+	VerbUpdate      Verb = "update"       // a new configuration is taken over; hooks alone see it
 	VerbChange      Verb = "change"       // a change of role that the pair came to by itself; nobody asks for it
 )
 

@@ -51,6 +51,8 @@ func (m *machine) handle(ev Event) error {
 		ev.Resource.Cause = ev.Cause
 		m.resourceChanged(ev.Resource)
 		return nil
+	case EventModule:
+		return m.moduleChanged(ev)
 	case EventPeer, EventPeerLost, EventLease, EventReplica:
 		return m.pairChanged(ev)
 	case EventTimer:
@@ -95,6 +97,10 @@ func (m *machine) advance() {
 // goesOn judges a task that may have to wait. again means that the plan, or an
 // order in its place, has become another.
 func (m *machine) goesOn(t Task) (goes, again bool) {
+	waits := t.Kind == TaskGate || t.Kind == TaskRole || t.Kind == TaskJoin
+	if waits && m.renews() {
+		return false, true
+	}
 	switch t.Kind {
 	case TaskGate:
 		return m.gateOpens(), false
@@ -154,7 +160,12 @@ func (m *machine) settle() bool {
 	m.Verb, m.Target = "", m.State
 	if m.State == Stop {
 		m.Drained, m.Pair.Self.Wish = false, ""
+		m.renews()
 		return false
+	}
+	if m.renews() {
+		m.Verb = VerbUpdate
+		return true
 	}
 	switch {
 	case m.Drained && m.Share == ShareIsOpen:

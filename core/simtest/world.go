@@ -21,6 +21,8 @@ type World struct {
 	CopyFor time.Duration // how long replication copies
 	Steps   int           // calls of core.Step
 	Trace   func(line string)
+	Replay  bool           // each step is made again by an instance that was stored and read
+	Seen    map[string]int // how often something happened: states that were entered, and splits
 
 	now     time.Time
 	queue   []happening
@@ -68,7 +70,8 @@ type happening struct {
 func NewWorld(m core.Module) *World {
 	w := &World{
 		Latency: time.Millisecond, Hook: 100 * time.Millisecond, Pulse: 200 * time.Millisecond, Timeout: time.Second, CopyFor: 2 * time.Second,
-		now: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC), writes: []write{{before: -1}},
+		Seen: map[string]int{},
+		now:  time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC), writes: []write{{before: -1}},
 	}
 	for i := range w.Nodes {
 		m := m
@@ -151,6 +154,9 @@ func (w *World) Post(h *Host, ev core.Event) {
 	}
 	ev.At = w.now
 	w.Steps++
+	if w.Replay {
+		w.replay(h, ev)
+	}
 	before, blocked := h.In.Status(), h.In.BlockedBy
 	next, actions, err := core.Step(h.In, ev)
 	if refusal := new(core.Refusal); errors.As(err, &refusal) {
@@ -174,6 +180,7 @@ func (w *World) Post(h *Host, ev core.Event) {
 func (w *World) carryOut(h *Host, a core.Action, status *string) {
 	switch a.Kind {
 	case core.ActResource:
+		w.Seen[a.Resource.Reason]++
 		w.say(h, "%s -> %s (%s)", *status, a.Resource.Reason, a.Reason)
 		*status = a.Resource.Reason
 		return
@@ -300,6 +307,7 @@ func (w *World) watch() {
 	}
 	if w.clash.IsZero() {
 		w.clash = w.now
+		w.Seen["split"]++
 	}
 	w.Clashed = max(w.Clashed, w.now.Sub(w.clash))
 }
