@@ -71,7 +71,7 @@ type wires struct {
 }
 
 func (w *wires) node(ctx context.Context, n core.NodeID, all share.Weights) *sharing {
-	m := share.NewMachine(n, func(id core.NodeID) string { return "n" + string('0'+rune(id)) }, map[string]share.Weights{"g": all}, share.Timing{})
+	m := share.NewMachine(n, func(id core.NodeID) string { return "n" + string('0'+rune(id)) }, share.Settings{Weights: map[string]share.Weights{"g": all}}, share.Timing{})
 	return newSharing(ctx, "web", m, ports{
 		send: func(to core.NodeID, payload []byte) error {
 			var l letter

@@ -44,7 +44,7 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 	mod := &module{m: m, conf: conf, head: item.Head, dir: dir}
 	if len(conf.Interfaces) > 0 {
 		self := m.id.Node.Number
-		machine := share.NewMachine(self, m.name, mod.weights(), share.Timing{})
+		machine := share.NewMachine(self, m.name, mod.shareSettings(), share.Timing{})
 		mod.sharing = newSharing(m.d.ctx, conf.Name, machine, mod.ports(), m.log)
 		for _, n := range m.digests.heard() {
 			mod.sharing.put(share.PeerDigest{Node: n, Digest: m.digests.of(n, conf.Name)}, 0)
@@ -79,10 +79,15 @@ func (mod *module) weights() map[string]share.Weights {
 	return all
 }
 
+// shareSettings is what the configuration says of sharing.
+func (mod *module) shareSettings() share.Settings {
+	return share.Settings{Weights: mod.weights(), Hash: share.Keyed, Keep: !mod.conf.Farm.Fence}
+}
+
 // reweigh takes over the cluster's nodes after a change.
 func (mod *module) reweigh() {
 	if mod.sharing != nil {
-		mod.sharing.put(share.Weighed{Weights: mod.weights()}, 0)
+		mod.sharing.put(share.Configured{Settings: mod.shareSettings()}, 0)
 	}
 }
 
