@@ -81,7 +81,7 @@ func (mod *module) weights() map[string]share.Weights {
 
 // shareSettings is what the configuration says of sharing.
 func (mod *module) shareSettings() share.Settings {
-	return share.Settings{Weights: mod.weights(), Hash: share.Keyed, Keep: !mod.conf.Farm.Fence}
+	return share.Settings{Weights: mod.weights(), Hash: mod.m.settings().Hash, Keep: !mod.conf.Farm.Fence}
 }
 
 // reweigh takes over the cluster's nodes after a change.
@@ -246,7 +246,7 @@ func (d *Daemon) filterRestarted(ctx context.Context) {
 func (mod *module) filterConfig(interfaces []sdk.FilterInterface) sdk.FilterConfig {
 	c := sdk.FilterConfig{
 		Module: mod.conf.Name, Self: uint8(mod.m.id.Node.Number), Fence: mod.conf.Farm.Fence, Interfaces: interfaces,
-		Hash: sdk.HashKeyed,
+		Hash: sdk.HashFunction(mod.m.settings().Hash),
 	}
 	copy(c.HashKey[:], mod.m.id.Keys.Hash)
 	for _, g := range mod.conf.Groups {

@@ -45,9 +45,9 @@ type sharing struct {
 
 	// The loop's own: the filter refused the newest table. Until it takes it,
 	// nobody is told that this node uses it, and the lease is not renewed.
-	behind  bool
-	unsaid  *share.Digest // to be published then
-	lapsed  bool          // a lapse is to be answered then
+	behind bool
+	unsaid *share.Digest // to be published then
+	lapsed bool          // a lapse is to be answered then
 
 	mu      sync.Mutex
 	view    share.View

@@ -229,7 +229,7 @@ func (d *Daemon) ClusterStatus(context.Context) (control.ClusterStatus, error) {
 		return st, errNoCluster
 	}
 	conf, self := m.settings(), m.id.Node.Number
-	st.ID, st.Name, st.Node = conf.ID, conf.Name, m.name(self)
+	st.ID, st.Name, st.Node, st.Hash = conf.ID, conf.Name, m.name(self), string(conf.Hash)
 	st.Signatures = map[string]string{}
 	for _, it := range m.catalog.List() {
 		if !it.Deleted {
