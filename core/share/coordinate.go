@@ -256,6 +256,12 @@ func (m *Machine) advance() {
 }
 
 func (m *Machine) planFrom(r *round) {
+	for _, n := range m.participants() {
+		if !slices.ContainsFunc(r.reports, func(rep Report) bool { return rep.Node == n }) {
+			m.round = nil // it came back meanwhile, and was not asked what it has
+			return
+		}
+	}
 	var kept []Member
 	var stale []View
 	for _, n := range slices.Sorted(maps.Keys(m.peers)) {

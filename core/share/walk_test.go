@@ -60,7 +60,7 @@ func (f *farm) examine() {
 		tables[i] = f.nodes[n].view.table(group)
 	}
 	type rows [5]Row
-	seen := map[rows]bool{}
+	seen, all := map[rows]bool{}, true
 	for b := range Buckets {
 		var r rows
 		for i, t := range tables {
@@ -68,9 +68,10 @@ func (f *farm) examine() {
 		}
 		if !seen[r] {
 			seen[r] = true
-			f.examineSYN(entries, b)
+			all = f.examineSYN(entries, b) && all
 		}
 	}
+	f.served = f.served || all
 	for _, c := range f.conns {
 		f.examineConn(entries, c)
 	}
@@ -78,7 +79,7 @@ func (f *farm) examine() {
 
 // examineSYN: no SYN is accepted by two nodes, none is lost while all that
 // happens is planned, and once the nodes agree it does not matter where it enters.
-func (f *farm) examineSYN(entries []core.NodeID, b int) {
+func (f *farm) examineSYN(entries []core.NodeID, b int) (accepted bool) {
 	var first []core.NodeID
 	all := true
 	for i, at := range entries {
@@ -97,7 +98,7 @@ func (f *farm) examineSYN(entries []core.NodeID, b int) {
 			f.t.Fatalf("%s: the nodes agree, but SYNs in bucket %d go to %v and %v\n%s", f.now.Format("05.000"), b, first, got, f.history(b))
 		}
 	}
-	f.served = f.served || all
+	return all
 }
 
 // examineConn: a packet of a connection reaches its own node or none, and its own
