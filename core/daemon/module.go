@@ -24,8 +24,8 @@ import (
 // module is one installed module on this node.
 type module struct {
 	m         *member
-	conf      *config.Module
-	head      catalog.Head
+	conf      *config.Module // it was made with; what may change while it runs is in now
+	now       atomic.Pointer[version]
 	dir       string // the active copy: hooks run from here
 	runner    *runner.Runner
 	sharing   *sharing     // nil without a virtual address
@@ -39,9 +39,16 @@ type module struct {
 	cancel    func()       // ends the hook that runs
 }
 
+// version is the configuration that a module uses.
+type version struct {
+	conf *config.Module
+	head catalog.Head
+}
+
 // newModule makes a module of what the catalog holds, without starting it.
 func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *module {
-	mod := &module{m: m, conf: conf, head: item.Head, dir: dir}
+	mod := &module{m: m, conf: conf, dir: dir}
+	mod.now.Store(&version{conf, item.Head})
 	if len(conf.Interfaces) > 0 {
 		self := m.id.Node.Number
 		machine := share.NewMachine(self, m.name, mod.shareSettings(), share.Timing{})
@@ -64,7 +71,7 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 // weights are the configured powers by group; nodes not named have 1.
 func (mod *module) weights() map[string]share.Weights {
 	all := map[string]share.Weights{}
-	for _, g := range mod.conf.Groups {
+	for _, g := range mod.now.Load().conf.Groups {
 		w := share.Weights{}
 		for _, n := range mod.m.settings().Nodes {
 			w[n.Number] = 1
@@ -81,10 +88,11 @@ func (mod *module) weights() map[string]share.Weights {
 
 // shareSettings is what the configuration says of sharing.
 func (mod *module) shareSettings() share.Settings {
-	return share.Settings{Weights: mod.weights(), Hash: mod.m.settings().Hash, Keep: !mod.conf.Farm.Fence}
+	farm := mod.now.Load().conf.Farm
+	return share.Settings{Weights: mod.weights(), Hash: mod.m.settings().Hash, Keep: !farm.Fence, SlowStart: farm.SlowStart}
 }
 
-// reweigh takes over the cluster's nodes after a change.
+// reweigh takes over the cluster's nodes or the powers after a change.
 func (mod *module) reweigh() {
 	if mod.sharing != nil {
 		mod.sharing.put(share.Configured{Settings: mod.shareSettings()}, 0)

@@ -73,7 +73,12 @@ type caused struct {
 }
 
 // put hands an input to the machine, in order; it waits while the inbox is full.
+// Of a halt it waits until the others have taken note.
 func (s *sharing) put(in share.Input, cause int64) {
+	if _, is := in.(share.Halted); is {
+		s.halt()
+		return
+	}
 	select {
 	case s.inbox <- caused{in: in, cause: cause}:
 	case <-s.ctx.Done():

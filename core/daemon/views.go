@@ -51,7 +51,7 @@ func (d *Daemon) Status(ctx context.Context, name string) (control.Status, error
 		if name != "" && mod.conf.Name != name {
 			continue
 		}
-		ms := control.ModuleStatus{Name: mod.conf.Name, Mode: mod.conf.Mode, Signature: mod.head.Signature.Short()}
+		ms := control.ModuleStatus{Name: mod.conf.Name, Mode: mod.conf.Mode, Signature: mod.now.Load().head.Signature.Short()}
 		for _, a := range mod.conf.Addresses() {
 			ms.Addresses = append(ms.Addresses, a.Addr.String())
 		}
@@ -125,7 +125,7 @@ func (mod *module) status(ctx context.Context) control.ModuleNode {
 	in := mod.runner.Snapshot()
 	n := control.ModuleNode{
 		State: in.State, Phase: in.Phase, Since: in.Since, Reason: in.LastReason, Drained: in.Drained,
-		Signature: mod.head.Signature.Short(),
+		Signature: mod.now.Load().head.Signature.Short(),
 	}
 	if in.BlockedBy != "" {
 		n.Reason = in.BlockedBy

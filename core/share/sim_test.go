@@ -113,6 +113,9 @@ func (f *farm) feed(n core.NodeID, in Input) {
 		node.inbox = append(node.inbox, in)
 		return
 	}
+	if cut, is := in.(Cut); is && cut.Why != "" {
+		f.smooth = false
+	}
 	if _, is := in.(Configured); is {
 		in = Configured{f.settings()} // the newest comes last
 	}
