@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -20,7 +22,10 @@ import (
 // fakeNode is a node with three servers and one module, of which n2 is drained
 // and n3 cannot be reached. It writes what it is asked for to a file, one line
 // each.
-type fakeNode struct{ asked string }
+type fakeNode struct {
+	asked string
+	left  atomic.Int32 // connections of n2; one ends with each look
+}
 
 var fakeTime = time.Date(2025, 1, 31, 8, 0, 0, 0, time.UTC)
 
@@ -106,6 +111,10 @@ func (f *fakeNode) Do(_ context.Context, _, name string, verb core.Verb, r contr
 	if name != "web_farm" {
 		return control.Outcome{}, &control.Refusal{Kind: control.ErrNotFound, Text: fmt.Sprintf("there is no module %q", name)}
 	}
+	if verb == core.VerbDrain && slices.Equal(r.Nodes, []string{"n2"}) {
+		f.left.Store(3)
+		return control.Outcome{Nodes: []control.NodeOutcome{{Node: "n2", OK: true, State: "UP Ready"}}}, nil
+	}
 	all := []control.NodeOutcome{{Node: "n1", OK: true, State: "UP Ready"}, {Node: "n3", Text: "the node cannot be asked"}}
 	if len(r.Nodes) > 0 {
 		all = all[:1]
@@ -124,7 +133,7 @@ func (f *fakeNode) Status(_ context.Context, name string) (control.Status, error
 			{Node: "n1", Reachable: true, State: core.Up, Phase: core.Ready, Since: fakeTime, Share: 0.6665, Connections: 1234,
 				Reason: "start asked for by root on this node", Signature: "0123456789ab", Filter: []string{"eth0 xdp-native"},
 				Resources: []core.Resource{{Name: "tcp.web", Value: core.ResUp}}, Counters: map[string]uint64{"accept-owner": 42}},
-			{Node: "n2", Reachable: true, State: core.Up, Phase: core.Ready, Since: fakeTime, Share: 0.3335, Drained: true, Signature: "ba9876543210", Held: 7},
+			{Node: "n2", Reachable: true, State: core.Up, Phase: core.Ready, Since: fakeTime, Share: 0.3335, Drained: true, Signature: "ba9876543210", Held: 7, Connections: int(max(0, f.left.Add(-1)))},
 			{Node: "n3", Phase: core.NotReady, Reason: "the node cannot be asked"},
 		},
 	})
