@@ -173,6 +173,25 @@ func (f *fakeNode) Why(_ context.Context, name string) (control.Why, error) {
 	return control.Why{Text: name + " is UP\n  because: root asked for it\n", Chain: []control.LogEntry{{ID: 1, Text: "root asked for it"}}}, nil
 }
 
+func (f *fakeNode) Explain(_ context.Context, q control.ExplainQuery) (control.Explanation, error) {
+	f.note("explain %s %q %s", q.Client, q.Address, q.Proto)
+	if q.Client == "nonsense" {
+		return control.Explanation{}, &control.Refusal{Kind: control.ErrInput, Text: `"nonsense" is not the address of a client`}
+	}
+	p := control.Path{Module: "web_farm", Address: "192.0.2.10", Rule: "no rule covers " + q.Proto + ": such packets are dropped"}
+	if q.Proto == "tcp" {
+		p = control.Path{Module: "web_farm", Group: "web", Address: "192.0.2.10", Rule: "tcp port 80, each connection by itself (on_port)",
+			ARP: "n1", Agreed: true, Nodes: []control.Standing{
+				{Node: "n1", Power: 2, Share: 1}, {Node: "n2", Power: 1, Why: "it is drained"}, {Node: "n3", Power: 1, Why: "it is lost"},
+			}}
+	}
+	if strings.Contains(q.Client, ":") {
+		bucket := 1234
+		p.Bucket, p.Owner, p.Previous, p.Next, p.Moving = &bucket, "n1", []string{"n2"}, "n3", true
+	}
+	return control.Explanation{Node: "n1", Client: q.Client, Paths: []control.Path{p}}, nil
+}
+
 func (f *fakeNode) Plugins(context.Context) ([]control.PluginInfo, error) {
 	return []control.PluginInfo{
 		{Kind: "checker", Name: "tcp", Version: "0.1.0", Summary: "connects to a port", State: "running", PID: 77, Restarts: 1},

@@ -308,6 +308,13 @@ func (s *sharing) current() share.View {
 	return s.view
 }
 
+// agreed says that all nodes are known to use the view in force here.
+func (s *sharing) agreed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last != nil && s.last.Agreed
+}
+
 func (s *sharing) close() {
 	s.cancel()
 	<-s.done
