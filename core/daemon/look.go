@@ -33,6 +33,8 @@ func compare(on vip.Interface, wanted string, l vip.Look) state {
 		return state{off: fmt.Sprintf("the MAC address of interface %s changed", on.Name), anew: true}
 	case l.Down:
 		return state{off: fmt.Sprintf("interface %s is down", l.Name)}
+	case l.Dark: // heartbeats may come by another network all the same
+		return state{off: fmt.Sprintf("interface %s has no carrier", l.Name)}
 	}
 	s := state{anew: l.Name != on.Name}
 	for _, a := range l.Missing {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -27,25 +28,34 @@ func ip(t *testing.T, args string) string {
 	return string(out)
 }
 
-// TestNetworkOnTheRealKernel has the kernel's own interfaces and addresses change
-// under a network with IPv4 and IPv6 addresses. Only the filter is a stand-in.
-func TestNetworkOnTheRealKernel(t *testing.T) {
+// ownNetwork moves the test's thread into a network namespace of its own, which ends
+// with it.
+func ownNetwork(t *testing.T) {
+	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("making network namespaces needs root")
 	}
-	runtime.LockOSThread() // never unlocked: the thread and its namespace end with the test
+	runtime.LockOSThread() // never unlocked: the thread must not be used again
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		t.Fatal(err)
 	}
-	plug := func() {
-		ip(t, "link add eth1 type veth peer name switch")
-		ip(t, "link set switch up")
-		ip(t, "addr add 10.79.0.1/24 dev eth1")
-		ip(t, "link set eth1 up")
-		ip(t, "-6 route add fd79::/64 dev eth1") // the network is known by a route only
-	}
-	plug()
+}
 
+// plug makes eth1, with an IPv6 network that is known by a route only.
+func plug(t *testing.T) {
+	t.Helper()
+	ip(t, "link add eth1 type veth peer name switch")
+	ip(t, "link set switch up")
+	ip(t, "addr add 10.79.0.1/24 dev eth1")
+	ip(t, "link set eth1 up")
+	ip(t, "-6 route add fd79::/64 dev eth1")
+}
+
+// TestNetworkOnTheRealKernel has the kernel's own interfaces and addresses change
+// under a network with IPv4 and IPv6 addresses. Only the filter is a stand-in.
+func TestNetworkOnTheRealKernel(t *testing.T) {
+	ownNetwork(t)
+	plug(t)
 	s := &stand{filtered: map[int]string{}}
 	w := s.wire()
 	w.find, w.holder = vip.Find, vip.NewHolder()
@@ -69,7 +79,10 @@ func TestNetworkOnTheRealKernel(t *testing.T) {
 	complete := func(after string) {
 		t.Helper()
 		filtered()
-		n.look(t.Context())
+		deadline := time.Now().Add(20 * time.Second)
+		for n.look(t.Context()); strings.HasSuffix(n.unreached(), "no carrier") && time.Now().Before(deadline); n.look(t.Context()) {
+			runtime.Gosched() // the kernel notes the carrier a moment after the link
+		}
 		now := ip(t, "-details addr show dev eth1")
 		for _, want := range []string{"inet 10.79.0.100/32", "inet6 fd79::100/128", "deprecated", "PROMISC"} {
 			if !strings.Contains(now, want) {
@@ -105,7 +118,7 @@ func TestNetworkOnTheRealKernel(t *testing.T) {
 		t.Errorf("while eth1 is gone: %q", why)
 	}
 	s.took()
-	plug()
+	plug(t)
 	complete("it was made anew")
 	eth1, err := net.InterfaceByName("eth1")
 	if err != nil {
@@ -127,5 +140,47 @@ func TestNetworkOnTheRealKernel(t *testing.T) {
 	}
 	if now := ip(t, "-details addr show dev eth1"); strings.Contains(now, "10.79.0.100") || strings.Contains(now, "fd79::100") || strings.Contains(now, "PROMISC") {
 		t.Errorf("left behind:\n%s", now)
+	}
+}
+
+// TestWhatAKilledDaemonLeft: the next daemon finds the addresses and settings of one that
+// could not clean up.
+func TestWhatAKilledDaemonLeft(t *testing.T) {
+	ownNetwork(t)
+	plug(t)
+	home := t.TempDir()
+	begin := func() *Daemon { return &Daemon{opt: Options{Home: home}, log: quiet(), holder: vip.NewHolder()} }
+	killed := begin()
+	if err := os.Mkdir(killed.path("run"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var held []heldAddress
+	for _, a := range []string{"10.79.0.100", "fd79::100"} {
+		addr := netip.MustParseAddr(a)
+		on, err := vip.Find(addr, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, heldAddress{on: on, addr: config.Address{Addr: addr}})
+	}
+	if err := killed.laying("web", held); err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range held {
+		if err := killed.holder.Add(h.on, h.addr.Addr, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if now := ip(t, "addr show dev eth1"); !strings.Contains(now, "PROMISC") || !strings.Contains(now, "fd79::100/128") {
+		t.Fatalf("nothing is left:\n%s", now)
+	}
+	next := begin()
+	list, err := next.removeLaid(next.laidFile("web"))
+	if err != nil || len(list) != 2 {
+		t.Errorf("removed %v, %v", list, err)
+	}
+	announce, err := os.ReadFile("/proc/sys/net/ipv4/conf/eth1/arp_announce")
+	if now := ip(t, "addr show dev eth1"); strings.Contains(now, "PROMISC") || strings.Contains(now, ".100") || strings.Contains(now, "::100") || err != nil || strings.TrimSpace(string(announce)) != "0" {
+		t.Errorf("left: arp_announce %s, %v\n%s", announce, err, now)
 	}
 }

@@ -25,6 +25,7 @@ type stand struct {
 	mu       sync.Mutex
 	links    map[int]vip.Interface
 	down     map[int]bool
+	dark     map[int]bool
 	own      []netip.Prefix
 	held     map[string]bool // "index address"
 	filtered map[int]string  // index → how; empty: not any more
@@ -93,7 +94,7 @@ func (s *stand) Look(on vip.Interface, addrs []netip.Addr) (vip.Look, error) {
 	if !ok {
 		return vip.Look{Gone: true}, nil
 	}
-	l := vip.Look{Name: now.Name, MAC: now.MAC, Down: s.down[on.Index], Own: s.own}
+	l := vip.Look{Name: now.Name, MAC: now.MAC, Down: s.down[on.Index], Dark: s.dark[on.Index], Own: s.own}
 	for _, a := range addrs {
 		if !s.held[fmt.Sprintf("%d %s", on.Index, a)] {
 			l.Missing = append(l.Missing, a)
@@ -174,7 +175,7 @@ func card(index int, name string, last byte) vip.Interface {
 // theNetwork makes a network on eth1 and sets it up.
 func theNetwork(t *testing.T, name string) (*stand, *network) {
 	t.Helper()
-	s := &stand{links: map[int]vip.Interface{2: card(2, "eth1", 1)}, down: map[int]bool{}, held: map[string]bool{}, filtered: map[int]string{}}
+	s := &stand{links: map[int]vip.Interface{2: card(2, "eth1", 1)}, down: map[int]bool{}, dark: map[int]bool{}, held: map[string]bool{}, filtered: map[int]string{}}
 	n := newNetwork(t.Context(), "web", []config.Interface{{Name: name, Directed: true, Addresses: []config.Address{{Addr: netip.MustParseAddr("10.0.0.100")}}}}, s.wire())
 	if err := n.up(t.Context()); err != nil {
 		t.Fatal(err)
@@ -217,6 +218,12 @@ func TestNetworkStaysAsItIsToBe(t *testing.T) {
 			{func(s *stand) { s.down[2] = false }, []string{
 				"add 10.0.0.100 to eth1, invisible false", "note 10.0.0.100 was not on eth1 any more and was put back.", "intf.eth1 is up",
 				"note web can take connections on this node again.", `cut ""`, announce}},
+		}},
+		{"cable out and in", "", []change{
+			{func(s *stand) { s.dark[2] = true }, []string{
+				"intf.eth1 is down: interface eth1 has no carrier", "note web takes no connections on this node: interface eth1 has no carrier.", `cut "interface eth1 has no carrier"`}},
+			{func(s *stand) { s.dark[2] = false }, []string{
+				"intf.eth1 is up", "note web can take connections on this node again.", `cut ""`, announce}},
 		}},
 		{"made anew", "eth1", []change{
 			{func(s *stand) { delete(s.links, 2) }, []string{

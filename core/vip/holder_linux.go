@@ -141,6 +141,7 @@ func (h *Holder) Look(on Interface, addrs []netip.Addr) (Look, error) {
 	}
 	a := l.Attrs()
 	look := Look{Name: a.Name, MAC: a.HardwareAddr, Down: a.Flags&net.FlagUp == 0}
+	look.Dark = !look.Down && a.RawFlags&unix.IFF_RUNNING == 0
 	if look.Missing, look.Own, err = compare(l, addrs); err != nil {
 		return look, fmt.Errorf("look at interface %s: %w", on.Name, err)
 	}
