@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// severity orders the actions of checks that are down at the same time.
-var severity = []Verb{VerbStop, VerbWait, VerbStopStart, VerbSwap, VerbRestart}
+// Severity orders the actions of checks that are down at the same time.
+var Severity = []Verb{VerbStop, VerbWait, VerbStopStart, VerbSwap, VerbRestart}
 
 // resourceChanged notes what a checker says. Results of checks that do not run
 // are too late and are ignored.
@@ -114,8 +114,8 @@ func (m *machine) worst() (Check, bool) {
 		if c.Action == VerbWait && c.When != WhenPre {
 			c.Action = VerbStopStart
 		}
-		rank := slices.Index(severity, c.Action)
-		if rank >= 0 && (!found || rank < slices.Index(severity, best.Action)) {
+		rank := slices.Index(Severity, c.Action)
+		if rank >= 0 && (!found || rank < slices.Index(Severity, best.Action)) {
 			best, found = c, true
 		}
 	}
