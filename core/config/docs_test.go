@@ -77,8 +77,8 @@ attribute. "orchestrator module check" finds mistakes, docs/problems.md explains
 - *Not supported yet*: refused by this version, but checked already.
 - *No effect*: accepted, with a note; the reason is given.
 - (D): SafeKit can change it while the module runs, its mark for dynamic
-  configuration. In this version a new configuration comes into force when the module is
-  stopped.
+  configuration. Here powers and slow_start change while the module runs, everything else
+  when it has been stopped.
 - A duration is made of whole numbers with the units d, h, m, s, ms, us, such as 1h30m. A
   bare number is in the unit that stands beside it. A time that would come to 0 of
   that unit, or of the finer one named, is refused.

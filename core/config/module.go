@@ -48,6 +48,7 @@ type Farm struct {
 	Lans         []Lan // empty: all networks of the cluster
 	Fence        bool  // a node whose daemon is silent stops serving
 	LeaveTimeout time.Duration
+	SlowStart    time.Duration // until a node that comes back has its full share
 }
 
 // Lan names a network of the cluster.

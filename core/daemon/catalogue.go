@@ -96,8 +96,13 @@ func (m *member) load(name string) error {
 		return err
 	}
 	if old != nil {
-		if !gone && old.head.Signature == item.Signature {
+		if !gone && old.now.Load().head.Signature == item.Signature {
 			return nil
+		}
+		if !gone && old.runner.Snapshot().State != core.Stop {
+			if done, err := old.changeLive(item); done || err != nil {
+				return err
+			}
 		}
 		if in := old.runner.Snapshot(); in.State != core.Stop {
 			m.d.noteModule(name, "config", "warn", fmt.Sprintf("%s has a new configuration, which comes into force when it is stopped on this node.", name), nil, 0)
@@ -142,11 +147,7 @@ func (m *member) loadWhenStopped(old *module) {
 
 // adopt makes a module of a catalog item and starts it if it is to run.
 func (m *member) adopt(name string, item catalog.Item) error {
-	var meta moduleMeta
-	if err := json.Unmarshal(item.Meta, &meta); err != nil {
-		return fmt.Errorf("read the module's settings: %w", err)
-	}
-	files, err := archive.Read(bytes.NewReader(item.Content), int64(len(item.Content)), name+".safe", archive.DefaultLimits())
+	files, set, err := unpacked(name, item)
 	if err != nil {
 		return err
 	}
@@ -156,7 +157,7 @@ func (m *member) adopt(name string, item catalog.Item) error {
 		}
 	}
 	dir := m.d.path("active", name)
-	conf, problems := config.Parse(os.DirFS(dir), name, checkOptions(meta.Set, name+"/"))
+	conf, problems := config.Parse(os.DirFS(dir), name, checkOptions(set, name+"/"))
 	if conf == nil {
 		return problems
 	}
@@ -168,6 +169,16 @@ func (m *member) adopt(name string, item catalog.Item) error {
 	m.d.noteModule(name, "config", "info", fmt.Sprintf("%s is configured with version %s (%s), applied by %s.", name, item.Version, item.Signature.Short(), item.By), nil, 0)
 	m.boot(mod)
 	return nil
+}
+
+// unpacked is the archive of a catalog item, and what was set with it.
+func unpacked(name string, item catalog.Item) (*archive.FS, map[string]string, error) {
+	var meta moduleMeta
+	if err := json.Unmarshal(item.Meta, &meta); err != nil {
+		return nil, nil, fmt.Errorf("read the module's settings: %w", err)
+	}
+	files, err := archive.Read(bytes.NewReader(item.Content), int64(len(item.Content)), name+".safe", archive.DefaultLimits())
+	return files, meta.Set, err
 }
 
 // boot starts a module when its node comes up, as service boot="…" says, but not

@@ -194,7 +194,7 @@ func realMACs(interfaces []sdk.FilterInterface, held []heldAddress) []share.MAC 
 func (n *network) down(ctx context.Context) error {
 	n.changing.Lock()
 	defer n.changing.Unlock()
-	n.wire.share(share.Halted{}, 0)
+	n.wire.halt()
 	n.mu.Lock()
 	held := n.held
 	n.held, n.off = nil, ""

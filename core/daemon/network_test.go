@@ -147,6 +147,7 @@ func (s *stand) wire() wire {
 			})
 		},
 		cancel: func(int, netip.Addr) {},
+		halt:   func() { s.change(func() { s.do("halted") }) },
 		share: func(in share.Input, _ int64) {
 			s.change(func() {
 				switch in := in.(type) {
@@ -154,8 +155,6 @@ func (s *stand) wire() wire {
 					s.do("started at %x", in.MACs)
 				case share.Cut:
 					s.do("cut %q", in.Why)
-				case share.Halted:
-					s.do("halted")
 				}
 			})
 		},
