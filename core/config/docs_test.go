@@ -22,10 +22,10 @@ func TestProblemsAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	used := map[string]bool{}
-	id := regexp.MustCompile(`"((?:archive|config|hook)/[a-z0-9-]+)"`)
+	id := regexp.MustCompile(`"((?:archive|config|hook|rules)/[a-z0-9-]+)"`)
 	for _, file := range files {
 		area := filepath.Base(filepath.Dir(file))
-		if strings.HasSuffix(file, "_test.go") || !slices.Contains([]string{"archive", "config", "hook"}, area) {
+		if strings.HasSuffix(file, "_test.go") || !slices.Contains([]string{"archive", "config", "hook", "rules"}, area) {
 			continue
 		}
 		source, err := os.ReadFile(file)
