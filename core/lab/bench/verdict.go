@@ -55,7 +55,7 @@ func verdict(ctx context.Context, b *bench) error {
 func growths(lines map[string]map[string]float64) map[string]float64 {
 	costs := map[string]map[int]float64{}
 	for name, values := range lines {
-		one, ok := strings.CutPrefix(name, "BenchmarkGrowth/")
+		one, ok := strings.CutPrefix(strings.ReplaceAll(name, "_", " "), "BenchmarkGrowth/")
 		at := strings.LastIndexByte(one, '-')
 		if !ok || at < 0 {
 			continue
@@ -72,7 +72,7 @@ func growths(lines map[string]map[string]float64) map[string]float64 {
 	ratios := map[string]float64{}
 	for what, by := range costs {
 		numbers := slices.Sorted(maps.Keys(by))
-		if first := by[numbers[0]]; first > 0 {
+		if first := by[numbers[0]]; first > 0 && len(numbers) > 1 {
 			name := fmt.Sprintf("%d to %d %s", numbers[0], numbers[len(numbers)-1], what)
 			ratios[name] = slices.Max(slices.Collect(maps.Values(by))) / first
 		}
