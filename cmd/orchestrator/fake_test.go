@@ -34,7 +34,7 @@ func (f *fakeNode) note(format string, args ...any) {
 }
 
 func (f *fakeNode) Init(_ context.Context, _ string, r control.InitRequest) (control.Outcome, error) {
-	f.note("init %s %s %v", r.Cluster, r.Name, r.Addresses)
+	f.note("init %s %s %v %s", r.Cluster, r.Name, r.Addresses, r.Hash)
 	return control.Outcome{Text: "cluster " + r.Cluster + " founded; this node is " + r.Name}, nil
 }
 
@@ -137,7 +137,7 @@ func (f *fakeNode) List(context.Context) ([]control.ModuleInfo, error) {
 }
 
 func (f *fakeNode) ClusterStatus(context.Context) (control.ClusterStatus, error) {
-	return control.ClusterStatus{ID: "x", Name: "prod", Node: "n1", Nodes: []control.ClusterNode{
+	return control.ClusterStatus{ID: "x", Name: "prod", Node: "n1", Hash: "keyed", Nodes: []control.ClusterNode{
 		{Name: "n1", Number: 1, Alive: true, Member: "alive", Evidence: "this node", Addresses: map[string]string{"default": "10.0.0.1", "backup": "10.1.0.1"}, Current: true},
 		{Name: "n2", Number: 2, Member: "dead", Evidence: "silent for 312 ms on default", Addresses: map[string]string{"default": "10.0.0.2"}, Stale: []string{"module/web_farm"}},
 	}}, nil

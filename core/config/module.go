@@ -48,6 +48,7 @@ type Farm struct {
 	Lans         []Lan // empty: all networks of the cluster
 	Fence        bool  // a node whose daemon is silent stops serving
 	LeaveTimeout time.Duration
+	SlowStart    time.Duration // until a node that comes back has its full share
 }
 
 // Lan names a network of the cluster.
@@ -104,7 +105,7 @@ type Interface struct {
 
 // Address is a virtual address.
 type Address struct {
-	Addr netip.Addr
+	Addr  netip.Addr
 	Bits  int       // of the netmask; 0: that of the interface's network which holds Addr
 	MAC   share.MAC // vmac_invisible: the virtual MAC that it is answered with; zero if directed
 	Where string    // alias (farm), one_side_alias or one_side (mirror)

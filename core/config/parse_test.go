@@ -153,6 +153,34 @@ func TestCheckAgainst(t *testing.T) {
 	}
 }
 
+func TestFoldersOfTwoModules(t *testing.T) {
+	with := func(name string, dirs ...string) *Module {
+		text := `<safe><service mode="mirror"><rfs>`
+		for _, d := range dirs {
+			text += `<replicated dir="` + d + `"/>`
+		}
+		m, ps := Parse(fstest.MapFS{userconfig: {Data: []byte(text + `</rfs></service></safe>`)}}, name, Options{Ahead: true})
+		if m == nil {
+			t.Fatal(ps)
+		}
+		return m
+	}
+	db := with("db", "/srv/db", "/srv/logs")
+	for _, tc := range []struct {
+		dir      string
+		conflict bool
+	}{
+		{"/srv/db", true}, {"/srv/db/", true}, {"/srv/db/inner", true}, {"/srv/db2", false}, {"/srv/log", false}, {"/data", false},
+	} {
+		if ps := CheckAgainst(with("other", tc.dir), []*Module{db}); (len(ps) == 1 && ps[0].ID == idFolder) != tc.conflict || len(ps) > 1 {
+			t.Errorf("%s: got %v", tc.dir, ps)
+		}
+	}
+	if ps := CheckAgainst(db, []*Module{db}); len(ps) != 0 {
+		t.Errorf("a module is in conflict with itself: %v", ps)
+	}
+}
+
 // FuzzParse: no document makes the reader panic, and a module comes back
 // exactly if nothing is refused.
 func FuzzParse(f *testing.F) {
@@ -161,8 +189,13 @@ func FuzzParse(f *testing.F) {
 	f.Add("<a b='\"' c=\"'>\" b='1'></a>", "%", "%A%")
 	f.Add("<safe a:b='1' b='2'>&#37;A&#37;</safe>", "", "")
 	f.Add(utf16le(farmDocument), "x", "y")
+	f.Add(`<cluster><lans><lan name="a"><node name="b" addr="::1"/></lan></lans></cluster>`, "x", "y")
+	f.Add(`<safe><service mode="mirror"><failover>a<![CDATA[%A%]]></failover></service></safe>`, "A", "1")
 	f.Fuzz(func(t *testing.T, document, name, value string) {
-		m, ps := parse(document, Options{Set: map[string]string{name: value}})
+		if c, ps := ParseCluster([]byte(document), "cluster.xml"); (c == nil) != ps.Refused() {
+			t.Errorf("cluster %v with %v", c, ps)
+		}
+		m, ps := parse(document, Options{Set: map[string]string{name: value}, Ahead: value == "1"})
 		if (m == nil) != ps.Refused() {
 			t.Errorf("module %v with %v", m, ps)
 		}

@@ -77,6 +77,10 @@ func TestLookSeesWhatOthersDo(t *testing.T) {
 			t.Errorf("%s: flags %#x", c.name, a.Flags)
 		}
 	}
+	ip(t, "addr", "add", "10.78.0.6/24", "dev", "eth0")
+	if l := look(t, h, eth0); len(l.Own) != 2 || l.Own[0] != netip.MustParsePrefix("10.78.0.6/24") || !l.Own[1].Addr().IsLinkLocalUnicast() {
+		t.Errorf("its own addresses: %v", l.Own)
+	}
 	ip(t, "link", "set", "eth0", "down")
 	if l := look(t, h, eth0); !l.Down {
 		t.Errorf("down: %+v", l)

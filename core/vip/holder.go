@@ -29,6 +29,7 @@ type Look struct {
 	MAC     net.HardwareAddr // now
 	Down    bool             // switched off by somebody; carrier does not matter
 	Missing []netip.Addr     // addresses that it does not have any more
+	Own     []netip.Prefix   // addresses that are not virtual
 	Unset   []string         // settings that somebody changed, in words
 }
 

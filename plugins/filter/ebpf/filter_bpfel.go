@@ -16,19 +16,21 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	filterMapConfigs       = "configs"
-	filterMapCounters      = "counters"
-	filterMapIndexes       = "indexes"
-	filterMapLease         = "lease"
-	filterMapLinks         = "links"
-	filterMapProofs        = "proofs"
-	filterMapSockets       = "sockets"
-	filterMapStates        = "states"
-	filterMapTables        = "tables"
-	filterProgCountSockets = "count_sockets"
-	filterProgFilterIn     = "filter_in"
-	filterProgFilterOut    = "filter_out"
-	filterProgFilterXdp    = "filter_xdp"
+	filterMapConfigs        = "configs"
+	filterMapCounters       = "counters"
+	filterMapFragments      = "fragments"
+	filterMapIndexes        = "indexes"
+	filterMapLease          = "lease"
+	filterMapLinks          = "links"
+	filterMapProofs         = "proofs"
+	filterMapSockets        = "sockets"
+	filterMapStates         = "states"
+	filterMapTables         = "tables"
+	filterProgCountDatagram = "count_datagram"
+	filterProgCountSockets  = "count_sockets"
+	filterProgFilterIn      = "filter_in"
+	filterProgFilterOut     = "filter_out"
+	filterProgFilterXdp     = "filter_xdp"
 )
 
 // loadFilter returns the embedded CollectionSpec for filter.
@@ -73,25 +75,27 @@ type filterSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type filterProgramSpecs struct {
-	CountSockets *ebpf.ProgramSpec `ebpf:"count_sockets"`
-	FilterIn     *ebpf.ProgramSpec `ebpf:"filter_in"`
-	FilterOut    *ebpf.ProgramSpec `ebpf:"filter_out"`
-	FilterXdp    *ebpf.ProgramSpec `ebpf:"filter_xdp"`
+	CountDatagram *ebpf.ProgramSpec `ebpf:"count_datagram"`
+	CountSockets  *ebpf.ProgramSpec `ebpf:"count_sockets"`
+	FilterIn      *ebpf.ProgramSpec `ebpf:"filter_in"`
+	FilterOut     *ebpf.ProgramSpec `ebpf:"filter_out"`
+	FilterXdp     *ebpf.ProgramSpec `ebpf:"filter_xdp"`
 }
 
 // filterMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type filterMapSpecs struct {
-	Configs  *ebpf.MapSpec `ebpf:"configs"`
-	Counters *ebpf.MapSpec `ebpf:"counters"`
-	Indexes  *ebpf.MapSpec `ebpf:"indexes"`
-	Lease    *ebpf.MapSpec `ebpf:"lease"`
-	Links    *ebpf.MapSpec `ebpf:"links"`
-	Proofs   *ebpf.MapSpec `ebpf:"proofs"`
-	Sockets  *ebpf.MapSpec `ebpf:"sockets"`
-	States   *ebpf.MapSpec `ebpf:"states"`
-	Tables   *ebpf.MapSpec `ebpf:"tables"`
+	Configs   *ebpf.MapSpec `ebpf:"configs"`
+	Counters  *ebpf.MapSpec `ebpf:"counters"`
+	Fragments *ebpf.MapSpec `ebpf:"fragments"`
+	Indexes   *ebpf.MapSpec `ebpf:"indexes"`
+	Lease     *ebpf.MapSpec `ebpf:"lease"`
+	Links     *ebpf.MapSpec `ebpf:"links"`
+	Proofs    *ebpf.MapSpec `ebpf:"proofs"`
+	Sockets   *ebpf.MapSpec `ebpf:"sockets"`
+	States    *ebpf.MapSpec `ebpf:"states"`
+	Tables    *ebpf.MapSpec `ebpf:"tables"`
 }
 
 // filterVariableSpecs contains global variables before they are loaded into the kernel.
@@ -120,21 +124,23 @@ func (o *filterObjects) Close() error {
 //
 // It can be passed to loadFilterObjects or ebpf.CollectionSpec.LoadAndAssign.
 type filterMaps struct {
-	Configs  *ebpf.Map `ebpf:"configs"`
-	Counters *ebpf.Map `ebpf:"counters"`
-	Indexes  *ebpf.Map `ebpf:"indexes"`
-	Lease    *ebpf.Map `ebpf:"lease"`
-	Links    *ebpf.Map `ebpf:"links"`
-	Proofs   *ebpf.Map `ebpf:"proofs"`
-	Sockets  *ebpf.Map `ebpf:"sockets"`
-	States   *ebpf.Map `ebpf:"states"`
-	Tables   *ebpf.Map `ebpf:"tables"`
+	Configs   *ebpf.Map `ebpf:"configs"`
+	Counters  *ebpf.Map `ebpf:"counters"`
+	Fragments *ebpf.Map `ebpf:"fragments"`
+	Indexes   *ebpf.Map `ebpf:"indexes"`
+	Lease     *ebpf.Map `ebpf:"lease"`
+	Links     *ebpf.Map `ebpf:"links"`
+	Proofs    *ebpf.Map `ebpf:"proofs"`
+	Sockets   *ebpf.Map `ebpf:"sockets"`
+	States    *ebpf.Map `ebpf:"states"`
+	Tables    *ebpf.Map `ebpf:"tables"`
 }
 
 func (m *filterMaps) Close() error {
 	return _FilterClose(
 		m.Configs,
 		m.Counters,
+		m.Fragments,
 		m.Indexes,
 		m.Lease,
 		m.Links,
@@ -155,14 +161,16 @@ type filterVariables struct {
 //
 // It can be passed to loadFilterObjects or ebpf.CollectionSpec.LoadAndAssign.
 type filterPrograms struct {
-	CountSockets *ebpf.Program `ebpf:"count_sockets"`
-	FilterIn     *ebpf.Program `ebpf:"filter_in"`
-	FilterOut    *ebpf.Program `ebpf:"filter_out"`
-	FilterXdp    *ebpf.Program `ebpf:"filter_xdp"`
+	CountDatagram *ebpf.Program `ebpf:"count_datagram"`
+	CountSockets  *ebpf.Program `ebpf:"count_sockets"`
+	FilterIn      *ebpf.Program `ebpf:"filter_in"`
+	FilterOut     *ebpf.Program `ebpf:"filter_out"`
+	FilterXdp     *ebpf.Program `ebpf:"filter_xdp"`
 }
 
 func (p *filterPrograms) Close() error {
 	return _FilterClose(
+		p.CountDatagram,
 		p.CountSockets,
 		p.FilterIn,
 		p.FilterOut,

@@ -33,6 +33,7 @@ func buildIndex(vips []vipValue, rules map[uint32]shareValue) (*indexValue, erro
 	}
 	for n, at := range places {
 		x.Vip[at] = vips[n]
+		x.Vip[at].At = uint16(at)
 	}
 	keys := slices.Sorted(maps.Keys(rules))
 	hashes = make([]uint64, len(keys))
@@ -59,7 +60,7 @@ func vipHash(a address) uint64 {
 // says where each is. nil: none was found.
 func findSeed(hashes []uint64, bits, probes int) (seed uint64, places []int) {
 	random := rand.New(rand.NewPCG(1, 2))
-	taken := make([]bool, 1<<bits+probes-1)
+	taken := make([]bool, 1<<bits)
 	places = make([]int, len(hashes))
 next:
 	for range 100_000 {
@@ -67,7 +68,7 @@ next:
 		clear(taken)
 		for n, h := range hashes {
 			at := int(h * seed >> (64 - bits))
-			end := at + probes
+			end := min(at+probes, len(taken))
 			for at < end && taken[at] {
 				at++
 			}

@@ -65,7 +65,8 @@ type vipValue struct {
 	TCP     shareValue
 	UDP     shareValue
 	ARP     shareValue
-	Spare   [16]byte
+	At      uint16
+	Spare   [14]byte
 }
 
 // ruleValue is struct rule.
@@ -150,11 +151,12 @@ var reasonNames = [...]string{
 	"drop-no-mac",
 	"drop-ttl",
 	"drop-malformed",
-	"drop-fragment",
 	"drop-broadcast",
 	"drop-arp-other",
 	"drop-arp-announce",
 	"drop-arp-interface",
 	"accept-cookie",
 	"drop-disagreed",
+	"accept-fragment",
+	"forward-fragment",
 }

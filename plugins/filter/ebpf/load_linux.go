@@ -57,7 +57,7 @@ func (f *Filter) drop() {
 	clear(f.attached)
 	clear(f.members)
 	f.memory = stateValue{}
-	f.iter.Close()
+	f.closeIters()
 	f.objs.Close()
 }
 
@@ -89,19 +89,30 @@ func (f *Filter) loadWith(kept map[string]*bpf.Map) error {
 	if err := loadFilterObjects(&f.objs, opts); err != nil {
 		return fmt.Errorf("load the packet filter: %w; root and Linux 5.18 or newer with BTF are needed", err)
 	}
-	iter, err := link.AttachIter(link.IterOptions{Program: f.objs.CountSockets})
-	if err != nil {
-		f.objs.Close()
-		return fmt.Errorf("load the counter of connections: %w", err)
+	for _, p := range []*bpf.Program{f.objs.CountSockets, f.objs.CountDatagram} {
+		i, err := link.AttachIter(link.IterOptions{Program: p})
+		if err != nil {
+			f.closeIters()
+			f.objs.Close()
+			return fmt.Errorf("load the counter of connections: %w", err)
+		}
+		f.iters = append(f.iters, i)
 	}
 	mem, err := f.objs.Lease.Memory()
 	if err != nil {
-		iter.Close()
+		f.closeIters()
 		f.objs.Close()
 		return fmt.Errorf("map the lease into memory: %w", err)
 	}
-	f.iter, f.lease = iter, mem
+	f.lease = mem
 	return nil
+}
+
+func (f *Filter) closeIters() {
+	for _, i := range f.iters {
+		i.Close()
+	}
+	f.iters = nil
 }
 
 // pinMaps pins what must outlive the process; called before the first module

@@ -65,8 +65,8 @@ func checkAddresses(c sdk.FilterConfig, others map[string]*member) []error {
 		}
 		for _, a := range i.Addresses {
 			a = a.Unmap()
-			if !a.Is4() {
-				errs = append(errs, fmt.Errorf("virtual address %s of module %s is not IPv4, which is all that this version shares; take it out of the module", a, c.Module))
+			if !a.IsValid() || a.IsUnspecified() || a.IsMulticast() {
+				errs = append(errs, fmt.Errorf("module %s wants to share the address %q, which no server can hold; take it out of the module", c.Module, a))
 			}
 			if at, ok := seen[a]; ok {
 				errs = append(errs, fmt.Errorf("virtual address %s of module %s is on %s and again on %s; keep one", a, c.Module, at, i.Name))
@@ -133,7 +133,7 @@ func checkGroups(c sdk.FilterConfig, others map[string]*member) []error {
 func checkRule(module, group string, r sdk.FilterRule, held map[netip.Addr]bool) error {
 	where := fmt.Sprintf("a rule in group %q of module %s", group, module)
 	switch r.Protocol {
-	case "tcp":
+	case "tcp", "udp":
 	case "arp":
 		if r.Port != 0 {
 			return fmt.Errorf("%s gives arp the port %d; arp has none", where, r.Port)
@@ -141,13 +141,14 @@ func checkRule(module, group string, r sdk.FilterRule, held map[netip.Addr]bool)
 		if r.Hash == sdk.HashPort {
 			return fmt.Errorf("%s shares arp by port; arp has none, use %s", where, sdk.HashAddress)
 		}
-	case "udp":
-		return fmt.Errorf("%s is for udp, which this version cannot share; take it out", where)
 	default:
-		return fmt.Errorf("%s has the protocol %q; known are tcp and arp", where, r.Protocol)
+		return fmt.Errorf("%s has the protocol %q; known are tcp, udp and arp", where, r.Protocol)
 	}
-	if r.Hash != sdk.HashAddress && r.Hash != sdk.HashPort {
-		return fmt.Errorf("%s shares by %q; known are %s and %s", where, r.Hash, sdk.HashAddress, sdk.HashPort)
+	switch {
+	case r.Hash == sdk.HashIPID && r.Protocol != "udp":
+		return fmt.Errorf("%s shares %s by %s, which tears connections apart; it is for udp", where, r.Protocol, r.Hash)
+	case r.Hash != sdk.HashAddress && r.Hash != sdk.HashPort && r.Hash != sdk.HashIPID:
+		return fmt.Errorf("%s shares by %q; known are %s, %s and %s", where, r.Hash, sdk.HashAddress, sdk.HashPort, sdk.HashIPID)
 	}
 	if r.Address.IsValid() && !r.Address.IsUnspecified() && !held[r.Address.Unmap()] {
 		return fmt.Errorf("%s is for %s, which is not an address of the module", where, r.Address)

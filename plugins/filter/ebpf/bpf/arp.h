@@ -53,7 +53,7 @@ static __always_inline int arp_reply(struct frame *fr, struct arp4 *arp, const s
 /* A request for a virtual address never reaches this node's kernel. */
 static __always_inline int arp_in(struct frame *fr)
 {
-	struct arp4 *arp = (void *)(fr->eth + 1);
+	struct arp4 *arp = fr->l3;
 	struct index *x = index_now();
 	struct module *m;
 	struct link *l;
@@ -100,7 +100,7 @@ static __always_inline int arp_in(struct frame *fr)
  * announcement, which names one address twice, is meant and stays. */
 static __always_inline void arp_out(struct frame *fr)
 {
-	struct arp4 *arp = (void *)(fr->eth + 1);
+	struct arp4 *arp = fr->l3;
 	struct index *x = index_now();
 	__be32 real = 0;
 	struct addr a;

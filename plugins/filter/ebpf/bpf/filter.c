@@ -3,22 +3,48 @@
 
 #include "arp.h"
 #include "ipv4.h"
+#include "ipv6.h"
 
 /* linux/bpf.h has these since 6.6; the programs also build with older headers. */
 #define TCX_GO_ON (-1)
 #define TCX_STOP 2
 #define PACKET_TO_HOST 0
 
+#define VLAN_ID 0x0fff
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* IEEE 802.1Q */
+struct tag {
+	__be16 control;
+	__be16 proto;
+};
 
 static __always_inline int judge(struct frame *fr)
 {
-	if ((void *)(fr->eth + 1) > fr->end)
+	struct tag *tag = (void *)(fr->eth + 1);
+	__be16 proto;
+
+	if ((void *)tag > fr->end)
 		return PASS;
-	if (fr->eth->h_proto == bpf_htons(ETH_P_IP))
+	proto = fr->eth->h_proto;
+	fr->l3 = tag;
+	if (proto == bpf_htons(ETH_P_8021Q)) {
+		/* A tag without a number only gives a priority; the frame is of this
+		 * interface. What has one belongs to the VLAN's own. */
+		if ((void *)(tag + 1) > fr->end || tag->control & bpf_htons(VLAN_ID))
+			return PASS;
+		proto = tag->proto;
+		fr->l3 = tag + 1;
+	}
+	switch (proto) {
+	case bpf_htons(ETH_P_IP):
 		return ipv4_in(fr);
-	if (fr->eth->h_proto == bpf_htons(ETH_P_ARP))
+	case bpf_htons(ETH_P_IPV6):
+		return ipv6_in(fr);
+	case bpf_htons(ETH_P_ARP):
 		return arp_in(fr);
+	}
 	return PASS;
 }
 
@@ -26,7 +52,7 @@ SEC("xdp.frags")
 int filter_xdp(struct xdp_md *ctx)
 {
 	struct frame fr = {
-		ctx, (void *)(long)ctx->data, (void *)(long)ctx->data_end, ctx->ingress_ifindex,
+		ctx, (void *)(long)ctx->data, 0, (void *)(long)ctx->data_end, ctx->ingress_ifindex, 0,
 	};
 
 	switch (judge(&fr)) {
@@ -39,19 +65,20 @@ int filter_xdp(struct xdp_md *ctx)
 	}
 }
 
-/* What the headers need at most: Ethernet, IP with options, TCP; or ICMP with
- * the packet inside. */
-#define HEADERS (14 + 60 + 8 + 60 + 8)
+/* What headers may need: Ethernet, IP with options or some extension headers,
+ * ICMP, and the headers of the packet inside. */
+#define HEADERS 256
 
 SEC("tcx/ingress")
 int filter_in(struct __sk_buff *skb)
 {
-	struct frame fr = { skb };
+	struct frame fr = { .ctx = skb, .skb = 1 };
 	__u32 want = skb->len < HEADERS ? skb->len : HEADERS;
 
-	if (skb->vlan_present)
+	if (skb->vlan_present && skb->vlan_tci & VLAN_ID)
 		return TCX_GO_ON;
-	if (skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_ARP))
+	if (skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6) &&
+	    skb->protocol != bpf_htons(ETH_P_ARP))
 		return TCX_GO_ON;
 	if ((void *)(long)skb->data + want > (void *)(long)skb->data_end)
 		bpf_skb_pull_data(skb, want);
@@ -74,14 +101,15 @@ int filter_in(struct __sk_buff *skb)
 SEC("tcx/egress")
 int filter_out(struct __sk_buff *skb)
 {
-	struct frame fr = { skb };
+	struct frame fr = { .ctx = skb, .skb = 1 };
 
 	if (skb->protocol != bpf_htons(ETH_P_ARP))
 		return TCX_GO_ON;
 	fr.eth = (void *)(long)skb->data;
 	fr.end = (void *)(long)skb->data_end;
 	fr.ifindex = skb->ifindex;
-	if ((void *)(fr.eth + 1) <= fr.end)
+	fr.l3 = fr.eth + 1;
+	if (fr.l3 <= fr.end)
 		arp_out(&fr);
 	return TCX_GO_ON;
 }

@@ -43,7 +43,8 @@ struct vip {
 	struct share tcp;
 	struct share udp;
 	struct share arp; /* address resolution and echo */
-	__u8 spare[16];
+	__u16 at; /* its own place, which a look-up ends by reading: see vip_of */
+	__u8 spare[14];
 };
 
 /* A rule for one port. The key is the set of rules, a bit for UDP, the port. */
@@ -63,7 +64,7 @@ struct index {
 	__u64 vip_seed;
 	__u64 rule_seed;
 	__u64 pad[6];
-	struct vip vip[(1 << VIP_BITS) + PROBES - 1];
+	struct vip vip[(1 << VIP_BITS) + PROBES - 1]; /* the last ones are empty */
 	struct rule rule[(1 << RULE_BITS) + PROBES - 1];
 };
 
@@ -126,13 +127,14 @@ enum reason {
 	R_DROP_NO_MAC,
 	R_DROP_TTL,
 	R_DROP_MALFORMED,
-	R_DROP_FRAGMENT,
 	R_DROP_BROADCAST,
 	R_DROP_ARP_OTHER,
 	R_DROP_ARP_ANNOUNCE,
 	R_DROP_ARP_INTERFACE,
 	R_ACCEPT_COOKIE,
 	R_DROP_DISAGREED,
+	R_ACCEPT_FRAGMENT,
+	R_FORWARD_FRAGMENT,
 };
 
 /* Arrays only: the kernel's compiler turns a look-up in one into a few
@@ -195,6 +197,29 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } counters SEC(".maps");
+
+/* Where the first fragment of a datagram went, for the later ones, which name no
+ * ports. A flood can push out what others need, no more; then the bucket of the
+ * address decides. */
+struct fragment_key {
+	struct addr client;
+	struct addr local;
+	__u32 id;
+	__u32 proto;
+};
+
+struct fragment {
+	__u64 until; /* CLOCK_BOOTTIME, ns */
+	__u32 node;
+	__u32 on_round;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct fragment_key);
+	__type(value, struct fragment);
+} fragments SEC(".maps");
 
 /* Connections by group and bucket; written by the socket iterator only. */
 struct {

@@ -6,21 +6,20 @@
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/tcp.h>
+#include <linux/udp.h>
 
 #include "hash.h"
 
-/* RFC 792. linux/icmp.h has this too, but needs headers of the C library. */
-struct icmp4 {
-	__u8 type;
-	__u8 code;
-	__be16 checksum;
-	__be32 rest;
+/* RFC 8200. The eight-byte halves need no alignment here. */
+struct ip6 {
+	__u8 version; /* in the upper half */
+	__u8 label[3];
+	__be16 len;
+	__u8 next;
+	__u8 hops;
+	struct addr from;
+	struct addr to;
 };
-
-#define ICMP_UNREACHABLE 3
-#define ICMP_ECHO 8
-#define ICMP_TIME_EXCEEDED 11
-#define ICMP_PARAMETER 12
 
 enum outcome {
 	PASS,   /* not ours to judge */
@@ -29,24 +28,35 @@ enum outcome {
 	SEND,   /* out of the interface that it came in by */
 };
 
+/* What a packet is to the connection that it belongs to. */
+enum kind {
+	OPENS,    /* begins one, or needs none */
+	OPEN,     /* of a connection that some node must have */
+	DATAGRAM, /* may be either */
+};
+
 /* A packet to a virtual address, by what decides its fate. */
 struct flow {
 	struct addr client;
 	struct addr local;
 	__u16 client_port; /* host order */
 	__u16 local_port;
+	__u32 id; /* identification, of IPv4 or of a fragment */
 	__u8 proto;
-	__u8 fresh; /* opens a connection, or needs none */
+	__u8 kind;
 	__u8 echo;
 	__u8 on_round; /* if a peer forwarded it: all nodes of the row are to be asked */
+	__u8 first;    /* the first fragment of a datagram */
 	struct share share;
 };
 
 struct frame {
 	void *ctx;
 	struct ethhdr *eth;
+	void *l3;
 	void *end;
 	__u32 ifindex;
+	int skb; /* what ctx is: 0 an xdp_md, 1 an __sk_buff */
 };
 
 static __always_inline struct addr mapped(__be32 a)
@@ -85,7 +95,9 @@ static __always_inline struct index *index_now(void)
 	return bpf_map_lookup_elem(&indexes, &half);
 }
 
-/* The virtual address, on whatever interface it is. */
+/* The virtual address, on whatever interface it is. The place is read back from
+ * the entry so that the verifier does not tell the places apart, and follow each
+ * of them through all of the program. */
 static __always_inline struct vip *vip_of(struct index *x, const struct addr *a)
 {
 	__u64 h = a->half[0] ^ a->half[1];
@@ -96,7 +108,7 @@ static __always_inline struct vip *vip_of(struct index *x, const struct addr *a)
 #pragma unroll
 	for (int i = 0; i < PROBES; i++, v++) {
 		if (v->addr.half[1] == a->half[1] && v->addr.half[0] == a->half[0])
-			return v;
+			return &x->vip[*(volatile __u16 *)&v->at & ((1 << VIP_BITS) - 1)];
 		if (!v->addr.half[1] && !v->addr.half[0])
 			return 0;
 	}
@@ -163,21 +175,6 @@ static __always_inline __u32 row_of(const struct module *m, __u8 live, struct sh
 	return *(volatile __u32 *)&t->row[bucket_of(m, client, port) & (BUCKETS - 1)];
 }
 
-/* Lowers the TTL by one or two and mends the header checksum (RFC 1624). An odd
- * TTL says that the frame is on the round. 0: it must not go any further. */
-static __always_inline int age(struct iphdr *ip, __u8 odd)
-{
-	__u32 by = (ip->ttl & 1) == odd ? 2 : 1;
-	__u32 sum = ip->check;
-
-	if (ip->ttl <= by)
-		return 0;
-	ip->ttl -= by;
-	sum += bpf_htons(by << 8);
-	ip->check = (__u16)(sum + (sum >> 16));
-	return 1;
-}
-
 static __always_inline void put_mac(__u8 *to, __u64 mac)
 {
 	__u16 *half = (__u16 *)to;
@@ -192,6 +189,14 @@ static __always_inline int send_to(struct frame *fr, const struct vip *vip, __u6
 	put_mac(fr->eth->h_dest, mac);
 	__builtin_memcpy(fr->eth->h_source, vip->mac, ETH_ALEN);
 	return SEND;
+}
+
+/* What of a flow counts besides the client's address. */
+static __always_inline __u16 extra_of(const struct flow *flow)
+{
+	if (flow->share.by == BY_PORT)
+		return flow->client_port;
+	return flow->share.by == BY_IPID ? flow->id : 0;
 }
 
 static __always_inline int drop(const struct vip *vip, enum reason why)
