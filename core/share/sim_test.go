@@ -20,16 +20,21 @@ type farm struct {
 	mail  []letter
 	conns []*conn
 	loss  float64 // of messages between machines
-	quiet bool    // no client traffic
-	log   []string
+	// invisible: every node sees every packet, and each decides for itself.
+	invisible bool
+	quiet     bool // no client traffic
+	log       []string
 
 	announced              []core.NodeID
 	opened, reset, stalled int
+	handed                 int
 }
 
 type simNode struct {
 	m        *Machine
 	view     View // in force in the "kernel"
+	hands    []Hand
+	gives    time.Time // until when
 	takes    bool
 	agreed   bool
 	alive    bool // host and daemon
@@ -97,6 +102,10 @@ func (f *farm) feed(n core.NodeID, in Input) {
 func (f *farm) carry(n core.NodeID, node *simNode, e Effect) {
 	switch e := e.(type) {
 	case Install:
+		node.hands = f.hands(n, node, e)
+		if !e.Agreed || !node.agreed {
+			node.gives = f.now.Add(GivesFor)
+		}
 		node.view, node.takes, node.agreed = e.View, e.Accept, e.Agreed
 	case Send:
 		if f.rng.Float64() >= f.loss {
@@ -115,6 +124,30 @@ func (f *farm) carry(n core.NodeID, node *simNode, e Effect) {
 		f.announced = append(f.announced, n)
 	case Resume:
 	}
+}
+
+// hands computes which buckets are being handed over, as a filter does.
+func (f *farm) hands(n core.NodeID, node *simNode, e Install) []Hand {
+	next := make([]Hand, Buckets)
+	planned := e.View.Epoch != node.view.Epoch
+	for b, after := range e.View.table(group).Rows {
+		var before Row
+		var was Hand
+		if t := node.view.table(group); t != nil {
+			before, was = t.Rows[b], f.hand(node, b)
+		}
+		next[b] = Handover(n, before, was, after, planned, e.Agreed)
+	}
+	return next
+}
+
+// hand is what a node does in a hand-over now. While the nodes do not agree there
+// is no end to it.
+func (f *farm) hand(node *simNode, bucket int) Hand {
+	if h := node.hands[bucket]; h != Gives || !node.agreed || f.now.Before(node.gives) {
+		return h
+	}
+	return Steady
 }
 
 func (f *farm) post(from, to core.NodeID, in Input, ms int) {
@@ -212,15 +245,53 @@ func (f *farm) history(bucket int) string {
 	}
 	for _, n := range f.ids() {
 		if t := f.nodes[n].view.table(group); t != nil {
-			s += fmt.Sprintf("n%d epoch %x row %v takes %v agreed %v alive %v\n", n, f.nodes[n].view.Epoch, t.Rows[bucket], f.nodes[n].takes, f.nodes[n].agreed, f.nodes[n].alive)
+			s += fmt.Sprintf("n%d epoch %x row %v takes %v agreed %v alive %v hand %v\n", n, f.nodes[n].view.Epoch, t.Rows[bucket], f.nodes[n].takes, f.nodes[n].agreed, f.nodes[n].alive, f.nodes[n].hands[bucket])
 		}
 	}
 	return s
 }
 
+// flood shows a packet to all nodes, in invisible mode, and answers the one that
+// accepts it. There is never more than one: two would both answer the client.
+func (f *farm) flood(bucket int, opens bool, server core.NodeID) (taken core.NodeID, way []core.NodeID) {
+	for _, n := range f.ids() {
+		node := f.nodes[n]
+		t := node.view.table(group)
+		if !node.alive || t == nil {
+			continue
+		}
+		v := DecideInvisible(f.here(n, bucket), t.Rows[bucket], Packet{Opens: opens, Socket: server == n})
+		got := core.NodeID(0)
+		switch {
+		case v.Accept:
+			got, way = n, append(way, n)
+		case v.To != 0:
+			way = append(way, n, v.To)
+			f.handed++
+			to := f.nodes[v.To]
+			if t := to.view.table(group); to.alive && t != nil && DecideInvisible(f.here(v.To, bucket), t.Rows[bucket], Packet{Opens: true, Peer: n}).Accept {
+				got = v.To
+			}
+		}
+		if got != 0 && taken != 0 && got != taken {
+			f.t.Fatalf("%s: a packet in bucket %d is taken by n%d and by n%d, way %v\n%s", f.now.Format("05.000"), bucket, taken, got, way, f.history(bucket))
+		}
+		taken = max(taken, got)
+	}
+	return taken, way
+}
+
+func (f *farm) here(self core.NodeID, bucket int) Here {
+	n := f.nodes[self]
+	return Here{Self: self, Serves: !n.asleep, Ready: n.takes, Agreed: n.agreed, Hand: f.hand(n, bucket)}
+}
+
 // route follows a packet from the node where it enters to the node that
 // accepts it; 0 if it is dropped.
 func (f *farm) route(at core.NodeID, bucket int, opens bool, server core.NodeID) (core.NodeID, []core.NodeID) {
+	if f.invisible {
+		return f.flood(bucket, opens, server)
+	}
 	var from core.NodeID
 	round := false
 	way := []core.NodeID{at}
@@ -288,6 +359,17 @@ func (f *farm) start(n core.NodeID) {
 // settled checks that all live nodes agree and share evenly.
 func (f *farm) settled(ready ...core.NodeID) {
 	f.t.Helper()
+	f.shared(ready...)
+	for _, n := range ready {
+		if f.nodes[n].view.Epoch != f.nodes[ready[0]].view.Epoch {
+			f.t.Fatalf("n%d uses another epoch\n%s", n, f.history(0))
+		}
+	}
+}
+
+// shared checks that all live nodes share evenly.
+func (f *farm) shared(ready ...core.NodeID) {
+	f.t.Helper()
 	w := Weights{}
 	for _, n := range ready {
 		w[n] = 1
@@ -301,9 +383,6 @@ func (f *farm) settled(ready ...core.NodeID) {
 			if r.Owner() != w.Owner(b) {
 				f.t.Fatalf("n%d: bucket %d is %v, the owner should be %d\n%s", n, b, r, w.Owner(b), f.history(b))
 			}
-		}
-		if f.nodes[n].view.Epoch != f.nodes[ready[0]].view.Epoch {
-			f.t.Fatalf("n%d uses another epoch\n%s", n, f.history(0))
 		}
 	}
 }
@@ -366,20 +445,22 @@ func TestDrainOfTheLastIsRefused(t *testing.T) {
 }
 
 // TestRandomFarms drives farms through random events; route and traffic check
-// at every millisecond that no living connection is reset and no packet
-// circles. At the end all must agree.
+// at every millisecond that no living connection is reset, no packet circles
+// and, in invisible mode, none is taken twice. At the end all must agree.
 func TestRandomFarms(t *testing.T) {
 	runs := 60
 	if testing.Short() {
 		runs = 10
 	}
 	for seed := range runs {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { t.Parallel(); randomFarm(t, uint64(seed)) })
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { t.Parallel(); randomFarm(t, uint64(seed), false) })
+		t.Run(fmt.Sprint("invisible/", seed), func(t *testing.T) { t.Parallel(); randomFarm(t, uint64(seed), true) })
 	}
 }
 
-func randomFarm(t *testing.T, seed uint64) {
+func randomFarm(t *testing.T, seed uint64, invisible bool) {
 	f := newFarm(t, seed, 2+int(seed%4))
+	f.invisible = invisible
 	f.loss = float64(seed%3) * 0.05
 	size := len(f.nodes)
 	for _, n := range f.ids() {
@@ -472,5 +553,46 @@ func TestAnnounces(t *testing.T) {
 	f.run(150)
 	if !slices.Equal(f.announced, []core.NodeID{2}) {
 		t.Errorf("after the death of node 1 announced by %v", f.announced)
+	}
+}
+
+// TestPlannedMoveLosesNothing: while nodes join, drain and return, every new
+// connection is taken by one node, in both modes. In invisible mode that is
+// because the node which had the bucket hands it over.
+func TestPlannedMoveLosesNothing(t *testing.T) {
+	for _, invisible := range []bool{false, true} {
+		for seed := range uint64(3) {
+			f := newFarm(t, seed, 4)
+			f.invisible, f.quiet, f.loss = invisible, true, float64(seed%3)*0.05
+			for n := core.NodeID(1); n <= 3; n++ {
+				f.start(n)
+			}
+			f.run(2500)
+			f.shared(1, 2, 3)
+			busy := func(ms int) {
+				for range ms {
+					f.run(1)
+					for range 32 {
+						b := f.rng.IntN(Buckets)
+						entry := core.NodeID(1 + f.rng.IntN(3)) // the new one answers no ARP yet
+						if n, way := f.route(entry, b, true, 0); n == 0 {
+							t.Fatalf("%s: a new connection in bucket %d is lost, way %v\n%s", f.now.Format("05.000"), b, way, f.history(b))
+						}
+					}
+				}
+			}
+			f.start(4)
+			busy(2500)
+			f.shared(1, 2, 3, 4)
+			f.feed(2, Ordered{core.ShareDrain})
+			busy(1400)
+			f.shared(1, 3, 4)
+			f.feed(2, Ordered{core.ShareUndrain})
+			busy(2500)
+			f.shared(1, 2, 3, 4)
+			if invisible && f.handed == 0 {
+				t.Errorf("seed %d: nothing was handed over", seed)
+			}
+		}
 	}
 }
