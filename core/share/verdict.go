@@ -133,7 +133,7 @@ func (h Here) decideDatagram(r Row, p Packet) (Verdict, Reason) {
 	switch {
 	case r == 0:
 		return Verdict{}, DropNobody
-	case h.Agreed && r.Settled():
+	case h.Agreed && r.Settled() && (owner == h.Self || p.Peer == 0 || !p.Round):
 		if owner != h.Self && p.Peer == 0 {
 			return Verdict{To: owner}, ForwardOwner
 		}

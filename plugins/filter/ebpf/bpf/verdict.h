@@ -242,7 +242,7 @@ static __always_inline struct verdict decide_datagram(struct facts *f, __u32 row
 		return DROP(R_DROP_NOBODY);
 	if (row != self || !agreed)
 		from = peer_of(f);
-	if (agreed && row == owner) {
+	if (agreed && row == owner && !(owner != self && from && f->flow->on_round)) {
 		if (owner != self && !from)
 			return FORWARD(owner, R_FORWARD_OWNER);
 		if (!(f->live & LIVE_ACCEPT) && look_up_udp(f, six) == SOCKET)
