@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Who handles a frame: here, which other node, or nobody. docs/architecture.md,
- * "The way of a packet", is the contract and model_test.go the twin. */
+ * "The way of a packet", is the contract and share.Here.Decide the twin. */
 #pragma once
 
 #include "packet.h"
