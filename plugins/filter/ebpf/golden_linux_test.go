@@ -264,7 +264,7 @@ func (tw *twins) goldenPackets() []goldenPacket {
 func (tw *twins) openPort(four bool) uint16 {
 	client, local := addr(clientIP), addr(vip)
 	if !four {
-		client, local = addr(clientV6), addr(vip6)
+		client, local = addr(client6), addr(vip6)
 	}
 	for _, port := range tw.maker.ports[6:] {
 		if tw.known[socketName("tcp", netip.AddrPortFrom(client, port), netip.AddrPortFrom(local, openPort))] == share.Connected {
@@ -292,12 +292,12 @@ func (c crafter) serialize(ls ...gopacket.SerializableLayer) []byte {
 func (c crafter) ip(proto layers.IPProtocol) (eth *layers.Ethernet, ip gopacket.SerializableLayer, net gopacket.NetworkLayer) {
 	eth = &layers.Ethernet{SrcMAC: hardware(clientMAC), DstMAC: hardware(ownMAC), EthernetType: layers.EthernetTypeIPv4}
 	if c.four {
-		ip4 := &layers.IPv4{Version: 4, TTL: 64, Protocol: proto, SrcIP: ip4(clientIP), DstIP: ip4(vip), Id: 7}
-		return eth, ip4, ip4
+		four := &layers.IPv4{Version: 4, TTL: 64, Protocol: proto, SrcIP: ip4(clientIP), DstIP: ip4(vip), Id: 7}
+		return eth, four, four
 	}
 	eth.EthernetType = layers.EthernetTypeIPv6
-	ip6 := &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: proto, SrcIP: ip4(clientV6), DstIP: ip4(vip6)}
-	return eth, ip6, ip6
+	six := &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: proto, SrcIP: ip4(client6), DstIP: ip4(vip6)}
+	return eth, six, six
 }
 
 func (c crafter) tcp(from, to uint16, change func(*layers.TCP)) []byte {
@@ -341,7 +341,7 @@ func (c crafter) quote(proto uint8, local, client uint16) []byte {
 		b = make([]byte, 40)
 		b[0], b[6], b[7] = 0x60, proto, 60
 		copy(b[8:], ip4(vip6))
-		copy(b[24:], ip4(clientV6))
+		copy(b[24:], ip4(client6))
 	}
 	b = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(b, local), client)
 	return append(b, make([]byte, 4)...)

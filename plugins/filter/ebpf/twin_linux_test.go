@@ -21,11 +21,6 @@ import (
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
-const (
-	vip6     = "fd00:1::100"
-	clientV6 = "fd00:1::50"
-)
-
 // twins is the kernel's filter and share.Filter with the same state.
 type twins struct {
 	*fixture
@@ -78,7 +73,7 @@ func twinRules() map[netip.Addr]map[share.Traffic]share.Sharing {
 func newTwins(t testing.TB, seed uint64) *twins {
 	t.Helper()
 	fx := newFixture(t)
-	for _, a := range []string{vip6 + "/128", clientV6 + "/64"} {
+	for _, a := range []string{vip6 + "/128", client6 + "/64"} {
 		addAddr6(t, "eth0", a)
 	}
 	rnd := rand.New(rand.NewPCG(seed, 1))
@@ -91,7 +86,7 @@ func newTwins(t testing.TB, seed uint64) *twins {
 	}
 	tw.maker = maker{
 		Rand: rnd, ports: []uint16{80, 443, openPort, 53, 5000, 9}, // the first six are services
-		clients: []netip.Addr{addr(clientIP), addr("10.1.0.77"), addr(clientV6), addr("fd00:2::77")},
+		clients: []netip.Addr{addr(clientIP), addr("10.1.0.77"), addr(client6), addr("fd00:2::77")},
 		locals:  []netip.Addr{addr(vip), addr(vip), addr(vip), addr(vip6), addr(vip6), addr(vip6), addr(realIP)},
 	}
 	tw.openSockets()
@@ -124,7 +119,7 @@ func (tw *twins) sockets(protocol string, client, local netip.AddrPort) share.Fo
 // both families.
 func (tw *twins) openSockets() {
 	t := tw.t
-	for local, client := range map[string]string{vip: clientIP, vip6: clientV6} {
+	for local, client := range map[string]string{vip: clientIP, vip6: client6} {
 		at := net.TCPAddrFromAddrPort(netip.AddrPortFrom(addr(local), openPort))
 		l, err := net.ListenTCP("tcp", at)
 		check0(t, err)
