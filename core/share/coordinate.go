@@ -54,6 +54,8 @@ func (m *Machine) coordinate() {
 	switch {
 	case why == "":
 		m.dirty = time.Time{}
+	case m.fresh():
+		// the next tick will see to it
 	case m.dirty.IsZero():
 		m.dirty = m.now
 		if urgent {
@@ -92,6 +94,14 @@ func (m *Machine) ask() {
 			return
 		}
 	}
+}
+
+// fresh says that nodes may still hand over what the last plan moved, and will
+// have done so soon: in invisible mode they go on with that for a while when they
+// know that all use the view, and a bucket that moved back meanwhile would have
+// nobody to take it.
+func (m *Machine) fresh() bool {
+	return m.set.Invisible && len(m.view.Tables) > 0 && !m.handed && m.agree()
 }
 
 // next are the nodes to ask now: of a view's installation first those that have
@@ -179,7 +189,7 @@ func (m *Machine) adopt(from core.NodeID, msg Message) {
 		return
 	}
 	if msg.View != nil && msg.View.Epoch > m.view.Epoch {
-		m.failed = 0
+		m.failed, m.handed = 0, false
 		own := m.view.Owned(m.self)
 		m.install(*msg.View)
 		m.vouched = voucher{from, msg.Round}
@@ -275,9 +285,10 @@ func (m *Machine) planFrom(r *round) {
 			kept = append(kept, mem)
 		}
 	}
-	plan := propose(m.self, r.reports, m.set, kept, stale, m.risen())
+	plan := propose(m.self, r.reports, m.set, kept, stale, m.risen(), m.set.Invisible && !m.handed)
 	commit := plan.commit
 	m.tellUnfit(plan)
+	m.rest = plan.handing > 0
 	same := !slices.ContainsFunc(r.reports, func(rep Report) bool { return !rep.View.sameAs(commit) || rep.View.Epoch != m.view.Epoch })
 	if same && m.failed == 0 {
 		m.settleIn = min(2*m.settleIn, 10*m.timing.Settle)

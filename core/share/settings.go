@@ -5,8 +5,9 @@ import "time"
 // Settings is what the configuration says of sharing. It is the same on all
 // nodes, but may change on one a moment before it does on another.
 type Settings struct {
-	Weights map[string]Weights // powers, by group
-	Hash    Function           // of the cluster
+	Weights   map[string]Weights // powers, by group
+	Hash      Function           // of the cluster
+	Invisible bool               // any address is in invisible mode: plans leave time for a hand-over
 	// Keep: a node whose daemon is silent goes on with its last table, and is
 	// left its buckets until its host does not answer any more. Without, its
 	// lease runs out and the others take over at that moment.

@@ -19,18 +19,19 @@ type tester interface {
 // farm simulates nodes, their network and their clients with a virtual clock
 // that advances by milliseconds.
 type farm struct {
-	t     tester
-	rng   *rand.Rand
-	now   time.Time
-	nodes map[core.NodeID]*simNode
-	mail  []letter
-	conns []*conn
-	loss  float64 // of messages between machines
-	quiet bool    // no client traffic
-	keep  bool
-	slow  time.Duration
-	hash  Function
-	power Weights // configured; 1 where nothing is said
+	t      tester
+	rng    *rand.Rand
+	now    time.Time
+	nodes  map[core.NodeID]*simNode
+	mail   []letter
+	conns  []*conn
+	loss   float64 // of messages between machines
+	quiet  bool    // no client traffic
+	keep   bool
+	unseen bool // invisible mode
+	slow   time.Duration
+	hash   Function
+	power  Weights // configured; 1 where nothing is said
 	// deliver is how the network and the filters treat a frame.
 	deliver delivery
 	// smooth: nothing but planned changes happened so far, so nothing may be lost.
@@ -55,6 +56,8 @@ type simNode struct {
 	stuck    bool      // the filter refuses new tables
 	since    time.Time // asleep
 	lapsed   bool
+	hands    []Hand    // invisible mode: its part in hand-overs, by bucket
+	gives    time.Time // until when it sends on what it gave
 	refused  *Install
 	held     *Digest // not published while it does
 }
@@ -94,7 +97,7 @@ func (f *farm) ids() []core.NodeID {
 }
 
 func (f *farm) settings() Settings {
-	return Settings{Weights: map[string]Weights{group: maps.Clone(f.power)}, Keep: f.keep, SlowStart: f.slow, Hash: f.hash}
+	return Settings{Weights: map[string]Weights{group: maps.Clone(f.power)}, Keep: f.keep, SlowStart: f.slow, Hash: f.hash, Invisible: f.unseen}
 }
 
 // boot gives a node a new machine, as at the start of its daemon.
@@ -129,6 +132,10 @@ func (f *farm) carry(n core.NodeID, node *simNode, e Effect) {
 		if node.stuck {
 			node.refused = &e
 			return
+		}
+		node.hands = f.hands(n, node, e)
+		if !e.Agreed || !node.agreed {
+			node.gives = f.now.Add(GivesFor)
 		}
 		node.view, node.takes, node.agreed = e.View, e.Accept, e.Agreed
 		f.examine()
