@@ -22,10 +22,10 @@ func TestProblemsAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	used := map[string]bool{}
-	id := regexp.MustCompile(`"((?:archive|config|hook)/[a-z0-9-]+)"`)
+	id := regexp.MustCompile(`"((?:archive|config|hook|rules)/[a-z0-9-]+)"`)
 	for _, file := range files {
 		area := filepath.Base(filepath.Dir(file))
-		if strings.HasSuffix(file, "_test.go") || !slices.Contains([]string{"archive", "config", "hook"}, area) {
+		if strings.HasSuffix(file, "_test.go") || !slices.Contains([]string{"archive", "config", "hook", "rules"}, area) {
 			continue
 		}
 		source, err := os.ReadFile(file)
@@ -77,8 +77,8 @@ attribute. "orchestrator module check" finds mistakes, docs/problems.md explains
 - *Not supported yet*: refused by this version, but checked already.
 - *No effect*: accepted, with a note; the reason is given.
 - (D): SafeKit can change it while the module runs, its mark for dynamic
-  configuration. In this version a new configuration comes into force when the module is
-  stopped.
+  configuration. Here powers and slow_start change while the module runs, everything else
+  when it has been stopped.
 - A duration is made of whole numbers with the units d, h, m, s, ms, us, such as 1h30m. A
   bare number is in the unit that stands beside it. A time that would come to 0 of
   that unit, or of the finer one named, is refused.

@@ -172,8 +172,21 @@ func (m *Module) Core() core.Module {
 		Checks:       m.Checks(),
 		Shared:       len(m.Addresses()) > 0,
 	}
+	if m.Mode == core.Mirror {
+		c.Mirror = m.mirror()
+	}
 	for _, h := range m.Hooks {
 		c.Hooks[h.Name] = true
+	}
+	return c
+}
+
+// mirror is what the state machine needs of a mirror, but for what the host
+// knows alone: which nodes the pair is, and how long a start listens for a peer.
+func (m *Module) mirror() core.MirrorConfig {
+	c := core.MirrorConfig{FailoverOff: !m.Failover, LastPrim: m.DefaultPrim == "lastprim", Replicated: m.Rfs != nil}
+	if m.SplitBrain != nil {
+		c.Witnesses = m.SplitBrain.Resources()
 	}
 	return c
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode/utf16"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/diag"
 )
@@ -178,6 +180,29 @@ func TestFoldersOfTwoModules(t *testing.T) {
 	}
 	if ps := CheckAgainst(db, []*Module{db}); len(ps) != 0 {
 		t.Errorf("a module is in conflict with itself: %v", ps)
+	}
+}
+
+// What a mirror's state machine is told by the document.
+func TestCoreOfMirror(t *testing.T) {
+	m, ps := parse(`<safe><service mode="mirror" failover="off" defaultprim="lastprim">
+<rfs><replicated dir="/srv/db"/></rfs>
+<check><splitbrain ident="w" arg="192.0.2.1 2001:db8::1"/><tcp ident="db" when="prim"><to addr="::1" port="1"/></tcp></check>
+</service></safe>`, Options{Ahead: true})
+	if m == nil {
+		t.Fatal(ps)
+	}
+	c := m.Core()
+	want := core.MirrorConfig{FailoverOff: true, LastPrim: true, Replicated: true, Witnesses: []string{"splitbrain.192.0.2.1", "splitbrain.2001:db8::1"}}
+	if d := cmp.Diff(want, c.Mirror); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]core.Check{
+		{Resource: "tcp.db", When: core.WhenPrim, Action: core.VerbRestart},
+		{Resource: "splitbrain.192.0.2.1", When: core.WhenPre, Action: core.VerbNone},
+		{Resource: "splitbrain.2001:db8::1", When: core.WhenPre, Action: core.VerbNone},
+	}, c.Checks); d != "" {
+		t.Error(d)
 	}
 }
 

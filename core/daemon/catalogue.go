@@ -19,6 +19,7 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core/control"
 	"github.com/orchestrator-ha/orchestrator/core/diag"
 	"github.com/orchestrator-ha/orchestrator/core/hook"
+	"github.com/orchestrator-ha/orchestrator/core/rules"
 )
 
 var errNoCluster = &control.Refusal{
@@ -238,5 +239,5 @@ func (m *member) fits(conf *config.Module) diag.Problems {
 }
 
 func checkOptions(set map[string]string, path string) config.Options {
-	return config.Options{Set: set, Env: os.LookupEnv, CheckHook: hook.CheckSyntax, Path: path}
+	return config.Options{Set: set, Env: os.LookupEnv, CheckHook: hook.CheckSyntax, CheckRules: rules.Check, Path: path}
 }

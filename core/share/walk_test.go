@@ -36,52 +36,6 @@ func directed(f *farm, at core.NodeID, bucket int, opens bool, server core.NodeI
 	return nil
 }
 
-// invisible is vmac_invisible: every node sees every frame, and decides for itself.
-func invisible(f *farm, _ core.NodeID, bucket int, opens bool, server core.NodeID) []core.NodeID {
-	var taken []core.NodeID
-	for _, n := range f.entries() {
-		row := f.nodes[n].view.table(group).Rows[bucket]
-		v := DecideInvisible(f.here(n, bucket), row, Packet{Opens: opens, Socket: server == n})
-		switch to := f.nodes[v.To]; {
-		case v.Accept:
-			taken = append(taken, n)
-		case v.To == 0 || !to.alive || len(to.view.Tables) == 0:
-		case DecideInvisible(f.here(v.To, bucket), to.view.table(group).Rows[bucket], Packet{Opens: true, Peer: n}).Accept:
-			taken = append(taken, v.To)
-		}
-	}
-	return distinct(taken)
-}
-
-func (f *farm) here(self core.NodeID, bucket int) Here {
-	n := f.nodes[self]
-	return Here{Self: self, Serves: f.serves(self), Ready: n.takes, Agreed: n.agreed && !n.asleep && !n.lapsed, Hand: f.hand(n, bucket)}
-}
-
-// hands computes what part a node has in hand-overs, as its filter does.
-func (f *farm) hands(n core.NodeID, node *simNode, e Install) []Hand {
-	next := make([]Hand, Buckets)
-	planned := e.View.Epoch != node.view.Epoch
-	for b, after := range e.View.table(group).Rows {
-		var before Row
-		var was Hand
-		if t := node.view.table(group); t != nil {
-			before, was = t.Rows[b], f.hand(node, b)
-		}
-		next[b] = Handover(n, before, was, after, planned, e.Agreed)
-	}
-	return next
-}
-
-// hand is a node's part in a hand-over now. While the nodes do not agree there is no
-// end to it.
-func (f *farm) hand(node *simNode, bucket int) Hand {
-	if h := node.hands[bucket]; h != Gives || !node.agreed || f.now.Before(node.gives) {
-		return h
-	}
-	return Steady
-}
-
 // entries are the nodes at which a frame can enter the farm.
 func (f *farm) entries() []core.NodeID {
 	var list []core.NodeID
