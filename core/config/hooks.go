@@ -91,9 +91,16 @@ func (p *parser) hookFile(name string, files map[string]bool) string {
 			return ""
 		}
 	}
-	if files[name+".vbs"] {
-		p.hookProblem(diag.Error, idHookKind, "bin/"+name+".vbs", "no system runs a hook of this kind").Hint =
-			fmt.Sprintf("write it as bin/%s.lua, or call it from bin/%s.cmd: cscript //nologo %s.vbs", name, name, name)
+	for _, end := range []string{".vbs", ".js", ".py", ".pl", ".rb", ".bash", ".ksh", ".zsh"} {
+		if !files[name+end] {
+			continue
+		}
+		hint := fmt.Sprintf("write it as bin/%[1]s.lua; or name it bin/%[1]s, with #! and its interpreter in the first line", name)
+		if end == ".vbs" || end == ".js" {
+			hint = fmt.Sprintf("write it as bin/%[1]s.lua; or call it from bin/%[1]s.cmd: cscript //nologo \"%%SAFEUSERBIN%%\\%[1]s%[2]s\"", name, end)
+		}
+		p.hookProblem(diag.Error, idHookKind, "bin/"+name+end, "no system runs a hook of this kind").Hint = hint
+		break
 	}
 	return ""
 }
