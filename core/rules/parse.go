@@ -170,7 +170,33 @@ func (p *parser) rule() (r Rule, ok bool) {
 	p.want("then", "after the condition")
 	action := p.action()
 	p.want(";", "at the end of the rule")
-	return Rule{Label: label.text, When: when, Text: strings.Join(strings.Fields(p.text[from:to]), " "), Action: action, Pos: p.src.Position(label.from, label.to)}, true
+	return Rule{Label: label.text, When: when, Text: unwrap(p.text[from:to]), Action: action, Pos: p.src.Position(label.from, label.to)}, true
+}
+
+// unwrap takes comments and the outer brackets off a condition.
+func unwrap(text string) string {
+	for {
+		before, rest, found := strings.Cut(text, "/*")
+		_, after, _ := strings.Cut(rest, "*/")
+		if !found {
+			break
+		}
+		text = before + " " + after
+	}
+	text = strings.Join(strings.Fields(text), " ")
+	depth := 0
+	for i, r := range text {
+		switch r {
+		case '(':
+			depth++
+		case ')':
+			depth--
+		}
+		if depth == 0 && i < len(text)-1 {
+			return text
+		}
+	}
+	return strings.TrimSpace(text[1 : len(text)-1])
 }
 
 func (p *parser) or() Predicate {
