@@ -190,7 +190,7 @@ func TestSharingsAgreeOverTheWire(t *testing.T) {
 		if e := <-answers; !e.OK || e.Name != string(core.ShareLeave) {
 			t.Errorf("the leave was answered with %+v", e)
 		}
-		w.at(1).halt()
+		w.at(1).put(share.Halted{}, 0)
 		cancel()
 		for n := range all {
 			w.at(n).close()

@@ -23,20 +23,23 @@ import (
 
 // module is one installed module on this node.
 type module struct {
-	m         *member
-	conf      *config.Module // it was made with; what may change while it runs is in now
-	now       atomic.Pointer[version]
-	dir       string // the active copy: hooks run from here
-	runner    *runner.Runner
-	sharing   *sharing     // nil without a virtual address
-	network   *network     // likewise
-	saved     atomic.Value // core.State last saved as wanted
-	frozen    atomic.Bool  // the daemon ends: what is wanted stays as it is
-	claims    *claims      // of the network's goroutine, like what follows
-	announced time.Time    // last time without a reason
-	mu        sync.Mutex   // guards what follows
-	checking  []core.When  // the checks that run
-	cancel    func()       // ends the hook that runs
+	m        *member
+	conf     *config.Module // it was made with; what may change while it runs is in now
+	now      atomic.Pointer[version]
+	dir      string // the active copy: hooks run from here
+	runner   *runner.Runner
+	sharing  *sharing     // nil without a virtual address
+	network  *network     // likewise
+	saved    atomic.Value // core.State last saved as wanted
+	frozen   atomic.Bool  // the daemon ends: what is wanted stays as it is
+	claims   *claims      // of the network's goroutine, like the three after it
+	probedAt time.Time    // when the network was last asked who has the addresses
+	probed   int          // how many addresses were asked for
+	refresh  refresh
+	tookOver atomic.Int64 // time of the last announcement for a reason, in ns
+	mu       sync.Mutex   // guards what follows
+	checking []core.When  // the checks that run
+	cancel   func()       // ends the hook that runs
 }
 
 // version is the configuration that a module uses.
@@ -118,6 +121,7 @@ func (mod *module) ports() ports {
 
 // announce tells the network that the module's addresses are reached here.
 func (mod *module) announce(reason string) {
+	mod.tookOver.Store(time.Now().UnixNano())
 	mod.network.announceAll()
 	mod.m.log.Debug("announce the virtual addresses", "module", mod.conf.Name, "reason", reason)
 }

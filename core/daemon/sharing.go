@@ -73,7 +73,12 @@ type caused struct {
 }
 
 // put hands an input to the machine, in order; it waits while the inbox is full.
+// Of a halt it waits until the others have taken note.
 func (s *sharing) put(in share.Input, cause int64) {
+	if _, is := in.(share.Halted); is {
+		s.halt()
+		return
+	}
 	select {
 	case s.inbox <- caused{in: in, cause: cause}:
 	case <-s.ctx.Done():
@@ -301,6 +306,13 @@ func (s *sharing) current() share.View {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.view
+}
+
+// agreed says that all nodes are known to use the view in force here.
+func (s *sharing) agreed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last != nil && s.last.Agreed
 }
 
 func (s *sharing) close() {

@@ -25,7 +25,7 @@ type wire struct {
 	announce  func(...vip.Target)
 	cancel    func(index int, addr netip.Addr)
 	share     func(in share.Input, cause int64)
-	halt      func() // returns when the others send nothing here any more
+	halt      func() // takes this node out, before the filter goes
 	resource  func(core.Resource)
 	note      func(level, text string) int64
 	patrol    func(context.Context, []heldAddress) // now and then, while the addresses are reached

@@ -155,3 +155,23 @@ func TestLowBitsSharesByClass(t *testing.T) {
 type addr = netip.Addr
 
 var client4, client6 = netip.MustParseAddr("192.0.2.9"), netip.MustParseAddr("2001:db8::9")
+
+// TestHoldingAndStanding: what is told of a bucket and of a node.
+func TestHoldingAndStanding(t *testing.T) {
+	v := fullView(Weights{1: 2, 2: 4 * 64, 5: 4 * 64})
+	v.Members[0].Step = 2
+	h, ok := v.Holding(group, 7)
+	if !ok || h.Owner != 4 || !slices.Equal(h.Previous, []core.NodeID{3, 2, 1}) || h.Next != v.Tables[0].Weights.Owner(7) {
+		t.Errorf("bucket 7: %+v %v", h, ok)
+	}
+	if _, ok := v.Holding("other", 7); ok {
+		t.Error("a group that is not there holds a bucket")
+	}
+	for n, want := range map[core.NodeID]Standing{
+		1: {Takes: true, Step: 2}, 2: {Takes: true, Counts: true}, 4: {Share: 1},
+	} {
+		if got := v.Standing(group, n); got != want {
+			t.Errorf("node %d: %+v, want %+v", n, got, want)
+		}
+	}
+}

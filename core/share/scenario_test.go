@@ -29,7 +29,7 @@ func (a act) String() string {
 // whose node lives, and never give a SYN to two.
 var (
 	planned   = []string{"drain", "undrain", "stop", "start", "weight", "close", "roll"}
-	unplanned = append([]string{"die", "boot", "crash", "sleep", "hang", "wake", "refuse"}, planned...)
+	unplanned = append([]string{"die", "boot", "crash", "sleep", "hang", "wake", "refuse", "cut"}, planned...)
 )
 
 func (f *farm) do(a act) {
@@ -72,6 +72,13 @@ func (f *farm) do(a act) {
 	case "refuse":
 		if node.alive && !node.asleep {
 			f.refuse(a.node, a.ms)
+		}
+	case "cut": // nothing reaches it for a while
+		if node.alive && !node.asleep && node.m.present {
+			f.feed(a.node, Cut{"its interface is gone"})
+			f.run(a.ms)
+			f.feed(a.node, Started{[]MAC{{2, 0, 0, 0, 9, byte(a.node)}}})
+			f.feed(a.node, Cut{})
 		}
 	case "drain":
 		if node.m.ready && !node.asleep && f.others(a.node) {

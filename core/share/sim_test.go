@@ -5,7 +5,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"testing"
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -113,11 +112,11 @@ func (f *farm) feed(n core.NodeID, in Input) {
 		node.inbox = append(node.inbox, in)
 		return
 	}
-	switch in.(type) {
-	case Configured:
-		in = Configured{f.settings()} // the newest comes last
-	case Cut:
+	if cut, is := in.(Cut); is && cut.Why != "" {
 		f.smooth = false
+	}
+	if _, is := in.(Configured); is {
+		in = Configured{f.settings()} // the newest comes last
 	}
 	for _, e := range node.m.Step(f.now, in) {
 		f.carry(n, node, e)
@@ -338,90 +337,6 @@ func (f *farm) settled(ready ...core.NodeID) {
 	}
 }
 
-func TestFarmStartsAndSurvives(t *testing.T) {
-	f := newFarm(t, 1, 3)
-	f.start(1)
-	f.run(300)
-	f.settled(1)
-	f.start(2)
-	f.start(3)
-	f.run(1000)
-	f.settled(1, 2, 3)
-	f.die(2)
-	f.run(400)
-	f.settled(1, 3)
-	f.boot(2)
-	f.beat(1)
-	f.beat(3)
-	f.run(50)
-	f.start(2)
-	f.run(3000)
-	f.settled(1, 2, 3)
-	if f.opened == 0 {
-		t.Fatal("no connection was opened")
-	}
-}
-
-func TestDrainMovesAllAndKeepsConnections(t *testing.T) {
-	f := newFarm(t, 2, 3)
-	for n := core.NodeID(1); n <= 3; n++ {
-		f.start(n)
-	}
-	f.run(1000)
-	for n := core.NodeID(1); n <= 3; n++ { // one after the other, coordinator first
-		f.feed(n, Ordered{core.ShareDrain})
-		f.run(500)
-		if got := f.nodes[n].view.Owned(n); got != 0 {
-			t.Fatalf("n%d still owns %d buckets\n%s", n, got, f.history(0))
-		}
-		if a := f.nodes[n].answered; a[len(a)-1] != (Done{Order: core.ShareDrain, OK: true}) {
-			t.Fatalf("n%d: %+v", n, a)
-		}
-		f.feed(n, Ordered{core.ShareUndrain})
-		f.run(2000)
-		f.settled(1, 2, 3)
-	}
-}
-
-func TestDrainOfTheLastIsRefused(t *testing.T) {
-	f := newFarm(t, 3, 1)
-	f.start(1)
-	f.run(200)
-	f.feed(1, Ordered{core.ShareDrain})
-	f.run(50)
-	if a := f.nodes[1].answered; a[len(a)-1].OK {
-		t.Fatalf("drained the only node: %+v", a)
-	}
-	f.settled(1)
-}
-
 func firstUnsettled(v View) int {
 	return slices.IndexFunc(v.Tables[0].Rows, func(r Row) bool { return !r.Settled() })
-}
-
-// TestAnnounces: the lowest owner tells the network when an owner is gone, and
-// when the first one is there.
-func TestAnnounces(t *testing.T) {
-	f := newFarm(t, 4, 3)
-	f.quiet = true
-	for n := core.NodeID(1); n <= 3; n++ {
-		f.feed(n, Started{})
-	}
-	f.run(300)
-	if len(f.announced) != 0 {
-		t.Errorf("announced by %v while nobody takes connections", f.announced)
-	}
-	for n := core.NodeID(1); n <= 3; n++ {
-		f.feed(n, Ordered{core.ShareOpen})
-	}
-	f.run(500)
-	if len(f.announced) == 0 || f.announced[0] != 1 {
-		t.Errorf("at the start announced by %v", f.announced)
-	}
-	f.announced = nil
-	f.die(1)
-	f.run(150)
-	if !slices.Equal(f.announced, []core.NodeID{2}) {
-		t.Errorf("after the death of node 1 announced by %v", f.announced)
-	}
 }
