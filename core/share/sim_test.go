@@ -57,6 +57,8 @@ type simNode struct {
 	lapsed   bool
 	refused  *Install
 	held     *Digest // not published while it does
+	hands    []Hand  // its part in the hand-over of each bucket, in invisible mode
+	gives    time.Time
 }
 
 type letter struct {
@@ -130,6 +132,7 @@ func (f *farm) carry(n core.NodeID, node *simNode, e Effect) {
 			node.refused = &e
 			return
 		}
+		f.handOver(n, node, e)
 		node.view, node.takes, node.agreed = e.View, e.Accept, e.Agreed
 		f.examine()
 	case Send:
@@ -235,7 +238,7 @@ func (f *farm) history(bucket int) string {
 	}
 	for _, n := range f.ids() {
 		if t := f.nodes[n].view.table(group); t != nil {
-			s += fmt.Sprintf("n%d epoch %x row %v takes %v agreed %v alive %v\n", n, f.nodes[n].view.Epoch, t.Rows[bucket], f.nodes[n].takes, f.nodes[n].agreed, f.nodes[n].alive)
+			s += fmt.Sprintf("n%d epoch %x row %v takes %v agreed %v alive %v hand %v\n", n, f.nodes[n].view.Epoch, t.Rows[bucket], f.nodes[n].takes, f.nodes[n].agreed, f.nodes[n].alive, f.hand(f.nodes[n], bucket))
 		}
 	}
 	return s

@@ -3,6 +3,7 @@ package ebpf
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -32,13 +33,14 @@ type attachment struct {
 	mac   sdk.MAC
 	how   string
 	notes []string
-	links map[string]link.Link // by kind: xdp, in, out
+	links map[string]link.Link // by kind: xdp, in, host, out
 }
 
 const (
-	linkXDP = "xdp"
-	linkIn  = "in"
-	linkOut = "out"
+	linkXDP  = "xdp"
+	linkIn   = "in"
+	linkHost = "host"
+	linkOut  = "out"
 )
 
 func linkPin(dir, kind string, ifindex int) string {
@@ -47,8 +49,9 @@ func linkPin(dir, kind string, ifindex int) string {
 
 // attach puts the filter on an interface, by the first way that works. Beside
 // somebody else's XDP program, of which there can be only one, that is tcx: it
-// gets what the other lets pass.
-func (f *Filter) attach(b boundInterface) (*attachment, error) {
+// gets what the other lets pass. host says that frames to virtual Ethernet
+// addresses come in here.
+func (f *Filter) attach(b boundInterface, host bool) (*attachment, error) {
 	foreign, err := foreignXDP(b.Index)
 	if err != nil {
 		return nil, err
@@ -76,6 +79,9 @@ func (f *Filter) attach(b boundInterface) (*attachment, error) {
 		a.notes = append(a.notes, "switch GRO off with: ethtool -K "+b.Name+" gro off")
 	}
 	f.attachOut(a)
+	if host {
+		f.attachHost(a)
+	}
 	if err := f.pinLinks(a); err != nil {
 		return nil, errors.Join(err, f.detach(a))
 	}
@@ -98,6 +104,21 @@ func (f *Filter) attachOut(a *attachment) {
 		return
 	}
 	a.links[linkOut] = out
+}
+
+// attachHost puts the program on the interface that makes the kernel take what XDP
+// has accepted for a virtual Ethernet address. Real network cards do not need it;
+// a veth, which decides whose a frame is before it runs XDP, does.
+func (f *Filter) attachHost(a *attachment) {
+	if a.links[linkXDP] == nil {
+		return // the filter itself does it
+	}
+	host, err := link.AttachTCX(link.TCXOptions{Interface: a.index, Program: f.objs.FilterHost, Attach: bpf.AttachTCXIngress, Anchor: link.Head()})
+	if err != nil {
+		a.notes = append(a.notes, fmt.Sprintf("frames to a virtual MAC address may get lost on a veth (%v)", err))
+		return
+	}
+	a.links[linkHost] = host
 }
 
 func (f *Filter) attachBy(how string, ifindex int) (kind string, l link.Link, err error) {
@@ -174,7 +195,7 @@ func bound(l link.Link) int {
 // broken says why the filter is not where it was put any more, empty if it is.
 func (a *attachment) broken() string {
 	for kind, l := range a.links {
-		if kind != linkOut && bound(l) == a.index {
+		if (kind == linkXDP || kind == linkIn) && bound(l) == a.index {
 			return ""
 		}
 	}
@@ -188,20 +209,35 @@ func (a *attachment) broken() string {
 	return fmt.Sprintf("somebody took the filter off interface %s; nothing is shared there", a.name)
 }
 
-// mend puts back what somebody took off beside the filter itself, which is not
-// touched: a moment without it would let the kernel answer for others.
-func (f *Filter) mend(a *attachment) error {
-	out := a.links[linkOut]
-	if out == nil || bound(out) == a.index {
-		return nil
+// mend puts back what is missing beside the filter itself, which is not touched: a
+// moment without it would let the kernel answer for others.
+func (f *Filter) mend(a *attachment, host bool) error {
+	var errs []error
+	for _, kind := range []string{linkOut, linkHost} {
+		if l := a.links[kind]; l != nil && bound(l) != a.index {
+			errs = append(errs, f.detachKind(a, kind))
+		}
 	}
-	delete(a.links, linkOut)
-	err := f.detach(&attachment{name: a.name, index: a.index, links: map[string]link.Link{linkOut: out}})
-	f.attachOut(a)
-	if a.links[linkOut] != nil {
-		err = errors.Join(err, f.pinLink(a, linkOut))
+	before := maps.Clone(a.links)
+	if a.links[linkOut] == nil {
+		f.attachOut(a)
 	}
-	return err
+	if host && a.links[linkHost] == nil {
+		f.attachHost(a)
+	}
+	for kind := range a.links {
+		if before[kind] == nil {
+			errs = append(errs, f.pinLink(a, kind))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// detachKind takes one program off.
+func (f *Filter) detachKind(a *attachment, kind string) error {
+	l := a.links[kind]
+	delete(a.links, kind)
+	return f.detach(&attachment{name: a.name, index: a.index, links: map[string]link.Link{kind: l}})
 }
 
 // foreignXDP names the XDP program that an interface runs, empty if it runs none.

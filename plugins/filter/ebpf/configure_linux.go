@@ -61,7 +61,7 @@ func (f *Filter) propose(c sdk.FilterConfig) (*member, error) {
 	old := f.members[c.Module]
 	m.Slot = f.freeSlot()
 	if old != nil {
-		m.Slot, m.live, m.macs = old.Slot, old.live, carryMACs(old, m)
+		m.Slot, m.live, m.epoch, m.gives, m.macs = old.Slot, old.live, old.epoch, old.gives, carryMACs(old, m)
 	}
 	f.placeGroups(m, old)
 	f.placeLinks(m, old)
@@ -213,8 +213,8 @@ func (f *Filter) attachAll(m *member) ([]*attachment, error) {
 		b := &m.Links[n]
 		if a := f.attached[b.Index]; a != nil {
 			if a.broken() == "" {
-				if err := f.mend(a); err != nil {
-					f.log.Warn("egress program", "interface", b.Name, "reason", err)
+				if err := f.mend(a, f.seesAll(b.Index, m)); err != nil {
+					f.log.Warn("mend the packet filter", "interface", b.Name, "reason", err)
 				}
 				a.name, a.mac, b.Notes = b.Name, b.MAC, a.notes
 				continue
@@ -224,7 +224,7 @@ func (f *Filter) attachAll(m *member) ([]*attachment, error) {
 				f.log.Warn("left-over packet filter", "interface", b.Name, "reason", err)
 			}
 		}
-		a, err := f.attach(*b)
+		a, err := f.attach(*b, f.seesAll(b.Index, m))
 		if err != nil {
 			for _, a := range added {
 				delete(f.attached, a.index)
@@ -283,7 +283,7 @@ func (f *Filter) write(m *member) error {
 }
 
 func (f *Filter) writeModule(m *member) error {
-	v := moduleValue{Mixer: share.Key(m.Config.HashKey).Mixer(), Self: m.Config.Self, Live: m.live}
+	v := moduleValue{Mixer: share.Key(m.Config.HashKey).Mixer(), Self: m.Config.Self, Live: m.live, Epoch: m.epoch, GivesUntil: m.gives}
 	if m.Config.Fence {
 		v.Fence = 1
 	}
@@ -361,9 +361,12 @@ func (f *Filter) detachUnused() error {
 	}
 	var errs []error
 	for _, index := range slices.Collect(maps.Keys(f.attached)) {
-		if !used[index] {
-			errs = append(errs, f.detach(f.attached[index]))
+		switch a := f.attached[index]; {
+		case !used[index]:
+			errs = append(errs, f.detach(a))
 			delete(f.attached, index)
+		case a.links[linkHost] != nil && !f.seesAll(index, nil):
+			errs = append(errs, f.detachKind(a, linkHost))
 		}
 	}
 	return errors.Join(errs...)

@@ -25,9 +25,11 @@ const (
 	filterMapProofs         = "proofs"
 	filterMapSockets        = "sockets"
 	filterMapStates         = "states"
+	filterMapStrangers      = "strangers"
 	filterMapTables         = "tables"
 	filterProgCountDatagram = "count_datagram"
 	filterProgCountSockets  = "count_sockets"
+	filterProgFilterHost    = "filter_host"
 	filterProgFilterIn      = "filter_in"
 	filterProgFilterOut     = "filter_out"
 	filterProgFilterXdp     = "filter_xdp"
@@ -77,6 +79,7 @@ type filterSpecs struct {
 type filterProgramSpecs struct {
 	CountDatagram *ebpf.ProgramSpec `ebpf:"count_datagram"`
 	CountSockets  *ebpf.ProgramSpec `ebpf:"count_sockets"`
+	FilterHost    *ebpf.ProgramSpec `ebpf:"filter_host"`
 	FilterIn      *ebpf.ProgramSpec `ebpf:"filter_in"`
 	FilterOut     *ebpf.ProgramSpec `ebpf:"filter_out"`
 	FilterXdp     *ebpf.ProgramSpec `ebpf:"filter_xdp"`
@@ -95,6 +98,7 @@ type filterMapSpecs struct {
 	Proofs    *ebpf.MapSpec `ebpf:"proofs"`
 	Sockets   *ebpf.MapSpec `ebpf:"sockets"`
 	States    *ebpf.MapSpec `ebpf:"states"`
+	Strangers *ebpf.MapSpec `ebpf:"strangers"`
 	Tables    *ebpf.MapSpec `ebpf:"tables"`
 }
 
@@ -133,6 +137,7 @@ type filterMaps struct {
 	Proofs    *ebpf.Map `ebpf:"proofs"`
 	Sockets   *ebpf.Map `ebpf:"sockets"`
 	States    *ebpf.Map `ebpf:"states"`
+	Strangers *ebpf.Map `ebpf:"strangers"`
 	Tables    *ebpf.Map `ebpf:"tables"`
 }
 
@@ -147,6 +152,7 @@ func (m *filterMaps) Close() error {
 		m.Proofs,
 		m.Sockets,
 		m.States,
+		m.Strangers,
 		m.Tables,
 	)
 }
@@ -163,6 +169,7 @@ type filterVariables struct {
 type filterPrograms struct {
 	CountDatagram *ebpf.Program `ebpf:"count_datagram"`
 	CountSockets  *ebpf.Program `ebpf:"count_sockets"`
+	FilterHost    *ebpf.Program `ebpf:"filter_host"`
 	FilterIn      *ebpf.Program `ebpf:"filter_in"`
 	FilterOut     *ebpf.Program `ebpf:"filter_out"`
 	FilterXdp     *ebpf.Program `ebpf:"filter_xdp"`
@@ -172,6 +179,7 @@ func (p *filterPrograms) Close() error {
 	return _FilterClose(
 		p.CountDatagram,
 		p.CountSockets,
+		p.FilterHost,
 		p.FilterIn,
 		p.FilterOut,
 		p.FilterXdp,

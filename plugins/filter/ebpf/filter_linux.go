@@ -113,8 +113,8 @@ func (f *Filter) Renew(deadline uint64) error {
 	return nil
 }
 
-// State shows how interfaces are filtered, the counters that are not zero, and
-// the lease.
+// State shows how interfaces are filtered, the counters that are not zero, the
+// lease, and who claimed a virtual address in the last five minutes.
 func (f *Filter) State(ctx context.Context) (sdk.FilterState, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -147,6 +147,10 @@ func (f *Filter) state() (sdk.FilterState, error) {
 				s.Counters[name+"/"+reason] = sum
 			}
 		}
+	}
+	var err error
+	if s.Strangers, err = f.strangers(); err != nil {
+		return s, err
 	}
 	var b [8]byte
 	if _, err := f.lease.ReadAt(b[:], 0); err != nil {

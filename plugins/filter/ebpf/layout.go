@@ -12,7 +12,7 @@ import (
 // layoutVersion changes whenever the meaning or size of anything in
 // bpf/layout.h does: pinned state of another version is thrown away, not
 // misread.
-const layoutVersion = 2
+const layoutVersion = 3
 
 // Limits of bpf/layout.h.
 const (
@@ -66,7 +66,8 @@ type vipValue struct {
 	UDP     shareValue
 	ARP     shareValue
 	At      uint16
-	Spare   [14]byte
+	VMAC    [6]byte
+	Real6   [8]byte
 }
 
 // ruleValue is struct rule.
@@ -94,13 +95,15 @@ const (
 
 // moduleValue is struct module.
 type moduleValue struct {
-	_       structs.HostLayout
-	Mixer   [3]uint64
-	Self    uint8
-	Fence   uint8
-	Live    uint8
-	LowBits uint8
-	Pad     [4]uint8
+	_          structs.HostLayout
+	Mixer      [3]uint64
+	Self       uint8
+	Fence      uint8
+	Live       uint8
+	LowBits    uint8
+	Pad        [4]uint8
+	Epoch      uint64
+	GivesUntil uint64
 }
 
 // stateValue is struct state.
@@ -121,6 +124,30 @@ type linkValue struct {
 
 // tableValue is struct table.
 type tableValue [share.Buckets]uint32
+
+// The nodes of a row, and where the part in a hand-over is kept beside them: the
+// lower bit of share.Hand above the owner, the upper one above the first
+// previous owner.
+const rowNodes = 0x7f7f7f7f
+
+func withHand(row uint32, h share.Hand) uint32 { return row | uint32(h&1)<<7 | uint32(h>>1)<<15 }
+
+func handOf(row uint32) share.Hand { return share.Hand(row>>7&1 | row>>14&2) }
+
+// strangerKey is struct stranger_key.
+type strangerKey struct {
+	_       structs.HostLayout
+	Address address
+	Ifindex uint32
+	Pad     uint32
+}
+
+// strangerValue is struct stranger.
+type strangerValue struct {
+	_    structs.HostLayout
+	MAC  uint64
+	Seen uint64
+}
 
 // savedValue is struct saved.
 type savedValue struct {
@@ -159,4 +186,14 @@ var reasonNames = [...]string{
 	"drop-disagreed",
 	"accept-fragment",
 	"forward-fragment",
+	"forward-handover",
+	"drop-handover",
+	"drop-other",
+	"drop-stranger",
+	"ndp-answer",
+	"ndp-refresh",
+	"ndp-mended",
+	"drop-ndp-other",
+	"drop-ndp-announce",
+	"drop-no-room",
 }

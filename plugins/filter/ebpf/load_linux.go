@@ -18,7 +18,7 @@ import (
 // pinnedMaps are the maps that outlive the process, by name in the object file.
 var pinnedMaps = [...]string{
 	filterMapStates, filterMapIndexes, filterMapTables, filterMapLinks,
-	filterMapLease, filterMapCounters, filterMapConfigs,
+	filterMapLease, filterMapCounters, filterMapConfigs, filterMapStrangers,
 }
 
 // load brings the programs into the kernel, on pinned maps if there are any.
@@ -150,6 +150,7 @@ func (f *Filter) maps() map[string]*bpf.Map {
 	return map[string]*bpf.Map{
 		filterMapStates: o.States, filterMapIndexes: o.Indexes, filterMapTables: o.Tables, filterMapLinks: o.Links,
 		filterMapLease: o.Lease, filterMapCounters: o.Counters, filterMapConfigs: o.Configs,
+		filterMapStrangers: o.Strangers,
 	}
 }
 
@@ -175,7 +176,8 @@ func (f *Filter) adopt() error {
 		if slot >= maxModules {
 			return fmt.Errorf("module %s has the slot %d of %d", m.Config.Module, slot, maxModules)
 		}
-		m.live = f.memory.Module[slot].Live
+		state := f.memory.Module[slot]
+		m.live, m.epoch, m.gives = state.Live, state.Epoch, state.GivesUntil
 		f.members[m.Config.Module] = m
 	}
 	if err := entries.Err(); err != nil {
@@ -221,7 +223,7 @@ func (f *Filter) adoptLinks(b boundInterface) {
 		return
 	}
 	a := &attachment{name: b.Name, index: b.Index, mac: b.MAC, notes: b.Notes, links: map[string]link.Link{}}
-	programs := map[string]*bpf.Program{linkXDP: f.objs.FilterXdp, linkIn: f.objs.FilterIn, linkOut: f.objs.FilterOut}
+	programs := map[string]*bpf.Program{linkXDP: f.objs.FilterXdp, linkIn: f.objs.FilterIn, linkHost: f.objs.FilterHost, linkOut: f.objs.FilterOut}
 	for kind, program := range programs {
 		l, err := link.LoadPinnedLink(linkPin(f.pins, kind, b.Index), nil)
 		if err != nil {

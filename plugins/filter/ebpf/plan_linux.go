@@ -19,8 +19,10 @@ type member struct {
 	Groups map[string]uint16 // group name → table slot
 	Links  []boundInterface  // in the order of Config.Interfaces
 
-	live uint8
-	macs map[uint8][]sdk.MAC
+	live  uint8
+	epoch uint64 // of the tables in force
+	gives uint64 // until when buckets are handed over; see share.GivesFor
+	macs  map[uint8][]sdk.MAC
 }
 
 // boundInterface is an interface of a configuration as it was found.
@@ -29,6 +31,7 @@ type boundInterface struct {
 	Index int
 	MAC   sdk.MAC
 	Real4 [4]byte
+	Real6 [8]byte  // lower half of its own link-local address
 	Slot  uint16   // its pair of places in the map links
 	Notes []string // of its attachment
 }
@@ -60,9 +63,7 @@ func checkAddresses(c sdk.FilterConfig, others map[string]*member) []error {
 			errs = append(errs, fmt.Errorf("module %s names interface %s twice; put its addresses together", c.Module, i.Name))
 		}
 		names[i.Name] = true
-		if !i.Directed {
-			errs = append(errs, fmt.Errorf("module %s wants vmac_invisible on %s, which this version cannot do; use vmac_directed", c.Module, i.Name))
-		}
+		errs = append(errs, checkVirtualMACs(c.Module, i)...)
 		for _, a := range i.Addresses {
 			a = a.Unmap()
 			if !a.IsValid() || a.IsUnspecified() || a.IsMulticast() {
@@ -163,8 +164,12 @@ func plan(members map[string]*member) ([]vipValue, map[uint32]shareValue) {
 	for _, name := range slices.Sorted(maps.Keys(members)) {
 		m := members[name]
 		for n, i := range m.Config.Interfaces {
-			for _, a := range i.Addresses {
-				vips = append(vips, m.planAddress(&sets, a.Unmap(), m.Links[n]))
+			for at, a := range i.Addresses {
+				v := m.planAddress(&sets, a.Unmap(), m.Links[n])
+				if !i.Directed {
+					v.VMAC = i.MACs[at]
+				}
+				vips = append(vips, v)
 			}
 		}
 	}
@@ -182,7 +187,7 @@ func keyOf(protocol string, port uint16) portKey {
 }
 
 func (m *member) planAddress(sets *ruleSets, a netip.Addr, at boundInterface) vipValue {
-	v := vipValue{Address: addressOf(a), Ifindex: uint32(at.Index), Link: at.Slot, Module: m.Slot, MAC: at.MAC, Real4: at.Real4}
+	v := vipValue{Address: addressOf(a), Ifindex: uint32(at.Index), Link: at.Slot, Module: m.Slot, MAC: at.MAC, Real4: at.Real4, Real6: at.Real6}
 	ports := map[portKey]shareValue{}
 	// A rule that names the address goes before one for all.
 	for _, named := range []bool{false, true} {

@@ -75,13 +75,13 @@ func checkTable(m *member, t sdk.FilterTable) error {
 }
 
 func (f *Filter) setTable(m *member, t sdk.FilterTable) error {
-	before, live := m.macs, m.live
+	before := *m
 	m.macs = map[uint8][]sdk.MAC{}
 	for node, list := range t.MACs {
 		m.macs[node] = slices.Clone(list)
 	}
 	if err := f.switchTables(m, t); err != nil {
-		m.macs, m.live = before, live
+		*m = before
 		return err
 	}
 	return nil
@@ -91,18 +91,22 @@ func (f *Filter) setTable(m *member, t sdk.FilterTable) error {
 func (f *Filter) switchTables(m *member, t sdk.FilterTable) error {
 	half := m.live&liveHalf ^ 1
 	for name, slot := range m.Groups {
-		var rows tableValue
-		for n, r := range t.Groups[name] {
-			rows[n] = uint32(r)
+		rows, err := f.handRows(m, slot, t, t.Groups[name])
+		if err != nil {
+			return err
 		}
-		if err := f.objs.Tables.Put(uint32(slot)*2+uint32(half), &rows); err != nil {
+		if err := f.objs.Tables.Put(uint32(slot)*2+uint32(half), rows); err != nil {
 			return fmt.Errorf("write the rows of group %s: %w", name, err)
 		}
 	}
 	if err := f.writeLinks(m, half); err != nil {
 		return err
 	}
-	m.live = half
+	gives, err := givesUntil(m, t.Agreed)
+	if err != nil {
+		return err
+	}
+	m.live, m.epoch, m.gives = half, t.Epoch, gives
 	if t.Accept {
 		m.live |= liveAccept
 	}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Rule 6: who answers for a virtual address, and the mending of requests that
- * this node's kernel sends in its name. */
+/* Rule 6 for IPv4: answers to requests for a virtual address, and the mending of
+ * those that this node's kernel sends in its name. */
 #pragma once
 
-#include "verdict.h"
+#include "neighbour.h"
 
 /* ARP for IPv4 over Ethernet, RFC 826. Sixteen-bit fields, as the frame puts
  * the addresses on odd words. */
@@ -24,16 +24,15 @@ static __always_inline __be32 arp_addr(const __be16 *half)
 	return (__be32)half[0] | (__be32)half[1] << 16;
 }
 
-static __always_inline int is_request(const struct arp4 *arp)
+static __always_inline int is_arp4(const struct arp4 *arp)
 {
 	return arp->hardware == bpf_htons(1) && arp->protocol == bpf_htons(ETH_P_IP) &&
-	       arp->hardware_len == 6 && arp->protocol_len == 4 && arp->op == bpf_htons(1);
+	       arp->hardware_len == 6 && arp->protocol_len == 4;
 }
 
-/* Who answers a client for the address; 0: nobody. */
-static __always_inline __u8 arp_owner(const struct vip *vip, const struct module *m, __u8 live, const struct addr *client)
+static __always_inline int is_request(const struct arp4 *arp)
 {
-	return vip->arp.set ? row_of(m, live, vip->arp, client, 0) & 0xff : 0;
+	return is_arp4(arp) && arp->op == bpf_htons(1);
 }
 
 static __always_inline int arp_reply(struct frame *fr, struct arp4 *arp, const struct vip *vip, __u64 owner)
@@ -50,18 +49,26 @@ static __always_inline int arp_reply(struct frame *fr, struct arp4 *arp, const s
 	return send_to(fr, vip, mac_number(arp->target_mac));
 }
 
-/* A request for a virtual address never reaches this node's kernel. */
+/* A request for a virtual address never reaches this node's kernel, nor does
+ * anything that is said in its name. */
 static __always_inline int arp_in(struct frame *fr)
 {
 	struct arp4 *arp = fr->l3;
 	struct index *x = index_now();
+	struct vip *vip, *in_name_of;
 	struct module *m;
-	struct link *l;
 	struct addr a;
-	struct vip *vip;
-	__u8 owner, live;
+	__u64 mac;
 
-	if ((void *)(arp + 1) > fr->end || !is_request(arp) || !x)
+	if ((void *)(arp + 1) > fr->end || !is_arp4(arp) || !x)
+		return PASS;
+	a = mapped(arp_addr(arp->sender));
+	in_name_of = vip_of(x, &a);
+	if (in_name_of && in_name_of->ifindex == fr->ifindex) {
+		m = module_of(in_name_of);
+		return m ? claimed(fr, in_name_of, m, mac_number(arp->sender_mac), R_DROP_ARP_ANNOUNCE) : DISCARD;
+	}
+	if (!is_request(arp))
 		return PASS;
 	a = mapped(arp_addr(arp->target));
 	vip = vip_of(x, &a);
@@ -72,32 +79,16 @@ static __always_inline int arp_in(struct frame *fr)
 	m = module_of(vip);
 	if (!m)
 		return DISCARD;
-	live = live_of(m);
-	if (arp_addr(arp->sender) == arp_addr(arp->target))
-		return drop(vip, R_DROP_ARP_ANNOUNCE);
-	if (!serving(m))
-		return drop(vip, R_DROP_LEASE);
 	a = mapped(arp_addr(arp->sender));
-	owner = arp_owner(vip, m, live, &a);
-	if (!owner)
-		return drop(vip, R_DROP_NOBODY);
-	if (owner == m->self) {
-		count(vip->module, R_ARP_ANSWER);
-		return arp_reply(fr, arp, vip, mac_number(vip->mac));
-	}
-	if (!mac_is(fr->eth->h_dest, vip->mac))
-		return drop(vip, R_DROP_ARP_OTHER);
-	l = link_of(vip, live);
-	if (!l || !l->mac[owner & (2 * NODES - 1)])
-		return drop(vip, R_DROP_NO_MAC);
-	count(vip->module, R_ARP_REFRESH);
-	return arp_reply(fr, arp, vip, l->mac[owner & (2 * NODES - 1)]);
+	mac = who_answers(fr, vip, m, &a, R_ARP_ANSWER, R_ARP_REFRESH, R_DROP_ARP_OTHER);
+	return mac ? arp_reply(fr, arp, vip, mac) : DISCARD;
 }
 
 /* A request that this node's kernel sends with a virtual address as sender
  * would point its receiver's cache here; it gets the interface's own address, or
  * none (then it is a probe, RFC 5227, which is answered just the same). An
- * announcement, which names one address twice, is meant and stays. */
+ * announcement, which names one address twice, is meant and stays, but nothing tells
+ * the real Ethernet address for one that has a virtual one. */
 static __always_inline void arp_out(struct frame *fr)
 {
 	struct arp4 *arp = fr->l3;
@@ -106,9 +97,7 @@ static __always_inline void arp_out(struct frame *fr)
 	struct addr a;
 	struct vip *vip;
 
-	if ((void *)(arp + 1) > fr->end || !is_request(arp) || !x)
-		return;
-	if (arp_addr(arp->sender) == arp_addr(arp->target))
+	if ((void *)(arp + 1) > fr->end || !is_arp4(arp) || !x)
 		return;
 	a = mapped(arp_addr(arp->sender));
 	vip = vip_of(x, &a);
@@ -119,7 +108,13 @@ static __always_inline void arp_out(struct frame *fr)
 			return;
 		real = vip->real4;
 	}
-	arp->sender[0] = (__be16)real;
-	arp->sender[1] = (__be16)(real >> 16);
+	if (!is_request(arp) || arp_addr(arp->sender) == arp_addr(arp->target)) {
+		if (!mac_number(vip->vmac) || !mac_is(arp->sender_mac, vip->mac))
+			return;
+		__builtin_memcpy(arp->sender_mac, vip->vmac, ETH_ALEN);
+	} else {
+		arp->sender[0] = (__be16)real;
+		arp->sender[1] = (__be16)(real >> 16);
+	}
 	count(vip->module, R_ARP_MENDED);
 }

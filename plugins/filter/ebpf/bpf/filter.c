@@ -9,6 +9,7 @@
 #define TCX_GO_ON (-1)
 #define TCX_STOP 2
 #define PACKET_TO_HOST 0
+#define PACKET_TO_OTHERS 3
 
 #define VLAN_ID 0x0fff
 
@@ -36,6 +37,7 @@ static __always_inline int judge(struct frame *fr)
 			return PASS;
 		proto = tag->proto;
 		fr->l3 = tag + 1;
+		fr->tagged = 1;
 	}
 	switch (proto) {
 	case bpf_htons(ETH_P_IP):
@@ -47,6 +49,10 @@ static __always_inline int judge(struct frame *fr)
 	}
 	return PASS;
 }
+
+/* Which frames are this program's own: a mark of a packet in the kernel (skb->mark),
+ * so that filter_out knows them. */
+#define OURS 0x6f726368
 
 SEC("xdp.frags")
 int filter_xdp(struct xdp_md *ctx)
@@ -60,6 +66,15 @@ int filter_xdp(struct xdp_md *ctx)
 		return XDP_DROP;
 	case SEND:
 		return XDP_TX;
+	case ANSWER:
+		if (bpf_xdp_adjust_tail(ctx, nd_len(&fr) - (int)bpf_xdp_get_buff_len(ctx)))
+			return drop(fr.vip, R_DROP_NO_ROOM), XDP_DROP;
+		fr.eth = (void *)(long)ctx->data;
+		fr.end = (void *)(long)ctx->data_end;
+		fr.l3 = fr.eth + 1;
+		if (fr.tagged)
+			fr.l3 = (void *)(fr.eth + 1) + sizeof(struct tag);
+		return nd_answer(&fr) == SEND ? XDP_TX : XDP_DROP;
 	default:
 		return XDP_PASS;
 	}
@@ -93,9 +108,55 @@ int filter_in(struct __sk_buff *skb)
 	case ACCEPT_HERE:
 		bpf_skb_change_type(skb, PACKET_TO_HOST);
 		return TCX_GO_ON;
+	case ANSWER:
+		if (bpf_skb_change_tail(skb, nd_len(&fr), 0))
+			return drop(fr.vip, R_DROP_NO_ROOM), TCX_STOP;
+		fr.eth = (void *)(long)skb->data;
+		fr.end = (void *)(long)skb->data_end;
+		fr.l3 = fr.eth + 1;
+		if (fr.tagged)
+			fr.l3 = (void *)(fr.eth + 1) + sizeof(struct tag);
+		if (nd_answer(&fr) != SEND)
+			return TCX_STOP;
+		skb->mark = OURS;
+		return bpf_redirect(skb->ifindex, 0);
 	default:
 		return TCX_GO_ON;
 	}
+}
+
+/* What filter_xdp has accepted for a virtual Ethernet address it sent on to the
+ * interface's own. A veth does not look at that again. */
+SEC("tcx/ingress")
+int filter_host(struct __sk_buff *skb)
+{
+	struct frame fr = { .ctx = skb, .skb = 1 };
+	struct index *x = index_now();
+	struct vip *vip;
+	struct addr a;
+
+	if (skb->pkt_type != PACKET_TO_OTHERS || !x)
+		return TCX_GO_ON;
+	fr.eth = (void *)(long)skb->data;
+	fr.end = (void *)(long)skb->data_end;
+	fr.l3 = fr.eth + 1;
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		struct iphdr *ip = fr.l3;
+
+		if ((void *)(ip + 1) > fr.end)
+			return TCX_GO_ON;
+		a = mapped(ip->daddr);
+	} else {
+		struct ip6 *ip = fr.l3;
+
+		if (skb->protocol != bpf_htons(ETH_P_IPV6) || (void *)(ip + 1) > fr.end)
+			return TCX_GO_ON;
+		a = ip->to;
+	}
+	vip = vip_of(x, &a);
+	if (vip && vip->ifindex == skb->ifindex && mac_is(fr.eth->h_dest, vip->mac))
+		bpf_skb_change_type(skb, PACKET_TO_HOST);
+	return TCX_GO_ON;
 }
 
 SEC("tcx/egress")
@@ -103,14 +164,20 @@ int filter_out(struct __sk_buff *skb)
 {
 	struct frame fr = { .ctx = skb, .skb = 1 };
 
-	if (skb->protocol != bpf_htons(ETH_P_ARP))
+	if (skb->protocol != bpf_htons(ETH_P_ARP) && skb->protocol != bpf_htons(ETH_P_IPV6))
 		return TCX_GO_ON;
 	fr.eth = (void *)(long)skb->data;
 	fr.end = (void *)(long)skb->data_end;
 	fr.ifindex = skb->ifindex;
 	fr.l3 = fr.eth + 1;
-	if (fr.l3 <= fr.end)
+	if (fr.l3 > fr.end)
+		return TCX_GO_ON;
+	if (skb->mark == OURS)
+		skb->mark = 0;
+	else if (skb->protocol == bpf_htons(ETH_P_ARP))
 		arp_out(&fr);
+	else if (!ndp_out(&fr))
+		return TCX_STOP;
 	return TCX_GO_ON;
 }
 

@@ -115,19 +115,20 @@ static __always_inline int ipv4_in(struct frame *fr)
 		return PASS;
 	if (fr->eth->h_dest[0] & 1)
 		return drop(vip, R_DROP_BROADCAST);
-	if (!mac_is(fr->eth->h_dest, vip->mac))
-		return PASS; /* flooded by a switch: somebody else's */
+	f.to = to_whom(fr, vip);
+	if (f.to == TO_OTHERS)
+		return PASS;
 	if (!facts_of(&f, fr, vip))
 		return DISCARD;
 	why = parse4(fr, x, vip, &f, &flow, &later);
 	if (why != NOT_JUDGED)
 		return drop(vip, why);
 	f.flow = &flow;
-	v = later ? decide_later(&f, vip) : decide(&f, 0);
+	v = later ? decide_later(&f, vip) : verdict_of(&f, 0);
 	if (flow.first)
 		remember(&f, v);
 	if (v.forward)
 		return forward4(fr, vip, f.link, v);
 	count(vip->module, v.reason);
-	return v.accept ? ACCEPT_HERE : DISCARD;
+	return v.accept ? accept_here(fr, vip, &f) : DISCARD;
 }

@@ -2,12 +2,12 @@
 /* IPv6 frames to a virtual address. */
 #pragma once
 
+#include "ndp.h"
 #include "transport.h"
 
 #define NEXT_HOP_BY_HOP 0
 #define NEXT_ROUTING 43
 #define NEXT_FRAGMENT 44
-#define NEXT_ICMP 58
 #define NEXT_DESTINATION 60
 #define MAX_EXTENSIONS 6
 
@@ -204,14 +204,15 @@ static __always_inline int ipv6_in(struct frame *fr)
 	if ((void *)(ip + 1) > fr->end || !x)
 		return PASS;
 	if (is_neighbour(fr, ip))
-		return PASS;
+		return ndp_in(fr);
 	a = ip->to;
 	vip = vip_of(x, &a);
 	if (!vip || vip->ifindex != fr->ifindex)
 		return PASS;
 	if (fr->eth->h_dest[0] & 1)
 		return drop(vip, R_DROP_BROADCAST);
-	if (!mac_is(fr->eth->h_dest, vip->mac))
+	f.to = to_whom(fr, vip);
+	if (f.to == TO_OTHERS)
 		return PASS;
 	if (!facts_of(&f, fr, vip))
 		return DISCARD;
@@ -219,11 +220,11 @@ static __always_inline int ipv6_in(struct frame *fr)
 	if (why != NOT_JUDGED)
 		return drop(vip, why);
 	f.flow = &flow;
-	v = later ? decide_later(&f, vip) : decide(&f, 1);
+	v = later ? decide_later(&f, vip) : verdict_of(&f, 1);
 	if (flow.first)
 		remember(&f, v);
 	if (v.forward)
 		return forward6(fr, vip, f.link, v);
 	count(vip->module, v.reason);
-	return v.accept ? ACCEPT_HERE : DISCARD;
+	return v.accept ? accept_here(fr, vip, &f) : DISCARD;
 }

@@ -44,7 +44,8 @@ struct vip {
 	struct share udp;
 	struct share arp; /* address resolution and echo */
 	__u16 at; /* its own place, which a look-up ends by reading: see vip_of */
-	__u8 spare[14];
+	__u8 vmac[6]; /* invisible mode: the virtual Ethernet address; zero: directed mode */
+	__u64 real6;  /* lower half of the interface's own link-local address, or 0 */
 };
 
 /* A rule for one port. The key is the set of rules, a bit for UDP, the port. */
@@ -81,6 +82,8 @@ struct module {
 	__u8 live; /* one byte, so that a switch is never seen half done */
 	__u8 low_bits;
 	__u8 pad[4];
+	__u64 epoch;      /* of the tables; no program reads it */
+	__u64 gives_until; /* until when buckets are handed over, CLOCK_BOOTTIME in ns */
 };
 
 /* What every verdict reads first. */
@@ -89,6 +92,10 @@ struct state {
 	__u32 pad;
 	struct module module[MODULES];
 };
+
+/* A row is four node numbers, the owner in the lowest byte. The highest bits of
+ * the lower two bytes say what part this node has in a hand-over (invisible.h). */
+#define ROW_NODES 0x7f7f7f7f
 
 /* Two tables for each group, 2*group and 2*group+1. */
 struct table {
@@ -135,6 +142,16 @@ enum reason {
 	R_DROP_DISAGREED,
 	R_ACCEPT_FRAGMENT,
 	R_FORWARD_FRAGMENT,
+	R_FORWARD_HANDOVER,
+	R_DROP_HANDOVER,
+	R_DROP_OTHER,
+	R_DROP_STRANGER,
+	R_NDP_ANSWER,
+	R_NDP_REFRESH,
+	R_NDP_MENDED,
+	R_DROP_NDP_OTHER,
+	R_DROP_NDP_ANNOUNCE,
+	R_DROP_NO_ROOM,
 };
 
 /* Arrays only: the kernel's compiler turns a look-up in one into a few
@@ -220,6 +237,25 @@ struct {
 	__type(key, struct fragment_key);
 	__type(value, struct fragment);
 } fragments SEC(".maps");
+
+/* Who claims a virtual address without being a node that has it. */
+struct stranger_key {
+	struct addr addr;
+	__u32 ifindex;
+	__u32 pad;
+};
+
+struct stranger {
+	__u64 mac;
+	__u64 seen; /* CLOCK_BOOTTIME, ns */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 256);
+	__type(key, struct stranger_key);
+	__type(value, struct stranger);
+} strangers SEC(".maps");
 
 /* Connections by group and bucket; written by the socket iterator only. */
 struct {

@@ -26,6 +26,7 @@ enum outcome {
 	ACCEPT_HERE,
 	DISCARD,
 	SEND,   /* out of the interface that it came in by */
+	ANSWER, /* the same, as the advertisement that nd_answer makes of it */
 };
 
 /* What a packet is to the connection that it belongs to. */
@@ -57,6 +58,10 @@ struct frame {
 	void *end;
 	__u32 ifindex;
 	int skb; /* what ctx is: 0 an xdp_md, 1 an __sk_buff */
+	int tagged; /* 802.1Q, priority only */
+	const struct vip *vip; /* for nd_answer: who is asked for, */
+	__u64 tell;            /* at which Ethernet address it is, */
+	__u64 to;              /* and who wants to know */
 };
 
 static __always_inline struct addr mapped(__be32 a)
@@ -164,8 +169,9 @@ static __always_inline __u32 node_of(const struct link *l, __u64 mac)
 	return l->mac[node] == mac ? node : 0;
 }
 
-/* The row that a client falls into; 0, which is nobody, if there is no table. */
-static __always_inline __u32 row_of(const struct module *m, __u8 live, struct share share, const struct addr *client, __u16 port)
+/* The row that a client falls into, with this node's part in a hand-over; 0, which
+ * is nobody, if there is no table. */
+static __always_inline __u32 row_with_hand(const struct module *m, __u8 live, struct share share, const struct addr *client, __u16 port)
 {
 	__u32 at = share.group * 2 + (live & LIVE_HALF);
 	struct table *t = bpf_map_lookup_elem(&tables, &at);
@@ -173,6 +179,11 @@ static __always_inline __u32 row_of(const struct module *m, __u8 live, struct sh
 	if (!t)
 		return 0;
 	return *(volatile __u32 *)&t->row[bucket_of(m, client, port) & (BUCKETS - 1)];
+}
+
+static __always_inline __u32 row_of(const struct module *m, __u8 live, struct share share, const struct addr *client, __u16 port)
+{
+	return row_with_hand(m, live, share, client, port) & ROW_NODES;
 }
 
 static __always_inline void put_mac(__u8 *to, __u64 mac)

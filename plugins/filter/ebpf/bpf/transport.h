@@ -3,7 +3,7 @@
  * way out. */
 #pragma once
 
-#include "verdict.h"
+#include "invisible.h"
 
 #define NOT_JUDGED REASONS /* parsing ended well */
 
@@ -102,6 +102,8 @@ static __always_inline struct verdict decide_later(struct facts *f, const struct
 		node = vip->arp.set ? row_of(f->module, f->live, vip->arp, &f->flow->client, 0) : 0;
 		if (!node)
 			return DROP(R_DROP_NOBODY);
+		if (node != self && f->to == TO_ALL)
+			return DROP(R_DROP_OTHER);
 	}
 	if ((node == self || on_round) && !serving(f->module))
 		return DROP(R_DROP_LEASE);

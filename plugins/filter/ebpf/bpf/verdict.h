@@ -26,6 +26,8 @@ struct facts {
 	void *tcp;
 	const struct link *link;
 	__u64 sender; /* Ethernet source */
+	__u8 to;      /* enum to: its destination */
+	__u8 invisible;
 	__u8 live;
 };
 
@@ -37,7 +39,24 @@ static __always_inline int facts_of(struct facts *f, const struct frame *fr, con
 	f->live = live_of(f->module);
 	f->link = link_of(vip, f->live);
 	f->sender = mac_number(fr->eth->h_source);
+	f->invisible = mac_number(vip->vmac) != 0;
 	return f->link != 0;
+}
+
+/* Whose a frame is by its Ethernet destination. */
+enum to {
+	TO_OTHERS, /* flooded by a switch */
+	TO_US,
+	TO_ALL, /* to the virtual Ethernet address, invisible mode */
+};
+
+static __always_inline enum to to_whom(const struct frame *fr, const struct vip *vip)
+{
+	__u64 mac = mac_number(fr->eth->h_dest);
+
+	if (mac == mac_number(vip->mac))
+		return TO_US;
+	return mac == mac_number(vip->vmac) ? TO_ALL : TO_OTHERS;
 }
 
 static __always_inline __u32 peer_of(struct facts *f)
@@ -271,13 +290,11 @@ static __always_inline struct verdict decide_datagram(struct facts *f, __u32 row
 
 /* Where a frame goes. Rule 7: without the lease nothing is accepted, and nothing
  * sent on a round, which might miss a node of a newer table. */
-static __always_inline struct verdict decide(struct facts *f, int six)
+static __always_inline struct verdict decide(struct facts *f, __u32 row, int six)
 {
 	const struct flow *flow = f->flow;
 	struct verdict v;
-	__u32 row;
 
-	row = row_of(f->module, f->live, flow->share, &flow->client, extra_of(flow));
 	if (flow->kind == OPENS)
 		return decide_fresh(f, row);
 	v = flow->kind == DATAGRAM ? decide_datagram(f, row, six) : decide_open(f, row, six);

@@ -1,0 +1,98 @@
+package share
+
+import (
+	"time"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+)
+
+// Hand says what part a node has in the hand-over of a bucket, in invisible mode.
+type Hand uint8
+
+const (
+	Steady  Hand = iota // the bucket is not being handed over, or between others
+	Expects             // is to get it: takes what is sent on
+	Gives               // had it: sends on
+	Takes               // has it: takes what is sent on, until the other is known to have let go
+)
+
+// Here is what a verdict of invisible mode depends on at a node, besides the row.
+type Here struct {
+	Self   core.NodeID
+	Serves bool // the lease holds
+	Ready  bool // the application takes new connections
+	Agreed bool // all nodes are known to use the same view
+	Hand   Hand // of the row, as Handover said
+}
+
+// DecideInvisible is the verdict of invisible mode. A packet to the virtual
+// Ethernet address is seen by every node: each keeps its own and drops the rest
+// without a word to the others. So two may never take the same packet, and nobody
+// resets a connection while another node may have it.
+//
+// The only packet that is sent on, to a real Ethernet address, is one that opens a
+// connection while its bucket is being handed over; there it has a Peer. (Others
+// that come to a real Ethernet address, from clients that know it from another
+// time, are for Decide.)
+func DecideInvisible(h Here, r Row, p Packet) Verdict {
+	own := r.Owner() == h.Self
+	switch {
+	case !h.Serves:
+		return Verdict{}
+	case p.Opens && p.Peer != 0:
+		return Verdict{Accept: h.Ready && (own || h.Hand == Expects)}
+	case p.Opens && h.Hand == Gives:
+		return Verdict{To: r.Owner()}
+	case p.Opens:
+		return Verdict{Accept: h.Ready && own && h.Hand != Takes}
+	case h.Agreed && r.Owner() != 0 && r.Settled():
+		return Verdict{Accept: own} // without a connection here the kernel answers RST
+	}
+	return Verdict{Accept: p.Socket && r != 0} // without one here, another node may have it
+}
+
+// GivesFor is how long a node goes on sending on what opens a connection after it
+// knows that all use the new view: by then the others must know it as well, which
+// a few heartbeats tell them.
+const GivesFor = 200 * time.Millisecond
+
+// Handover says what part node self has in the hand-over of a bucket, in invisible
+// mode, when its row changes. Without it a planned move would have a moment in
+// which both the node that gets the bucket, which uses the new row, and the one that
+// had it, which still uses the old one, answer a client; or, were one to wait for the
+// other, a moment in which nobody does.
+//
+//	         prepare  commit                    agreed
+//	had it   owns     Gives: sends on           Gives, for GivesFor: sends on
+//	gets it  Expects  Takes: what is sent on    owns: what all see
+//
+// What is sent on too long is taken twice by the same node, which does no harm.
+//
+// before is the row that was in force here, was the part it gave this node (without
+// a Gives whose time is over), after the row that is to be. planned says that it
+// comes from a plan, agreed that all nodes are known to use its view. What a node
+// does by itself, because another has failed, is no hand-over: nobody is there to
+// let go, so it takes the bucket at once, and who gave up sends on nothing, as its
+// view may be old.
+func Handover(self core.NodeID, before Row, was Hand, after Row, planned, agreed bool) Hand {
+	if after.Settled() || after.Owner() == 0 {
+		return Steady
+	}
+	part := Steady
+	had, has, latest := before.Owner() == self, after.Owner() == self, after.latest() == self
+	switch same := after.Owner() == before.Owner() && after.latest() == before.latest(); {
+	case same && (was == Gives || was == Takes):
+		part = was
+	case !planned:
+	case has && !had:
+		part = Takes
+	case latest && had:
+		part = Gives
+	case latest:
+		part = Expects
+	}
+	if agreed && part != Gives {
+		return Steady
+	}
+	return part
+}
