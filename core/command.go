@@ -12,6 +12,14 @@ func (m *machine) command(ev Event) error {
 	reason := fmt.Sprintf("%s asked for by %s", ev.Verb, asker(ev)) + because(ev.Reason)
 	r, ok := m.reply(ev.Verb)
 	switch {
+	case ev.Verb == VerbResetLoop:
+		m.Failures = nil
+		return nil
+	case ev.Verb == VerbIncLoop:
+		if !m.counts() {
+			return &Refusal{fmt.Sprintf("%s has reached its limit of automatic actions: stop it", name)}
+		}
+		return nil
 	case ev.Verb == VerbWakeup:
 		return &Refusal{fmt.Sprintf("%s wakes up by itself when what it waits for is up", name)}
 	case !ok && slices.Contains(pairVerbs, ev.Verb):
