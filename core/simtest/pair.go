@@ -18,8 +18,8 @@ type PairScenario struct {
 	Quiet bool // writes no story
 }
 
-// pairCommands is the language of these files. NODE is node1 or node2; a name
-// in capitals is a word of the command's line.
+// pairCommands is the language of these files. NODE is node1, node2 or both; a
+// name in capitals is a word of the command's line.
 var pairCommands = map[string]func(s *PairScenario, words []string, text string) error{
 	"pair":     (*PairScenario).pair,     // pair NAME: two stopped nodes, configured by the lines below
 	"command":  (*PairScenario).command,  // command NODE VERB [as IDENTITY]
@@ -52,6 +52,9 @@ func (s *PairScenario) Do(cmd string, words []string, text string) (string, erro
 	s.out.Reset()
 	if cmd == "latency" || cmd == "hooktime" {
 		words = append(words, cmd)
+	}
+	if s.World != nil && slices.Contains([]string{"cut", "heal", "crash", "boot", "latency", "rescue"}, cmd) {
+		s.World.calm = s.World.now
 	}
 	if err := run(s, words, strings.TrimSpace(text)); err != nil {
 		return "", err
@@ -132,15 +135,19 @@ func (s *PairScenario) node(words []string) (*Host, error) {
 
 // on is a command about one node.
 func (s *PairScenario) on(words []string, n int, do func(h *Host)) error {
-	h, err := s.node(words)
-	if err != nil {
-		return err
-	}
 	if len(words) < n {
 		return fmt.Errorf("%q lacks a word", words)
 	}
-	do(h)
-	return nil
+	if words[0] == "both" {
+		do(s.World.Nodes[0])
+		do(s.World.Nodes[1])
+		return nil
+	}
+	h, err := s.node(words)
+	if err == nil {
+		do(h)
+	}
+	return err
 }
 
 func (s *PairScenario) command(words []string, _ string) error {

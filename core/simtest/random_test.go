@@ -50,7 +50,7 @@ func drawPair(d draw) line {
 
 // drawLine draws one thing that may happen.
 func drawLine(d draw) line {
-	node := pick(d, "node1", "node2")
+	node := pick(d, "node1", "node2", "node1", "node2", "both")
 	switch d(17) {
 	case 16:
 		return line{words: pick(d, "latency 1ms", "latency 90ms", "latency 350ms", "hooktime 10ms", "hooktime 100ms", "hooktime 400ms")}

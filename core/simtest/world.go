@@ -31,7 +31,8 @@ type World struct {
 	writes  []write
 	clash   time.Time // since when two primaries are in contact; zero: they are not
 	Clashed time.Duration
-	broken  error // the first invariant that did not hold
+	calm    time.Time // when something was last done to network or power
+	broken  error     // the first invariant that did not hold
 }
 
 // Host is one node of a world.
@@ -80,6 +81,7 @@ func NewWorld(m core.Module) *World {
 		w.Nodes[i] = &Host{In: core.New(m), number: i, Fails: map[string]int{}}
 		w.boot(w.Nodes[i])
 	}
+	w.calm = w.now
 	w.pulse()
 	return w
 }
@@ -168,6 +170,9 @@ func (w *World) Post(h *Host, ev core.Event) {
 	}
 	w.newPrimary(h, next)
 	h.In, h.Kept = next, next.Kept()
+	if next.State == core.Alone && next.Phase == core.Ready && next.Pair.Self.Data.Standing != core.StandingSole {
+		w.fail("%s is ALONE with %s data: it could write nothing", h.name(), next.Pair.Self.Data.Standing)
+	}
 	for _, a := range actions {
 		w.carryOut(h, a, &before)
 	}
@@ -308,6 +313,9 @@ func (w *World) watch() {
 	if w.clash.IsZero() {
 		w.clash = w.now
 		w.Seen["split"]++
+		if since := w.now.Sub(w.calm); since > 5*time.Second {
+			w.fail("two primaries at once, though nothing was wrong for %s", since)
+		}
 	}
 	w.Clashed = max(w.Clashed, w.now.Sub(w.clash))
 }
