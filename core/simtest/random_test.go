@@ -34,7 +34,7 @@ func pick(d draw, from ...string) string { return from[d(len(from))] }
 // drawPair draws a configuration.
 func drawPair(d draw) line {
 	lines := []string{"hooks " + pick(d, "all", "prim", "all", "start_prim stop_prim start_both stop_both")}
-	for _, l := range []string{"replicated", "replicated", "failover off", "witness splitbrain.router", "check tcp.db prim restart", "check ping.gw pre wait", "check proc.db both stopstart"} {
+	for _, l := range []string{"replicated", "replicated", "failover off", "witness splitbrain.router", "check tcp.db prim restart", "check ping.gw pre wait", "check proc.db both stopstart", "check proc.log sec stopstart"} {
 		if d(3) == 0 {
 			lines = append(lines, l)
 		}
@@ -65,7 +65,7 @@ func drawLine(d draw) line {
 	case 5:
 		return line{words: fmt.Sprintf("fails %s %s %d", node, pick(d, "start_prim", "stop_prim", "start_both", "start_second", "stop_second", "prestart"), 1+d(2))}
 	case 6, 7:
-		return line{words: fmt.Sprintf("resource %s %s %s", node, pick(d, "tcp.db", "ping.gw", "proc.db", "splitbrain.router"), pick(d, "up", "up", "down"))}
+		return line{words: fmt.Sprintf("resource %s %s %s", node, pick(d, "tcp.db", "ping.gw", "proc.db", "proc.log", "splitbrain.router"), pick(d, "up", "up", "down"))}
 	case 8:
 		return line{words: pick(d, "lapse ", "degrade ", "lapse ", "repair ") + node}
 	case 9, 10:
