@@ -22,10 +22,12 @@ func (m *machine) pairChanged(ev Event) error {
 	return nil
 }
 
-// heard takes over what the peer says. Older news than what is known came late.
+// heard takes over what the peer says. Older news of the same life came late,
+// except after a silence: then the peer may have lost all that it knew.
 func (m *machine) heard(p PeerState) {
 	old := &m.Pair.Peer
-	if p.Life < old.Life || p.Life == old.Life && (p.Seq < old.Seq || p.Seq == old.Seq && p.HeardLife == old.HeardLife && p.HeardSeq < old.HeardSeq) {
+	late := p.Seq < old.Seq || p.Seq == old.Seq && p.HeardLife == old.HeardLife && p.HeardSeq < old.HeardSeq
+	if late && p.Life == old.Life && m.Pair.Link == LinkHeard {
 		return
 	}
 	*old = p

@@ -29,6 +29,7 @@ var pairCommands = map[string]func(s *PairScenario, words []string, text string)
 	"latency":  (*PairScenario).span,     // latency 300ms: how long a message takes from now on
 	"hooktime": (*PairScenario).span,     // hooktime 1s: how long a hook runs from now on
 	"crash":    (*PairScenario).crash,    // crash NODE: its power fails
+	"wipe":     (*PairScenario).wipe,     // wipe NODE: its power fails, and all that it stored is lost
 	"boot":     (*PairScenario).boot,     // boot NODE: its daemon runs again, the module is stopped
 	"fails":    (*PairScenario).fails,    // fails NODE HOOK N: the next N calls of HOOK fail
 	"resource": (*PairScenario).resource, // resource NODE NAME up|down|unknown|init
@@ -53,7 +54,7 @@ func (s *PairScenario) Do(cmd string, words []string, text string) (string, erro
 	if cmd == "latency" || cmd == "hooktime" {
 		words = append(words, cmd)
 	}
-	if s.World != nil && slices.Contains([]string{"cut", "heal", "crash", "boot", "latency", "rescue"}, cmd) {
+	if s.World != nil && slices.Contains([]string{"cut", "heal", "crash", "wipe", "boot", "latency", "rescue"}, cmd) {
 		s.World.calm = s.World.now
 	}
 	if err := run(s, words, strings.TrimSpace(text)); err != nil {
@@ -194,6 +195,14 @@ func (s *PairScenario) span(words []string, _ string) error {
 
 func (s *PairScenario) crash(words []string, _ string) error {
 	return s.on(words, 1, func(h *Host) { s.World.crash(h) })
+}
+
+func (s *PairScenario) wipe(words []string, _ string) error {
+	return s.on(words, 1, func(h *Host) {
+		s.World.crash(h)
+		h.wipes++
+		h.data, h.Kept = 0, core.Kept{Life: 1000 - 100*h.wipes} // a clock that was set back, at worst
+	})
 }
 
 func (s *PairScenario) boot(words []string, _ string) error {

@@ -61,7 +61,7 @@ func drawLine(d draw) line {
 	case 3:
 		return line{words: pick(d, "cut", "cut "+node, "heal", "heal")}
 	case 4:
-		return line{words: pick(d, "crash ", "boot ", "boot ") + node}
+		return line{words: pick(d, "crash ", "boot ", "boot ", "crash ", "boot ", "boot ", "wipe ") + node}
 	case 5:
 		return line{words: fmt.Sprintf("fails %s %s %d", node, pick(d, "start_prim", "stop_prim", "start_both", "start_second", "stop_second", "prestart"), 1+d(2))}
 	case 6, 7:

@@ -42,6 +42,7 @@ type Host struct {
 	Kept     core.Kept
 	Fails    map[string]int // hook → how many of the next calls fail
 	number   int            // 0 or 1
+	wipes    uint64
 	life     int            // events of an earlier life are void
 	asked    int            // the outstanding action, by serial; 0 is none
 	armed    map[string]int // timers, by serial
@@ -95,8 +96,7 @@ func (w *World) boot(h *Host) {
 	h.In, h.Kept, h.Up, h.life = in, in.Kept(), true, h.life+1
 	h.asked, h.armed, h.started = 0, map[string]int{}, map[string]bool{}
 	h.told, h.posted, h.lost, h.heard, h.follows, h.copiedOf = core.PeerState{}, core.PeerState{}, true, w.now, false, core.Generation{}
-	// The daemon tells of a stopped module, too.
-	h.told = core.PeerState{Node: in.Module.Mirror.Self, Life: in.Pair.Self.Life, State: core.Stop, Phase: core.NotReady, Data: in.Pair.Self.Data}
+	h.told = in.Statement()
 }
 
 func (w *World) crash(h *Host) {
