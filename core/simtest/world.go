@@ -31,6 +31,7 @@ type World struct {
 	writes  []write
 	clash   time.Time // since when two primaries are in contact; zero: they are not
 	Clashed time.Duration
+	both    bool      // both hold the address
 	calm    time.Time // when something was last done to network or power
 	broken  error     // the first invariant that did not hold
 }
@@ -306,6 +307,14 @@ func primary(h *Host) bool { return h.In.State == core.Alone || h.In.State == co
 
 // watch measures how long two primaries are in contact.
 func (w *World) watch() {
+	if a, b := w.Nodes[0], w.Nodes[1]; w.contact() && a.In.Network && b.In.Network && !w.both {
+		w.both = true
+		if since := w.now.Sub(w.calm); since > 5*time.Second {
+			w.fail("both nodes hold the address, though nothing was wrong for %s", since)
+		}
+	} else if !a.In.Network || !b.In.Network {
+		w.both = false
+	}
 	if !w.contact() || !primary(w.Nodes[0]) || !primary(w.Nodes[1]) {
 		w.clash = time.Time{}
 		return
