@@ -65,7 +65,11 @@ func (m *machine) compare(p PeerState) {
 	if d.Standing == StandingPartial || d.Standing == StandingNone || d.Generation == p.Data.Generation {
 		return
 	}
-	if p.State.primary() || p.Data.usable() && p.Data.descends(d.Generation) {
+	// Of two lines that split, this one ends when the peer stays primary although
+	// it has heard that this node is not.
+	told := m.Pair.Self
+	given := p.State.primary() && !told.State.primary() && m.acknowledged(told.Seq)
+	if p.Data.usable() && (given || p.Data.descends(d.Generation)) {
 		d.Standing = StandingOutdated
 	}
 }

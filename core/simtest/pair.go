@@ -38,6 +38,7 @@ var pairCommands = map[string]func(s *PairScenario, words []string, text string)
 	"repair":   (*PairScenario).degrade,  //
 	"write":    (*PairScenario).write,    // each primary writes once
 	"rescue":   (*PairScenario).rescue,   // all is healed; an operator stops both, says which has the good data, starts the other
+	"mend":     (*PairScenario).mend,     // all is healed, and both nodes are told to start
 	"status":   (*PairScenario).status,   //
 }
 
@@ -54,7 +55,7 @@ func (s *PairScenario) Do(cmd string, words []string, text string) (string, erro
 	if cmd == "latency" || cmd == "hooktime" {
 		words = append(words, cmd)
 	}
-	if s.World != nil && slices.Contains([]string{"cut", "heal", "crash", "wipe", "boot", "latency", "rescue"}, cmd) {
+	if s.World != nil && slices.Contains([]string{"cut", "heal", "crash", "wipe", "boot", "latency", "rescue", "mend"}, cmd) {
 		s.World.calm = s.World.now
 	}
 	if err := run(s, words, strings.TrimSpace(text)); err != nil {
@@ -153,12 +154,11 @@ func (s *PairScenario) on(words []string, n int, do func(h *Host)) error {
 
 func (s *PairScenario) command(words []string, _ string) error {
 	return s.on(words, 2, func(h *Host) {
-		ev := core.Event{Kind: core.EventCommand, Verb: core.Verb(words[1]), By: "root"}
 		if len(words) == 4 {
-			ev.Identity, ev.By = words[3], ""
+			s.World.Post(h, core.Event{Kind: core.EventCommand, Verb: core.Verb(words[1]), Identity: words[3]})
+			return
 		}
-		h.forced = h.forced || ev.Verb == core.VerbPrim || ev.Verb == core.VerbPrimForce
-		s.World.Post(h, ev)
+		s.World.command(h, core.Verb(words[1]))
 	})
 }
 
@@ -243,40 +243,6 @@ func (s *PairScenario) degrade(words []string, text string) error {
 
 func (s *PairScenario) write([]string, string) error {
 	s.World.Write()
-	return nil
-}
-
-func (s *PairScenario) rescue([]string, string) error {
-	w := s.World
-	w.severed, w.Latency, w.Hook = [2]bool{}, time.Millisecond, 100*time.Millisecond
-	command := func(h *Host, v core.Verb) {
-		h.forced = h.forced || v == core.VerbPrimForce
-		w.Post(h, core.Event{Kind: core.EventCommand, Verb: v, By: "root"})
-	}
-	healthy := func() {
-		for _, h := range w.Nodes {
-			for _, c := range h.In.Module.Checks {
-				w.Post(h, core.Event{Kind: core.EventResource, Resource: core.Resource{Name: c.Resource, Value: core.ResUp, Since: w.now}})
-			}
-		}
-	}
-	for _, h := range w.Nodes {
-		if !h.Up {
-			w.boot(h)
-		}
-		clear(h.Fails)
-		command(h, core.VerbFailoverOn)
-		command(h, core.VerbStop)
-	}
-	w.Advance(20 * time.Second)
-	for i, v := range []core.Verb{core.VerbPrimForce, core.VerbStart} {
-		command(w.Nodes[i], v)
-		w.Advance(3 * time.Second)
-		healthy()
-		w.Advance(10 * time.Second)
-	}
-	w.Write()
-	w.Advance(20 * time.Second)
 	return nil
 }
 
