@@ -12,8 +12,8 @@ import (
 // Replica is a directory to which operations are applied. It is a
 // stream.FileSystem, for one session: ids mean nothing in another.
 type Replica struct {
-	mu    sync.Mutex // files' use counts; everything else belongs to the applying goroutine
-	files map[stream.FileID]*file
+	mu    sync.Mutex              // files' use counts, and changes of the map
+	files map[stream.FileID]*file // otherwise the applying goroutine's own
 }
 
 // file is one that was introduced.
@@ -40,7 +40,11 @@ func (r *Replica) Close() {
 }
 
 // Files is how many files are held open.
-func (r *Replica) Files() int { return len(r.files) }
+func (r *Replica) Files() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.files)
+}
 
 func (r *Replica) file(id stream.FileID) (*file, error) {
 	f := r.files[id]
@@ -56,13 +60,17 @@ func (r *Replica) introduce(id stream.FileID, fd int) error {
 		unix.Close(fd)
 		return fmt.Errorf("file %d was introduced before", id)
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.files[id] = &file{fd: fd, data: -1, uses: 1}
 	return nil
 }
 
 func (r *Replica) forget(id stream.FileID) {
+	r.mu.Lock()
 	f := r.files[id]
 	delete(r.files, id)
+	r.mu.Unlock()
 	r.release(f)
 }
 
