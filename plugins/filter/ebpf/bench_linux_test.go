@@ -9,10 +9,13 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"time"
 
 	bpf "github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/gopacket/gopacket/layers"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/orchestrator-ha/orchestrator/core/share"
 	"github.com/orchestrator-ha/orchestrator/sdk"
@@ -250,5 +253,90 @@ func (fx *fixture) connectMany(n int) {
 		in, err := l.Accept()
 		check0(fx.t, err)
 		fx.t.Cleanup(func() { c.Close(); in.Close() })
+	}
+}
+
+// BenchmarkConnections measures what a packet costs while this server has many
+// connections: in a settled row, where nobody asks for them, and where the kernel's
+// table is asked, with and without success. The frames are of connections all over
+// the table, so that most of what is looked at is in no cache.
+func BenchmarkConnections(b *testing.B) {
+	for _, size := range []int{1000, 10_000, 100_000} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			fx := newFixture(b, howTCX)
+			fx.onLoopback()
+			fx.openMany(size)
+			empty := emptyProgram(b)
+			alone := lookupAlone(b, 40000, 80)
+			frames := make([][]byte, 200)
+			for n := range frames {
+				frames[n] = fx.frame("tcp", func(p *packet) {
+					client, port := manyClient(n * (size / len(frames)))
+					p.ip.SrcIP, p.tcp.SrcPort, p.tcp.DstPort = client[:], layers.TCPPort(port), openPort
+				})
+			}
+			settled, found, kernel := math.Inf(1), math.Inf(1), math.Inf(1)
+			for b.Loop() {
+				floor := fx.once(empty, frames)
+				fx.set(rowOf(1), true)
+				settled = min(settled, fx.once(fx.filter.objs.FilterXdp, frames)-floor)
+				fx.set(rowOf(1, 2), true)
+				found = min(found, fx.once(fx.filter.objs.FilterXdp, frames)-floor)
+				kernel = min(kernel, fx.once(alone, frames)-floor)
+			}
+			b.ReportMetric(settled, "ns/settled")
+			b.ReportMetric(found, "ns/found")
+			b.ReportMetric(kernel, "ns/kernel-miss")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// once is the mean time of a program for frames that take turns.
+func (fx *fixture) once(p *bpf.Program, frames [][]byte) float64 {
+	var sum time.Duration
+	for _, f := range frames {
+		_, took, err := p.Benchmark(f, 1000, nil)
+		check0(fx.t, err)
+		sum += took
+	}
+	return float64(sum.Nanoseconds()) / float64(len(frames))
+}
+
+// manyClient is the n-th of many clients.
+func manyClient(n int) (a [4]byte, port uint16) {
+	return [4]byte{10, 2, byte(n / 30_000 >> 8), byte(n / 30_000)}, uint16(20_000 + n%30_000)
+}
+
+// openMany makes n connections of vip:openPort, to clients that do not exist. A
+// socket in repair mode (TCP_REPAIR) is connected without a word; then it is closed,
+// since a process may not have so many files, and stays in the kernel's table until
+// the client confirms, which none does.
+func (fx *fixture) openMany(n int) {
+	fx.t.Helper()
+	l, err := netlink.LinkByName("eth0")
+	check0(fx.t, err)
+	check0(fx.t, netlink.NeighSet(&netlink.Neigh{LinkIndex: l.Attrs().Index, State: netlink.NUD_PERMANENT, IP: ip4(strangerIP), HardwareAddr: hardware(macOf(60))}))
+	_, clients, err := net.ParseCIDR("10.2.0.0/16")
+	check0(fx.t, err)
+	check0(fx.t, netlink.RouteAdd(&netlink.Route{LinkIndex: l.Attrs().Index, Dst: clients, Gw: ip4(strangerIP)}))
+	for i := range n {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		check0(fx.t, err)
+		check0(fx.t, unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_REPAIR, 1))
+		check0(fx.t, unix.Bind(fd, &unix.SockaddrInet4{Port: openPort, Addr: addr(vip).As4()}))
+		client, port := manyClient(i)
+		check0(fx.t, unix.Connect(fd, &unix.SockaddrInet4{Port: int(port), Addr: client}))
+		check0(fx.t, unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_REPAIR, 0))
+		check0(fx.t, unix.Close(fd))
+	}
+	counts, err := fx.filter.Sockets(context.Background(), "web")
+	check0(fx.t, err)
+	var sum uint32
+	for _, c := range counts["http"] {
+		sum += c
+	}
+	if int(sum) < n*9/10 { // some are given up meanwhile
+		fx.t.Fatalf("%d of %d connections are there", sum, n)
 	}
 }
