@@ -42,10 +42,18 @@ var rules = []rule{
 		why: "core is the vocabulary: the standard library only (1)"},
 	{from: "core/share", forbid: []string{"outside", "ours"}, allow: []string{"core"},
 		why: "core/share is pure: the standard library only (1)"},
+	{from: "core/mirror", forbid: []string{"outside", "ours"}, allow: []string{"core"},
+		why: "core/mirror is pure: the standard library only (1)"},
 	{from: "core", forbid: []string{"net", "net/...", "os", "os/...", "log", "log/...", "io/fs", "syscall"}, allow: []string{"net/netip"},
 		why: "the state machine reaches nothing outside (1)"},
 	{from: "core/share", forbid: []string{"net", "net/...", "os", "os/...", "log", "log/...", "io/fs", "syscall"}, allow: []string{"net/netip"},
 		why: "decisions about shares reach nothing outside (1)"},
+	{from: "core/rules", forbid: []string{"outside", "ours"}, allow: []string{"core", "core/diag"},
+		why: "core/rules is pure: the standard library only (1)"},
+	{from: "core/rules", forbid: []string{"net", "net/...", "os", "os/...", "log", "log/...", "io/fs", "syscall"}, allow: []string{"net/netip"},
+		why: "rules are evaluated without reaching outside (1)"},
+	{from: "core/mirror", forbid: []string{"net", "net/...", "os", "os/...", "log", "log/...", "io/fs", "syscall"}, allow: []string{"net/netip"},
+		why: "decisions about copies reach nothing outside (1)"},
 	{from: "core/diag", forbid: []string{"outside", "ours"},
 		why: "core/diag is a leaf"},
 	{from: "core/...", except: []string{"core/daemon/...", "core/lab/...", "core/simtest"}, forbid: []string{"ours"},
@@ -153,7 +161,7 @@ func TestPackageNames(t *testing.T) {
 // Pure packages get the time with their events.
 func TestPurePackagesNeverAskTheClock(t *testing.T) {
 	clock := []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}
-	for _, dir := range []string{".", "share"} {
+	for _, dir := range []string{".", "share", "rules", "mirror"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no files in %s: %v", dir, err)

@@ -19,7 +19,7 @@ folder, or an archive of it (.safe). docs/modules.md tells how to write one.`
 
 func moduleCommand(a *app) *cobra.Command {
 	return noun("module", "What is made highly available: install, check, write", moduleLong,
-		moduleInstall(a), moduleUninstall(a), moduleList(a), modulePackage(a), moduleNew(a), moduleCheck(a), moduleArchives(a))
+		moduleInstall(a), moduleUninstall(a), moduleList(a), modulePackage(a), moduleNew(a), moduleCheck(a), moduleSchema(a), moduleArchives(a))
 }
 
 // setFlag adds --set and answers where its values go.

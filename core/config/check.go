@@ -189,7 +189,7 @@ func (p *parser) value(n *node, a attr, def *Attribute, e *Element) value {
 // supported refuses what this version cannot do and tells what it leaves out.
 func (p *parser) supported(n *node, v value, def *Attribute) {
 	name := fmt.Sprintf("attribute %q of <%s>", def.Name, n.name)
-	switch same := v.text == def.Default; {
+	switch same := v.isDefault(def); {
 	case !same && len(def.Modes) > 0 && p.mode != "" && !slices.Contains(def.Modes, p.mode):
 		p.report(diag.Note, idIgnored, v.at, fmt.Sprintf("%s has no effect: it is for mode %s", name, modeNames(def.Modes)))
 		return
@@ -202,7 +202,7 @@ func (p *parser) supported(n *node, v value, def *Attribute) {
 		return
 	}
 	if def.Name == "mode" {
-		p.notYet(v.at, v.macros, nil, fmt.Sprintf("mode %s", v.text)).Hint = "mode farm is"
+		p.notYet(v.at, v.macros, nil, fmt.Sprintf("mode %s", v.text)).Hint = "modes farm and light are"
 		return
 	}
 	p.notYet(v.at, v.macros, nil, fmt.Sprintf("%s=%q", def.Name, v.text))

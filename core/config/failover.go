@@ -13,10 +13,14 @@ func (p *parser) failover(n *node) FailoverRules {
 	}
 	r := FailoverRules{Extends: n.values["extends"].text != "no", HandleTime: n.values["handle_time"].span}
 	for _, t := range n.texts {
-		r.Texts = append(r.Texts, RuleText{
-			Lua:  strings.HasPrefix(strings.TrimSpace(t.text), "--Lua Rules"),
-			Text: t.text, Pos: p.src.Position(t.at.from, t.at.from),
-		})
+		lua := strings.HasPrefix(strings.TrimSpace(t.text), "--Lua Rules")
+		if !lua { // in Lua a % means other things
+			var ok bool
+			if t.text, _, ok = p.macros.expand(t.text, t.at); !ok {
+				continue
+			}
+		}
+		r.Texts = append(r.Texts, RuleText{Lua: lua, Text: t.text, Pos: p.src.Position(t.at.from, t.at.from)})
 		p.ruleProblems(t)
 	}
 	return r

@@ -54,7 +54,10 @@ func (p *parser) farm(n *node) Farm {
 	if n == nil {
 		n = p.blank(nil, farmElement())
 	}
-	f := Farm{Fence: n.values["lease"].text != "keep", LeaveTimeout: n.values["leave_timeout"].span}
+	f := Farm{
+		Fence: n.values["lease"].text != "keep", LeaveTimeout: n.values["leave_timeout"].span,
+		SlowStart: n.values["slow_start"].span,
+	}
 	names := p.unique("lan")
 	for _, l := range n.all("lan") {
 		if lan, ok := p.lan(l, "node"); ok && (lan.Name == "" || names.add(l.values["name"])) {

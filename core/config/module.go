@@ -48,6 +48,7 @@ type Farm struct {
 	Lans         []Lan // empty: all networks of the cluster
 	Fence        bool  // a node whose daemon is silent stops serving
 	LeaveTimeout time.Duration
+	SlowStart    time.Duration // until a node that comes back has its full share
 }
 
 // Lan names a network of the cluster.
@@ -104,7 +105,7 @@ type Interface struct {
 
 // Address is a virtual address.
 type Address struct {
-	Addr netip.Addr
+	Addr  netip.Addr
 	Bits  int       // of the netmask; 0: that of the interface's network which holds Addr
 	MAC   share.MAC // vmac_invisible: the virtual MAC that it is answered with; zero if directed
 	Where string    // alias (farm), one_side_alias or one_side (mirror)
@@ -171,8 +172,21 @@ func (m *Module) Core() core.Module {
 		Checks:       m.Checks(),
 		Shared:       len(m.Addresses()) > 0,
 	}
+	if m.Mode == core.Mirror {
+		c.Mirror = m.mirror()
+	}
 	for _, h := range m.Hooks {
 		c.Hooks[h.Name] = true
+	}
+	return c
+}
+
+// mirror is what the state machine needs of a mirror, but for what the host
+// knows alone: which nodes the pair is, and how long a start listens for a peer.
+func (m *Module) mirror() core.MirrorConfig {
+	c := core.MirrorConfig{FailoverOff: !m.Failover, LastPrim: m.DefaultPrim == "lastprim", Replicated: m.Rfs != nil}
+	if m.SplitBrain != nil {
+		c.Witnesses = m.SplitBrain.Resources()
 	}
 	return c
 }

@@ -94,6 +94,15 @@ func (c TCPCheck) Resource() string { return "tcp." + c.Ident }
 // Resource is the name of the resource that the watch publishes.
 func (c Proc) Resource() string { return "proc." + c.Name }
 
+// Resources are the names of the resources that the witnesses publish.
+func (s SplitBrain) Resources() []string {
+	var out []string
+	for _, w := range s.Witnesses {
+		out = append(out, "splitbrain."+w.String())
+	}
+	return out
+}
+
 // Checks are all checkers, as the state machine knows them. Of processes those
 // of the module's own classes are left out: hooks switch them on and off.
 func (m *Module) Checks() []core.Check {
@@ -118,6 +127,11 @@ func (m *Module) Checks() []core.Check {
 	}
 	for _, c := range m.ModuleChecks {
 		add("module", c.Checker)
+	}
+	if m.SplitBrain != nil { // what their silence means, the state machine knows
+		for _, resource := range m.SplitBrain.Resources() {
+			all = append(all, core.Check{Resource: resource, When: core.WhenPre, Action: core.VerbNone})
+		}
 	}
 	for _, c := range m.Procs {
 		if c.Class == "" {

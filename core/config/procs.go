@@ -53,6 +53,9 @@ func (p *parser) proc(n *node, poll time.Duration) (Proc, bool) {
 		p.notYet(v["class"].at, v["class"].macros, nil, fmt.Sprintf("class %q, of your own,", short(c.Class))).Hint =
 			"the classes that are supported are both, prim and pre"
 	}
+	if v["class"].text == "sec" && p.mode == core.Mirror {
+		p.notYet(v["class"].at, v["class"].macros, nil, `class "sec"`).Hint = `the classes that are supported are both, prim, second and pre`
+	}
 	if p.handler(v["action"]) {
 		return p.handled(c, v["action"], own)
 	}

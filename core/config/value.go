@@ -89,6 +89,17 @@ func (v *value) convert(a *Attribute) (id, hint string, err error) {
 	return "", "", nil
 }
 
+// isDefault says whether a value that was converted is what holds without it,
+// however it is written: 30 and 30s are the same.
+func (v value) isDefault(a *Attribute) bool {
+	if v.text == a.Default || a.Kind != KindDuration && a.Kind != KindNumber {
+		return v.text == a.Default
+	}
+	d := value{text: a.Default}
+	_, _, err := d.convert(a)
+	return err == nil && d.span == v.span && d.number == v.number
+}
+
 func namePattern() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$`) }
 
 func checkName(s string) error {

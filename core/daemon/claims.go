@@ -12,8 +12,8 @@ import (
 )
 
 // claimTime is how long a stranger is remembered who is not seen again: more than
-// three probes.
-const claimTime = 35 * time.Second
+// two probes.
+const claimTime = 2*probeInterval + 2*time.Second
 
 // namedStrangers is how many of those who claim one address are named.
 const namedStrangers = 3

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/config"
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
@@ -30,18 +31,18 @@ func TestClaims(t *testing.T) {
 		{0, func(time.Time) {}, nil},
 		{0, func(now time.Time) { c.hear(now, claim{four, "eth0", stranger}) }, []core.Resource{
 			{Name: "ip.10.0.0.100", Value: core.ResDown, Reason: "52:54:00:01:02:03 answers for it on eth0 since 15:04:05" + way}}},
-		{30 * time.Second, func(now time.Time) { c.hear(now, claim{four, "eth0", stranger}) }, nil},
-		{30 * time.Second, func(now time.Time) { c.hear(now, claim{four, "eth1", sdk.MAC{2}}) }, []core.Resource{
-			{Name: "ip.10.0.0.100", Value: core.ResDown, Reason: "02:00:00:00:00:00 answers for it on eth1 since 15:05:05; 52:54:00:01:02:03 answers for it on eth0 since 15:04:05" + way}}},
-		{30 * time.Second, func(now time.Time) { c.filtered(now, filter(1)) }, []core.Resource{
-			{Name: "ip.10.0.0.100", Value: core.ResDown, Reason: "02:00:00:00:00:00 answers for it on eth1 since 15:05:05" + way},
-			{Name: "ip.fd00::100", Value: core.ResDown, Reason: "52:54:00:01:02:03 answers for it on eth0 since 15:05:35" + way}}},
-		{30 * time.Second, func(now time.Time) { c.filtered(now, filter(1)) }, []core.Resource{{Name: "ip.10.0.0.100", Value: core.ResUp}}},
+		{20 * time.Second, func(now time.Time) { c.hear(now, claim{four, "eth0", stranger}) }, nil},
+		{20 * time.Second, func(now time.Time) { c.hear(now, claim{four, "eth1", sdk.MAC{2}}) }, []core.Resource{
+			{Name: "ip.10.0.0.100", Value: core.ResDown, Reason: "02:00:00:00:00:00 answers for it on eth1 since 15:04:45; 52:54:00:01:02:03 answers for it on eth0 since 15:04:05" + way}}},
+		{20 * time.Second, func(now time.Time) { c.filtered(now, filter(1)) }, []core.Resource{
+			{Name: "ip.10.0.0.100", Value: core.ResDown, Reason: "02:00:00:00:00:00 answers for it on eth1 since 15:04:45" + way},
+			{Name: "ip.fd00::100", Value: core.ResDown, Reason: "52:54:00:01:02:03 answers for it on eth0 since 15:05:05" + way}}},
+		{20 * time.Second, func(now time.Time) { c.filtered(now, filter(1)) }, []core.Resource{{Name: "ip.10.0.0.100", Value: core.ResUp}}},
 		{5 * time.Second, func(now time.Time) { c.filtered(now, filter(2)) }, nil},
-		{30 * time.Second, func(now time.Time) { c.filtered(now, filter(2)) }, nil},
-		{6 * time.Second, func(now time.Time) { c.filtered(now, filter(2)) }, []core.Resource{{Name: "ip.fd00::100", Value: core.ResUp}}},
+		{20 * time.Second, func(now time.Time) { c.filtered(now, filter(2)) }, nil},
+		{3 * time.Second, func(now time.Time) { c.filtered(now, filter(2)) }, []core.Resource{{Name: "ip.fd00::100", Value: core.ResUp}}},
 		{time.Hour, func(now time.Time) { c.filtered(now, filter(3)) }, []core.Resource{
-			{Name: "ip.fd00::100", Value: core.ResDown, Reason: "52:54:00:01:02:03 answers for it on eth0 since 16:06:46" + way}}},
+			{Name: "ip.fd00::100", Value: core.ResDown, Reason: "52:54:00:01:02:03 answers for it on eth0 since 16:05:53" + way}}},
 	} {
 		begin = begin.Add(step.after)
 		step.do(begin)
@@ -71,5 +72,31 @@ func TestFilterText(t *testing.T) {
 	list[1].How, list[1].Note = "", "somebody took it off"
 	if got := filterText(on, list); got != "eth1 is not filtered: somebody took it off" {
 		t.Error(got)
+	}
+}
+
+// TestAddressesAreAskedForInTurn: many addresses make no more questions at a time, and
+// one that is claimed is asked for each time.
+func TestAddressesAreAskedForInTurn(t *testing.T) {
+	var held []heldAddress
+	for i := range 3*maxProbed + 5 {
+		held = append(held, heldAddress{addr: config.Address{Addr: netip.AddrFrom4([4]byte{10, 0, 1, byte(i)})}})
+	}
+	mod := &module{claims: newClaims()}
+	if got := mod.some(held[:maxProbed]); len(got) != maxProbed || mod.probed != 0 {
+		t.Errorf("of few, %d", len(got))
+	}
+	asked := map[netip.Addr]int{}
+	for range 4 {
+		for _, h := range mod.some(held) {
+			asked[h.addr.Addr]++
+		}
+	}
+	if len(asked) != len(held) {
+		t.Errorf("asked for %d of %d", len(asked), len(held))
+	}
+	mod.claims.hear(time.Unix(1, 0), claim{addr: held[7].addr.Addr})
+	if got := mod.some(held); len(got) != maxProbed+1 || got[0].addr.Addr != held[7].addr.Addr {
+		t.Errorf("of many, one claimed: %d, the first %v", len(got), got[0].addr.Addr)
 	}
 }

@@ -1,10 +1,9 @@
 package daemon
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"net"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -15,10 +14,16 @@ import (
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
-// reannounceInterval is how often the addresses are announced without a reason.
-// Some neighbours keep an old entry for hours if they missed the announcements
-// after a take-over.
-const reannounceInterval = time.Minute
+// probeInterval is how often the network is asked who has an address, and how often it
+// is announced against others: RFC 5227, 2.4 allows no more.
+const probeInterval = 10 * time.Second
+
+// How many times the network is asked who has an address: before it is set for the
+// first time, and now and then.
+const (
+	probesAtStart = 3
+	probesLater   = 1
+)
 
 // refuseTaken fails if a machine that is no node of the cluster has one of the
 // addresses. While another node has the module nobody is asked: its claim is ours.
@@ -26,7 +31,7 @@ func (mod *module) refuseTaken(ctx context.Context, held []heldAddress) error {
 	if mod.elsewhere() {
 		return nil
 	}
-	found := mod.claimed(ctx, held)
+	found := mod.claimed(ctx, held, probesAtStart)
 	if len(found) == 0 || mod.elsewhere() { // it may have begun meanwhile, and answer already
 		return nil
 	}
@@ -42,20 +47,21 @@ func (mod *module) elsewhere() bool {
 }
 
 // claimed asks the network who has the addresses and answers the strangers.
-func (mod *module) claimed(ctx context.Context, held []heldAddress) []claim {
-	found := make([][]claim, len(held))
+func (mod *module) claimed(ctx context.Context, held []heldAddress, times int) []claim {
+	on := byInterface(held)
+	found := make([][]claim, len(on))
 	var all sync.WaitGroup
-	for i, h := range held {
+	for i, o := range on {
 		all.Go(func() {
-			macs, err := vip.Probe(ctx, h.on, h.addr.Addr)
+			list, err := vip.Probe(ctx, o.on, o.addrs(), times)
 			if err != nil {
-				mod.m.log.Warn("probe a virtual address", "module", mod.conf.Name, "error", err)
+				mod.m.log.Warn("probe virtual addresses", "module", mod.conf.Name, "error", err)
 				return
 			}
-			known := mod.known(h)
-			for _, mac := range macs {
-				if !slices.ContainsFunc(known, func(k net.HardwareAddr) bool { return bytes.Equal(k, mac) }) {
-					found[i] = append(found[i], claim{h.addr.Addr, h.on.Name, sdk.MAC(mac)})
+			known := mod.known(o)
+			for _, c := range list {
+				if k := (claim{c.Addr, o.on.Name, sdk.MAC(c.MAC)}); !known[k.mac] {
+					found[i] = append(found[i], k)
 				}
 			}
 		})
@@ -64,30 +70,31 @@ func (mod *module) claimed(ctx context.Context, held []heldAddress) []claim {
 	return slices.Concat(found...)
 }
 
-// known are the MAC addresses that may answer for an address: its virtual one,
-// those of the nodes that share the module, and those that nodes of the cluster
-// have as neighbours.
-func (mod *module) known(h heldAddress) []net.HardwareAddr {
-	list := []net.HardwareAddr{h.on.MAC}
-	if h.invisible() {
-		list = append(list, h.addr.MAC[:])
+// known are the MAC addresses that may answer for addresses on an interface: the
+// virtual ones, those of the nodes that share the module, and those that nodes of
+// the cluster have as neighbours.
+func (mod *module) known(i heldOn) map[sdk.MAC]bool {
+	macs := map[sdk.MAC]bool{}
+	for _, h := range i.held {
+		macs[sdk.MAC(h.addr.MAC)] = h.invisible()
 	}
 	for _, mem := range mod.sharing.current().Members {
 		for _, mac := range mem.MACs {
-			list = append(list, mac[:])
+			macs[sdk.MAC(mac)] = true
 		}
 	}
 	var nodes []netip.Addr
 	for _, n := range mod.m.settings().Nodes {
-		for _, a := range n.Addresses {
-			nodes = append(nodes, a)
-		}
+		nodes = slices.AppendSeq(nodes, maps.Values(n.Addresses))
 	}
-	near, err := vip.Neighbours(h.on.Index, nodes)
+	near, err := vip.Neighbours(i.on.Index, nodes)
 	if err != nil {
 		mod.m.log.Debug("look for the nodes' MAC addresses", "error", err)
 	}
-	return append(list, near...)
+	for _, mac := range near {
+		macs[sdk.MAC(mac)] = true
+	}
+	return macs
 }
 
 // first says that this node is the one to act for all that share the module.
@@ -95,19 +102,20 @@ func (mod *module) first() bool {
 	return mod.sharing.current().First() == mod.m.id.Node.Number
 }
 
-// patrol looks for strangers who claim the module's addresses, and now and then
-// announces them. One node asks and announces for all; all hear.
+// patrol looks for strangers who claim the module's addresses, and announces these
+// against them, or when it is time to. One node asks and announces for all; all
+// hear what their filters see.
 func (mod *module) patrol(ctx context.Context, held []heldAddress) {
-	ctx, cancel := context.WithTimeout(ctx, patrolInterval/2)
+	ctx, cancel := context.WithTimeout(ctx, patrolInterval)
 	defer cancel()
-	now := time.Now()
-	if mod.first() {
-		for _, c := range mod.claimed(ctx, held) {
+	now, first := time.Now(), mod.first()
+	probe := now.Sub(mod.probedAt) >= probeInterval
+	if probe {
+		mod.probedAt = now
+	}
+	if first && probe {
+		for _, c := range mod.claimed(ctx, mod.some(held), probesLater) {
 			mod.claims.hear(now, c)
-		}
-		if now.Sub(mod.announced) >= reannounceInterval {
-			mod.announced = now
-			mod.reannounce(held)
 		}
 	}
 	var addrs []netip.Addr
@@ -123,14 +131,34 @@ func (mod *module) patrol(ctx context.Context, held []heldAddress) {
 		}
 		mod.publishResource(r)
 	}
+	due := mod.refresh.due(now, first, slices.ContainsFunc(held, heldAddress.invisible), time.Unix(0, mod.tookOver.Load()))
+	for _, h := range held {
+		if due || first && probe && mod.claims.about(h.addr.Addr) != "" {
+			mod.reannounce(h)
+		}
+	}
 }
 
-// reannounce sends one announcement of each address.
-func (mod *module) reannounce(held []heldAddress) {
-	for _, h := range held {
-		if err := vip.Announce(h.target()); err != nil {
-			mod.m.log.Debug("announce a virtual address again", "module", mod.conf.Name, "error", err)
-		}
+// maxProbed is how many addresses are asked for at a time.
+const maxProbed = 16
+
+// some are the next addresses to ask for, in turn, and those that are claimed.
+func (mod *module) some(held []heldAddress) []heldAddress {
+	if len(held) <= maxProbed {
+		return held
+	}
+	list := slices.DeleteFunc(slices.Clone(held), func(h heldAddress) bool { return mod.claims.about(h.addr.Addr) == "" })
+	for range maxProbed {
+		list = append(list, held[mod.probed%len(held)])
+		mod.probed++
+	}
+	return list
+}
+
+// reannounce sends one announcement of an address.
+func (mod *module) reannounce(h heldAddress) {
+	if err := vip.Announce(h.target()); err != nil {
+		mod.m.log.Debug("announce a virtual address again", "module", mod.conf.Name, "error", err)
 	}
 }
 

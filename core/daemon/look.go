@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/share"
@@ -32,6 +33,8 @@ func compare(on vip.Interface, wanted string, l vip.Look) state {
 		return state{off: fmt.Sprintf("the MAC address of interface %s changed", on.Name), anew: true}
 	case l.Down:
 		return state{off: fmt.Sprintf("interface %s is down", l.Name)}
+	case l.Dark: // heartbeats may come by another network all the same
+		return state{off: fmt.Sprintf("interface %s has no carrier", l.Name)}
 	}
 	s := state{anew: l.Name != on.Name}
 	for _, a := range l.Missing {
@@ -88,6 +91,9 @@ func (n *network) mend(ctx context.Context) (anew bool) {
 		if s.off == "" && !s.anew && asked {
 			s.off = n.filterAgain(ctx, i.on, attached)
 		}
+		if s.off == "" && !s.anew {
+			s.off = n.readdressed(ctx, i.on, l.Own)
+		}
 		n.tell(i.on.Name, s.off)
 		anew = anew || s.anew
 		if s.off != "" {
@@ -109,7 +115,10 @@ func (n *network) putBack(i heldOn, what []string) string {
 			return err.Error()
 		}
 	}
-	n.wire.note("warn", fmt.Sprintf("%s was taken off %s by somebody else and was put back.", strings.Join(what, ", "), i.on.Name))
+	if now := time.Now(); now.Sub(n.putAt) >= lookInterval { // somebody may go on and on
+		n.putAt = now
+		n.wire.note("warn", fmt.Sprintf("%s was not on %s any more and was put back.", strings.Join(what, ", "), i.on.Name))
+	}
 	return ""
 }
 
@@ -120,15 +129,28 @@ func (n *network) filterAgain(ctx context.Context, on vip.Interface, list []sdk.
 	if why == "" {
 		return ""
 	}
-	interfaces, _, err := n.place()
-	if err == nil {
-		err = n.wire.configure(ctx, interfaces)
-	}
-	if err != nil {
+	if err := n.wire.configure(ctx, n.interfaces); err != nil {
 		return fmt.Sprintf("interface %s is not filtered (%s): %v", on.Name, why, err)
 	}
 	n.wire.table()
 	n.wire.note("warn", fmt.Sprintf("Interface %s was not filtered any more (%s) and is filtered again.", on.Name, why))
+	return ""
+}
+
+// readdressed tells the filter when the interface's own addresses changed, one of
+// which stands in for virtual ones that the kernel must not show; it answers why
+// that failed.
+func (n *network) readdressed(ctx context.Context, on vip.Interface, own []netip.Prefix) string {
+	before, known := n.own[on.Index]
+	if known && slices.Equal(before, own) {
+		return ""
+	}
+	if known {
+		if err := n.wire.configure(ctx, n.interfaces); err != nil {
+			return fmt.Sprintf("the addresses of interface %s changed: %v", on.Name, err)
+		}
+	}
+	n.own[on.Index] = own
 	return ""
 }
 

@@ -23,28 +23,38 @@ import (
 
 // module is one installed module on this node.
 type module struct {
-	m         *member
-	conf      *config.Module
-	head      catalog.Head
-	dir       string // the active copy: hooks run from here
-	runner    *runner.Runner
-	sharing   *sharing     // nil without a virtual address
-	network   *network     // likewise
-	saved     atomic.Value // core.State last saved as wanted
-	frozen    atomic.Bool  // the daemon ends: what is wanted stays as it is
-	claims    *claims      // of the network's goroutine, like what follows
-	announced time.Time    // last time without a reason
-	mu        sync.Mutex   // guards what follows
-	checking  []core.When  // the checks that run
-	cancel    func()       // ends the hook that runs
+	m        *member
+	conf     *config.Module // it was made with; what may change while it runs is in now
+	now      atomic.Pointer[version]
+	dir      string // the active copy: hooks run from here
+	runner   *runner.Runner
+	sharing  *sharing     // nil without a virtual address
+	network  *network     // likewise
+	saved    atomic.Value // core.State last saved as wanted
+	frozen   atomic.Bool  // the daemon ends: what is wanted stays as it is
+	claims   *claims      // of the network's goroutine, like the three after it
+	probedAt time.Time    // when the network was last asked who has the addresses
+	probed   int          // how many addresses were asked for
+	refresh  refresh
+	tookOver atomic.Int64 // time of the last announcement for a reason, in ns
+	mu       sync.Mutex   // guards what follows
+	checking []core.When  // the checks that run
+	cancel   func()       // ends the hook that runs
+}
+
+// version is the configuration that a module uses.
+type version struct {
+	conf *config.Module
+	head catalog.Head
 }
 
 // newModule makes a module of what the catalog holds, without starting it.
 func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *module {
-	mod := &module{m: m, conf: conf, head: item.Head, dir: dir}
+	mod := &module{m: m, conf: conf, dir: dir}
+	mod.now.Store(&version{conf, item.Head})
 	if len(conf.Interfaces) > 0 {
 		self := m.id.Node.Number
-		machine := share.NewMachine(self, m.name, mod.weights(), share.Timing{})
+		machine := share.NewMachine(self, m.name, mod.shareSettings(), share.Timing{})
 		mod.sharing = newSharing(m.d.ctx, conf.Name, machine, mod.ports(), m.log)
 		for _, n := range m.digests.heard() {
 			mod.sharing.put(share.PeerDigest{Node: n, Digest: m.digests.of(n, conf.Name)}, 0)
@@ -64,7 +74,7 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 // weights are the configured powers by group; nodes not named have 1.
 func (mod *module) weights() map[string]share.Weights {
 	all := map[string]share.Weights{}
-	for _, g := range mod.conf.Groups {
+	for _, g := range mod.now.Load().conf.Groups {
 		w := share.Weights{}
 		for _, n := range mod.m.settings().Nodes {
 			w[n.Number] = 1
@@ -79,10 +89,19 @@ func (mod *module) weights() map[string]share.Weights {
 	return all
 }
 
-// reweigh takes over the cluster's nodes after a change.
+// shareSettings is what the configuration says of sharing.
+func (mod *module) shareSettings() share.Settings {
+	farm := mod.now.Load().conf.Farm
+	return share.Settings{
+		Weights: mod.weights(), Hash: mod.m.settings().Hash, Keep: !farm.Fence, SlowStart: farm.SlowStart,
+		Invisible: slices.ContainsFunc(mod.conf.Interfaces, func(i config.Interface) bool { return !i.Directed }),
+	}
+}
+
+// reweigh takes over the cluster's nodes or the powers after a change.
 func (mod *module) reweigh() {
 	if mod.sharing != nil {
-		mod.sharing.put(share.Weighed{Weights: mod.weights()}, 0)
+		mod.sharing.put(share.Configured{Settings: mod.shareSettings()}, 0)
 	}
 }
 
@@ -105,6 +124,7 @@ func (mod *module) ports() ports {
 
 // announce tells the network that the module's addresses are reached here.
 func (mod *module) announce(reason string) {
+	mod.tookOver.Store(time.Now().UnixNano())
 	mod.network.announceAll()
 	mod.m.log.Debug("announce the virtual addresses", "module", mod.conf.Name, "reason", reason)
 }
@@ -241,7 +261,7 @@ func (d *Daemon) filterRestarted(ctx context.Context) {
 func (mod *module) filterConfig(interfaces []sdk.FilterInterface) sdk.FilterConfig {
 	c := sdk.FilterConfig{
 		Module: mod.conf.Name, Self: uint8(mod.m.id.Node.Number), Fence: mod.conf.Farm.Fence, Interfaces: interfaces,
-		Hash: sdk.HashKeyed,
+		Hash: sdk.HashFunction(mod.m.settings().Hash),
 	}
 	copy(c.HashKey[:], mod.m.id.Keys.Hash)
 	for _, g := range mod.conf.Groups {

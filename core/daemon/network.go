@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -24,12 +25,15 @@ type network struct {
 	done   chan struct{}
 	end    context.CancelFunc
 
-	changing sync.Mutex // held while the network is changed or compared
+	changing   sync.Mutex             // held while the network is changed or compared
+	interfaces []sdk.FilterInterface  // as the filter was given them
+	said       map[string]string      // interface → why nothing is reached there
+	own        map[int][]netip.Prefix // by interface: its own addresses as the filter knows them
+	putAt      time.Time              // when the journal last told that something was put back
 
 	mu   sync.Mutex
 	held []heldAddress // set up; empty if the network is down
 	off  string        // why nothing reaches this node; empty if it is reached
-	said map[string]string
 }
 
 // heldAddress is a virtual address and where it is.
@@ -51,11 +55,14 @@ func (h heldAddress) target() vip.Target {
 	return t
 }
 
-// patrolInterval is how often a network is looked over without a reason.
-const patrolInterval = 10 * time.Second
+// What is done without a reason, and how often.
+const (
+	lookInterval   = 10 * time.Second // compare what is there with what is to be there
+	patrolInterval = 2 * time.Second  // hear what else is known of the addresses
+)
 
 func newNetwork(ctx context.Context, module string, conf []config.Interface, w wire) *network {
-	n := &network{module: module, conf: conf, wire: w, wake: make(chan struct{}, 1), done: make(chan struct{}), said: map[string]string{}}
+	n := &network{module: module, conf: conf, wire: w, wake: make(chan struct{}, 1), done: make(chan struct{}), said: map[string]string{}, own: map[int][]netip.Prefix{}}
 	ctx, n.end = context.WithCancel(ctx)
 	go n.run(ctx)
 	return n
@@ -64,7 +71,8 @@ func newNetwork(ctx context.Context, module string, conf []config.Interface, w w
 // run looks after the network when it is poked, and now and then.
 func (n *network) run(ctx context.Context) {
 	defer close(n.done)
-	patrol := time.NewTicker(patrolInterval)
+	look, patrol := time.NewTicker(lookInterval), time.NewTicker(patrolInterval)
+	defer look.Stop()
 	defer patrol.Stop()
 	for {
 		select {
@@ -72,8 +80,9 @@ func (n *network) run(ctx context.Context) {
 			return
 		case <-n.wake:
 			n.look(ctx)
-		case <-patrol.C:
+		case <-look.C:
 			n.look(ctx)
+		case <-patrol.C:
 			if held := n.reached(); len(held) > 0 {
 				n.wire.patrol(ctx, held)
 			}
@@ -173,6 +182,8 @@ func (n *network) lay(ctx context.Context, interfaces []sdk.FilterInterface, hel
 	n.mu.Lock()
 	n.held = held
 	n.mu.Unlock()
+	n.interfaces = interfaces
+	clear(n.own) // the first look tells
 	n.wire.share(share.Started{MACs: realMACs(interfaces, held)}, 0)
 	return nil
 }
@@ -194,7 +205,7 @@ func realMACs(interfaces []sdk.FilterInterface, held []heldAddress) []share.MAC 
 func (n *network) down(ctx context.Context) error {
 	n.changing.Lock()
 	defer n.changing.Unlock()
-	n.wire.share(share.Halted{}, 0)
+	n.wire.halt()
 	n.mu.Lock()
 	held := n.held
 	n.held, n.off = nil, ""
@@ -223,10 +234,7 @@ func (n *network) refilter(ctx context.Context) error {
 	if len(n.holds()) == 0 {
 		return nil
 	}
-	interfaces, _, err := n.place()
-	if err == nil {
-		err = n.wire.configure(ctx, interfaces)
-	}
+	err := n.wire.configure(ctx, n.interfaces)
 	if err == nil {
 		n.wire.table()
 	}

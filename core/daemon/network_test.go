@@ -25,6 +25,8 @@ type stand struct {
 	mu       sync.Mutex
 	links    map[int]vip.Interface
 	down     map[int]bool
+	dark     map[int]bool
+	own      []netip.Prefix
 	held     map[string]bool // "index address"
 	filtered map[int]string  // index → how; empty: not any more
 	refused  error
@@ -92,7 +94,7 @@ func (s *stand) Look(on vip.Interface, addrs []netip.Addr) (vip.Look, error) {
 	if !ok {
 		return vip.Look{Gone: true}, nil
 	}
-	l := vip.Look{Name: now.Name, MAC: now.MAC, Down: s.down[on.Index]}
+	l := vip.Look{Name: now.Name, MAC: now.MAC, Down: s.down[on.Index], Dark: s.dark[on.Index], Own: s.own}
 	for _, a := range addrs {
 		if !s.held[fmt.Sprintf("%d %s", on.Index, a)] {
 			l.Missing = append(l.Missing, a)
@@ -147,6 +149,7 @@ func (s *stand) wire() wire {
 			})
 		},
 		cancel: func(int, netip.Addr) {},
+		halt:   func() { s.change(func() { s.do("halted") }) },
 		share: func(in share.Input, _ int64) {
 			s.change(func() {
 				switch in := in.(type) {
@@ -154,8 +157,6 @@ func (s *stand) wire() wire {
 					s.do("started at %x", in.MACs)
 				case share.Cut:
 					s.do("cut %q", in.Why)
-				case share.Halted:
-					s.do("halted")
 				}
 			})
 		},
@@ -174,7 +175,7 @@ func card(index int, name string, last byte) vip.Interface {
 // theNetwork makes a network on eth1 and sets it up.
 func theNetwork(t *testing.T, name string) (*stand, *network) {
 	t.Helper()
-	s := &stand{links: map[int]vip.Interface{2: card(2, "eth1", 1)}, down: map[int]bool{}, held: map[string]bool{}, filtered: map[int]string{}}
+	s := &stand{links: map[int]vip.Interface{2: card(2, "eth1", 1)}, down: map[int]bool{}, dark: map[int]bool{}, held: map[string]bool{}, filtered: map[int]string{}}
 	n := newNetwork(t.Context(), "web", []config.Interface{{Name: name, Directed: true, Addresses: []config.Address{{Addr: netip.MustParseAddr("10.0.0.100")}}}}, s.wire())
 	if err := n.up(t.Context()); err != nil {
 		t.Fatal(err)
@@ -200,16 +201,29 @@ func TestNetworkStaysAsItIsToBe(t *testing.T) {
 	}{
 		{"nothing", "", []change{{func(*stand) {}, nil}}},
 		{"flushed", "", []change{{func(s *stand) { delete(s.held, "2 10.0.0.100") }, []string{
-			"add 10.0.0.100 to eth1, invisible false", "note 10.0.0.100 was taken off eth1 by somebody else and was put back.", announce}}}},
+			"add 10.0.0.100 to eth1, invisible false", "note 10.0.0.100 was not on eth1 any more and was put back.", announce}}}},
 		{"filter taken off", "", []change{{func(s *stand) { s.filtered[2] = "" }, []string{
 			"filter eth1 [10.0.0.100]", "table", "note Interface eth1 was not filtered any more (somebody took it off) and is filtered again."}}}},
+		{"another address of its own", "", []change{
+			{func(s *stand) { s.own = []netip.Prefix{netip.MustParsePrefix("10.0.0.6/24")} }, []string{"filter eth1 [10.0.0.100]"}},
+			{func(s *stand) { s.own, s.broken = nil, errors.New("no") }, []string{
+				"intf.eth1 is down: the addresses of interface eth1 changed: no",
+				"note web takes no connections on this node: the addresses of interface eth1 changed: no.", `cut "the addresses of interface eth1 changed: no"`}},
+			{func(s *stand) { s.broken = nil }, []string{"filter eth1 [10.0.0.100]", "intf.eth1 is up", "note web can take connections on this node again.", `cut ""`, announce}},
+		}},
 		{"down and up", "", []change{
 			{func(s *stand) { s.down[2] = true; delete(s.held, "2 10.0.0.100") }, []string{
 				"intf.eth1 is down: interface eth1 is down", "note web takes no connections on this node: interface eth1 is down.", `cut "interface eth1 is down"`}},
 			{func(*stand) {}, nil},
 			{func(s *stand) { s.down[2] = false }, []string{
-				"add 10.0.0.100 to eth1, invisible false", "note 10.0.0.100 was taken off eth1 by somebody else and was put back.", "intf.eth1 is up",
+				"add 10.0.0.100 to eth1, invisible false", "note 10.0.0.100 was not on eth1 any more and was put back.", "intf.eth1 is up",
 				"note web can take connections on this node again.", `cut ""`, announce}},
+		}},
+		{"cable out and in", "", []change{
+			{func(s *stand) { s.dark[2] = true }, []string{
+				"intf.eth1 is down: interface eth1 has no carrier", "note web takes no connections on this node: interface eth1 has no carrier.", `cut "interface eth1 has no carrier"`}},
+			{func(s *stand) { s.dark[2] = false }, []string{
+				"intf.eth1 is up", "note web can take connections on this node again.", `cut ""`, announce}},
 		}},
 		{"made anew", "eth1", []change{
 			{func(s *stand) { delete(s.links, 2) }, []string{
@@ -269,7 +283,7 @@ func TestNetworkIsLookedAfterWithoutNews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, n := theNetwork(t, "")
 		s.change(func() { delete(s.held, "2 10.0.0.100") })
-		time.Sleep(patrolInterval + time.Second) // of the bubble's clock
+		time.Sleep(lookInterval + time.Second) // of the bubble's clock
 		synctest.Wait()
 		if did := s.took(); len(did) == 0 || did[0] != "add 10.0.0.100 to eth1, invisible false" {
 			t.Errorf("did %q", did)

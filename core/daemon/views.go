@@ -51,7 +51,7 @@ func (d *Daemon) Status(ctx context.Context, name string) (control.Status, error
 		if name != "" && mod.conf.Name != name {
 			continue
 		}
-		ms := control.ModuleStatus{Name: mod.conf.Name, Mode: mod.conf.Mode, Signature: mod.head.Signature.Short()}
+		ms := control.ModuleStatus{Name: mod.conf.Name, Mode: mod.conf.Mode, Signature: mod.now.Load().head.Signature.Short()}
 		for _, a := range mod.conf.Addresses() {
 			ms.Addresses = append(ms.Addresses, a.Addr.String())
 		}
@@ -125,7 +125,7 @@ func (mod *module) status(ctx context.Context) control.ModuleNode {
 	in := mod.runner.Snapshot()
 	n := control.ModuleNode{
 		State: in.State, Phase: in.Phase, Since: in.Since, Reason: in.LastReason, Drained: in.Drained,
-		Signature: mod.head.Signature.Short(),
+		Signature: mod.now.Load().head.Signature.Short(),
 	}
 	if in.BlockedBy != "" {
 		n.Reason = in.BlockedBy
@@ -229,7 +229,7 @@ func (d *Daemon) ClusterStatus(context.Context) (control.ClusterStatus, error) {
 		return st, errNoCluster
 	}
 	conf, self := m.settings(), m.id.Node.Number
-	st.ID, st.Name, st.Node = conf.ID, conf.Name, m.name(self)
+	st.ID, st.Name, st.Node, st.Hash = conf.ID, conf.Name, m.name(self), string(conf.Hash)
 	st.Signatures = map[string]string{}
 	for _, it := range m.catalog.List() {
 		if !it.Deleted {

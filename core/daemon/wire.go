@@ -25,6 +25,7 @@ type wire struct {
 	announce  func(...vip.Target)
 	cancel    func(index int, addr netip.Addr)
 	share     func(in share.Input, cause int64)
+	halt      func() // takes this node out, before the filter goes
 	resource  func(core.Resource)
 	note      func(level, text string) int64
 	patrol    func(context.Context, []heldAddress) // now and then, while the addresses are reached
@@ -72,6 +73,7 @@ func (mod *module) wire() wire {
 		announce: d.speaker.Announce,
 		cancel:   d.speaker.Cancel,
 		share:    mod.sharing.put,
+		halt:     mod.sharing.halt,
 		resource: mod.publishResource,
 		note: func(level, text string) int64 {
 			return d.noteModule(name, "network", level, text, nil, 0)

@@ -39,6 +39,18 @@ func (f Function) Bucket(k Key, client netip.Addr, port uint16) uint16 {
 	return binary.BigEndian.Uint16(a[14:]) % Buckets
 }
 
+// comparedBits is how many low bits a filter compares that can do no more.
+const comparedBits = 6
+
+// Class is what decides a bucket's owner: buckets of the same class always have
+// the same one. With LowBits it is what the plainest filter can see of a bucket.
+func (f Function) Class(bucket int) int {
+	if f != LowBits {
+		return bucket
+	}
+	return bucket & (1<<comparedBits - 1)
+}
+
 // Bucket maps a client to its bucket, 0 to Buckets-1. port is 0 where the rule
 // shares by address alone; it may be another 16 bits that count, as the
 // identification of an IPv4 packet. The kernel program computes the same.

@@ -86,7 +86,7 @@ func TestFailMovesOnlyTheDead(t *testing.T) {
 }
 
 func TestViewTravels(t *testing.T) {
-	v := View{Epoch: 5, Members: []Member{{1, []MAC{{1, 2, 3, 4, 5, 6}}}}, Tables: []Table{{"g", Weights{1: 9}, make(Rows, Buckets)}}}
+	v := View{Epoch: 5, Members: []Member{{Node: 1, MACs: []MAC{{1, 2, 3, 4, 5, 6}}}}, Tables: []Table{{"g", Weights{1: 9}, make(Rows, Buckets)}}}
 	v.Tables[0].Rows[77] = MakeRow(3, 2)
 	raw, err := json.Marshal(Message{Kind: MsgInstall, View: &v, Report: &Report{Open: map[string]Bitmap{"g": NewBitmap()}}})
 	if err != nil {

@@ -48,8 +48,9 @@ func look(t *testing.T, h *Holder, on Interface) Look {
 // TestLookSeesWhatOthersDo goes through what an administrator, NetworkManager or
 // the kernel itself does to an interface, and puts it back.
 func TestLookSeesWhatOthersDo(t *testing.T) {
-	pair(t)
+	neighbour := pair(t)
 	h, eth0 := holding(t, false)
+	carrier(t)
 	for _, c := range []struct {
 		name    string
 		do      func()
@@ -77,8 +78,22 @@ func TestLookSeesWhatOthersDo(t *testing.T) {
 			t.Errorf("%s: flags %#x", c.name, a.Flags)
 		}
 	}
+	carrier(t)
+	if l := look(t, h, eth0); l.Dark {
+		t.Errorf("with a carrier: %+v", l)
+	}
+	other, err := neighbour.LinkByName("eth0")
+	must(t, err)
+	must(t, neighbour.LinkSetDown(other))
+	if !within(waitLink, func() bool { l := look(t, h, eth0); return l.Dark && !l.Down }) {
+		t.Errorf("the other end of the cable is off: %+v", look(t, h, eth0))
+	}
+	ip(t, "addr", "add", "10.78.0.6/24", "dev", "eth0")
+	if l := look(t, h, eth0); len(l.Own) != 2 || l.Own[0] != netip.MustParsePrefix("10.78.0.6/24") || !l.Own[1].Addr().IsLinkLocalUnicast() {
+		t.Errorf("its own addresses: %v", l.Own)
+	}
 	ip(t, "link", "set", "eth0", "down")
-	if l := look(t, h, eth0); !l.Down {
+	if l := look(t, h, eth0); !l.Down || l.Dark {
 		t.Errorf("down: %+v", l)
 	}
 	ip(t, "link", "set", "eth0", "name", "lan0")

@@ -27,8 +27,10 @@ type Look struct {
 	Gone    bool             // no interface has the index any more; the rest is empty then
 	Name    string           // now: it may have been renamed
 	MAC     net.HardwareAddr // now
-	Down    bool             // switched off by somebody; carrier does not matter
+	Down    bool             // switched off by somebody
+	Dark    bool             // switched on, but without a carrier
 	Missing []netip.Addr     // addresses that it does not have any more
+	Own     []netip.Prefix   // addresses that are not virtual
 	Unset   []string         // settings that somebody changed, in words
 }
 

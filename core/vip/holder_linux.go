@@ -6,6 +6,7 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -140,14 +141,9 @@ func (h *Holder) Look(on Interface, addrs []netip.Addr) (Look, error) {
 	}
 	a := l.Attrs()
 	look := Look{Name: a.Name, MAC: a.HardwareAddr, Down: a.Flags&net.FlagUp == 0}
-	for _, addr := range addrs {
-		there, err := held(l, addr.Unmap())
-		if err != nil {
-			return look, fmt.Errorf("look at interface %s: %w", on.Name, err)
-		}
-		if !there {
-			look.Missing = append(look.Missing, addr)
-		}
+	look.Dark = !look.Down && a.RawFlags&unix.IFF_RUNNING == 0
+	if look.Missing, look.Own, err = compare(l, addrs); err != nil {
+		return look, fmt.Errorf("look at interface %s: %w", on.Name, err)
 	}
 	if state := h.links[on.Index]; state != nil {
 		now, err := settings(l)
@@ -185,23 +181,35 @@ func isVirtual(p netip.Prefix, flags int) bool {
 // held tells whether an interface has addr as a virtual address. It fails if
 // it has it otherwise.
 func held(l netlink.Link, addr netip.Addr) (bool, error) {
-	family := netlink.FAMILY_V4
-	if addr.Is6() {
-		family = netlink.FAMILY_V6
-	}
-	addrs, err := netlink.AddrList(l, family)
+	missing, _, err := compare(l, []netip.Addr{addr})
+	return err == nil && len(missing) == 0, err
+}
+
+// compare tells which virtual addresses an interface does not have, and which
+// others it has. It fails if one of the virtual ones is there otherwise.
+func compare(l netlink.Link, addrs []netip.Addr) (missing []netip.Addr, own []netip.Prefix, err error) {
+	list, err := netlink.AddrList(l, netlink.FAMILY_ALL)
 	if err != nil {
-		return false, fmt.Errorf("list addresses of %s: %w", l.Attrs().Name, err)
+		return nil, nil, fmt.Errorf("list addresses of %s: %w", l.Attrs().Name, err)
+	}
+	there := map[netip.Addr]bool{}
+	for _, a := range list {
+		p, ok := prefixOf(a)
+		switch {
+		case !ok:
+		case isVirtual(p, a.Flags):
+			there[p.Addr()] = true
+		case slices.Contains(addrs, p.Addr()):
+			return nil, nil, fmt.Errorf("%s has %s as an address of its own, set by somebody else; a virtual address must be a free one, or take that one away first", l.Attrs().Name, p)
+		default:
+			own = append(own, p)
+		}
 	}
 	for _, a := range addrs {
-		p, ok := prefixOf(a)
-		if !ok || p.Addr() != addr {
-			continue
+		if !there[a] {
+			missing = append(missing, a)
 		}
-		if !isVirtual(p, a.Flags) {
-			return false, fmt.Errorf("%s has %s as an address of its own, set by somebody else; a virtual address must be a free one, or take that one away first", l.Attrs().Name, p)
-		}
-		return true, nil
 	}
-	return false, nil
+	slices.SortFunc(own, netip.Prefix.Compare)
+	return missing, own, nil
 }

@@ -15,58 +15,85 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A probe is sent so many times, as one may be lost, and then answers are waited
-// for as long again. RFC 5227 and 4862 wait for seconds, for the sake of networks
+// probeInterval is the time between the questions of a probe, and half of that after
+// the last one. RFC 5227 and 4862 wait for seconds, for the sake of networks
 // whose switch ports are only just opening; a virtual address is probed by a node
 // that has been on the network for a while.
-const (
-	probes        = 3
-	probeInterval = 100 * time.Millisecond
-)
+const probeInterval = 100 * time.Millisecond
 
-// Probe asks the network who has addr and answers the MAC addresses of all who
-// say so within about 400 ms, this interface's own excepted. Nobody who hears
-// the question takes this node for the address's owner.
-func Probe(ctx context.Context, on Interface, addr netip.Addr) ([]net.HardwareAddr, error) {
-	found, err := ask(ctx, on, addr)
-	if err != nil {
-		return nil, fmt.Errorf("ask on %s who has %s: %w", on.Name, addr, err)
+// maxClaims bounds what is kept of the answers to one probe, whoever sends them.
+const maxClaims = 64
+
+// Probe asks the network so many times who has addrs and answers the claims of all
+// who say so until 200 ms after the last question, this interface's own
+// excepted. Nobody who hears the question takes this node for an address's owner.
+func Probe(ctx context.Context, on Interface, addrs []netip.Addr, times int) ([]Claim, error) {
+	p := prober{on: on}
+	defer p.close()
+	for _, a := range addrs {
+		if err := p.listen(a); err != nil {
+			return nil, fmt.Errorf("ask on %s who has %s: %w", on.Name, a, err)
+		}
 	}
-	return found, nil
+	for n := range times + 1 {
+		for _, a := range addrs {
+			if n == times {
+				break
+			}
+			if err := sendFrame(p.socket(a), on.Index, probe(a, on.MAC)); err != nil {
+				return nil, fmt.Errorf("ask on %s who has %s: %w", on.Name, a, err)
+			}
+		}
+		if err := p.hear(ctx, addrs, time.Now().Add(probeInterval)); err != nil {
+			return nil, fmt.Errorf("ask on %s who has a virtual address: %w", on.Name, err)
+		}
+	}
+	return p.found, nil
 }
 
-func ask(ctx context.Context, on Interface, addr netip.Addr) ([]net.HardwareAddr, error) {
-	if len(on.MAC) != 6 {
-		return nil, fmt.Errorf("%q is no Ethernet address", on.MAC)
+// prober is one probe: a socket for each kind of address.
+type prober struct {
+	on      Interface
+	sockets []unix.PollFd
+	six     []bool // by socket: for IPv6
+	found   []Claim
+}
+
+func (p *prober) close() {
+	for _, s := range p.sockets {
+		unix.Close(int(s.Fd))
+	}
+}
+
+// socket is the one for an address's kind, -1 if there is none.
+func (p *prober) socket(a netip.Addr) int {
+	if at := slices.Index(p.six, a.Is6()); at >= 0 {
+		return int(p.sockets[at].Fd)
+	}
+	return -1
+}
+
+// listen opens the socket for an address's kind, if it is the first.
+func (p *prober) listen(a netip.Addr) error {
+	if len(p.on.MAC) != 6 {
+		return fmt.Errorf("%q is no Ethernet address", p.on.MAC)
+	}
+	if p.socket(a) >= 0 {
+		return nil
 	}
 	fd, err := packetSocket()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer unix.Close(fd)
-	if err := listenForClaims(fd, on.Index, addr); err != nil {
-		return nil, err
-	}
-	var found []net.HardwareAddr
-	question := probe(addr, on.MAC)
-	for n := range probes + 1 {
-		if n < probes {
-			if err := sendFrame(fd, on.Index, question); err != nil {
-				return nil, err
-			}
-		}
-		if found, err = hearClaims(ctx, fd, addr, on.MAC, time.Now().Add(probeInterval), found); err != nil {
-			return nil, err
-		}
-	}
-	return found, nil
+	p.sockets, p.six = append(p.sockets, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}), append(p.six, a.Is6())
+	return listenForClaims(fd, p.on.Index, a.Is6())
 }
 
 // listenForClaims lets the socket receive ARP, or of IPv6 neighbour
 // advertisements only.
-func listenForClaims(fd, index int, addr netip.Addr) error {
+func listenForClaims(fd, index int, six bool) error {
 	protocol := uint16(unix.ETH_P_ARP)
-	if addr.Is6() {
+	if six {
 		protocol = unix.ETH_P_IPV6
 		program := []unix.SockFilter{
 			{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: 14 + 6}, // next header
@@ -88,32 +115,42 @@ func listenForClaims(fd, index int, addr netip.Addr) error {
 	return nil
 }
 
-// hearClaims adds to found whoever claims addr until deadline.
-func hearClaims(ctx context.Context, fd int, addr netip.Addr, own net.HardwareAddr, deadline time.Time, found []net.HardwareAddr) ([]net.HardwareAddr, error) {
-	frame := make([]byte, 2048)
+// hear notes whoever claims one of addrs until deadline.
+func (p *prober) hear(ctx context.Context, addrs []netip.Addr, deadline time.Time) error {
 	for {
 		if err := ctx.Err(); err != nil {
-			return found, err
+			return err
 		}
 		left := time.Until(deadline)
 		if left <= 0 {
-			return found, nil
+			return nil
 		}
-		_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(left.Milliseconds())+1)
-		if err != nil && !errors.Is(err, unix.EINTR) {
-			return found, fmt.Errorf("wait for answers: %w", err)
+		if _, err := unix.Poll(p.sockets, int(left.Milliseconds())+1); err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("wait for answers: %w", err)
 		}
+		for _, s := range p.sockets {
+			if err := p.receive(int(s.Fd), addrs); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// receive takes what a socket has.
+func (p *prober) receive(fd int, addrs []netip.Addr) error {
+	frame := make([]byte, 2048)
+	for {
 		n, _, err := unix.Recvfrom(fd, frame, 0)
 		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
-			continue
+			return nil
 		}
 		if err != nil {
-			return found, fmt.Errorf("receive: %w", err)
+			return fmt.Errorf("receive: %w", err)
 		}
-		mac, ok := claim(frame[:n], addr)
-		known := func(m net.HardwareAddr) bool { return bytes.Equal(m, mac) }
-		if ok && !known(own) && !slices.ContainsFunc(found, known) {
-			found = append(found, mac)
+		addr, mac, ok := claim(frame[:n])
+		same := func(c Claim) bool { return c.Addr == addr && bytes.Equal(c.MAC, mac) }
+		if ok && len(p.found) < maxClaims && slices.Contains(addrs, addr) && !bytes.Equal(mac, p.on.MAC) && !slices.ContainsFunc(p.found, same) {
+			p.found = append(p.found, Claim{addr, mac})
 		}
 	}
 }

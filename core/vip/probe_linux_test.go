@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -33,7 +34,7 @@ func TestProbe(t *testing.T) {
 	for _, addr := range []netip.Addr{vip4, vip6} {
 		eth0, err := Find(addr, "")
 		must(t, err)
-		if found, err := Probe(t.Context(), eth0, addr); err != nil || len(found) != 0 {
+		if found, err := Probe(t.Context(), eth0, []netip.Addr{addr}, 3); err != nil || len(found) != 0 {
 			t.Errorf("%s is free: %v, %v", addr, found, err)
 		}
 		theirs := &netlink.Addr{IPNet: &net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(addr.BitLen(), addr.BitLen())}}
@@ -41,26 +42,30 @@ func TestProbe(t *testing.T) {
 			theirs.Flags = unix.IFA_F_NODAD
 		}
 		must(t, neighbour.AddrAdd(l, theirs))
-		if found, err := Probe(t.Context(), eth0, addr); err != nil || len(found) != 1 || found[0].String() != l.Attrs().HardwareAddr.String() {
+		if found, err := Probe(t.Context(), eth0, []netip.Addr{addr}, 3); err != nil || len(found) != 1 || found[0].MAC.String() != l.Attrs().HardwareAddr.String() {
 			t.Errorf("%s is in use: %v, %v", addr, found, err)
 		}
 		must(t, NewHolder().Add(eth0, addr, false)) // this node's own claim does not count
-		if found, err := Probe(t.Context(), eth0, addr); err != nil || len(found) != 1 {
+		if found, err := Probe(t.Context(), eth0, []netip.Addr{addr}, 3); err != nil || len(found) != 1 {
 			t.Errorf("%s is in use beside this node: %v, %v", addr, found, err)
 		}
 		if mac := neighbourMAC(t, neighbour, l, addr); mac != "" {
 			t.Errorf("the neighbour noted %s for %s", mac, addr)
 		}
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
 	eth0, err := Find(vip4, "")
 	must(t, err)
-	if _, err := Probe(ctx, eth0, vip4); !errors.Is(err, context.Canceled) {
+	found, err := Probe(t.Context(), eth0, []netip.Addr{vip4, netip.MustParseAddr("10.78.0.101"), vip6}, 1)
+	if err != nil || len(found) != 2 || !slices.ContainsFunc(found, func(c Claim) bool { return c.Addr == vip4 }) || !slices.ContainsFunc(found, func(c Claim) bool { return c.Addr == vip6 }) {
+		t.Errorf("of three, two are in use: %v, %v", found, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Probe(ctx, eth0, []netip.Addr{vip4}, 3); !errors.Is(err, context.Canceled) {
 		t.Errorf("canceled: %v", err)
 	}
 	ip(t, "link", "set", "eth0", "down")
-	if _, err := Probe(t.Context(), eth0, vip4); !errors.Is(err, unix.ENETDOWN) {
+	if _, err := Probe(t.Context(), eth0, []netip.Addr{vip4}, 3); !errors.Is(err, unix.ENETDOWN) {
 		t.Errorf("down: %v", err)
 	}
 }

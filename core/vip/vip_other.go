@@ -54,8 +54,8 @@ func (h *Holder) Look(on Interface, addrs []netip.Addr) (Look, error) {
 func Announce(t Target) error { return fmt.Errorf("announce %s: %w", t.Addr, errUnsupported) }
 
 // Probe fails on this system.
-func Probe(ctx context.Context, on Interface, addr netip.Addr) ([]net.HardwareAddr, error) {
-	return nil, fmt.Errorf("ask on %s who has %s: %w", on.Name, addr, errUnsupported)
+func Probe(ctx context.Context, on Interface, addrs []netip.Addr, times int) ([]Claim, error) {
+	return nil, fmt.Errorf("ask on %s who has %v: %w", on.Name, addrs, errUnsupported)
 }
 
 // Neighbours fails on this system.

@@ -51,16 +51,16 @@ const (
 
 func newWitness(target netip.AddrPort, epoll int) (*witness, error) {
 	w := &witness{six: !target.Addr().Is4(), seen: map[handshake]synAck{}}
-	protocol, filter := unix.ETH_P_IP, filter4(target)
+	protocol, filter := unix.ETH_P_IP, filter4
 	if w.six {
-		protocol, filter = unix.ETH_P_IPV6, filter6(target)
+		protocol, filter = unix.ETH_P_IPV6, filter6
 	}
 	var err error
 	// Nothing is received before bind, when the filter is in force.
 	if w.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0); err != nil {
 		return nil, fmt.Errorf("look for SYNs answered twice: open a packet socket (root is needed): %w", err)
 	}
-	err = setFilter(w.fd, filter)
+	err = setFilter(w.fd, filter(target))
 	if err == nil {
 		_ = unix.SetsockoptInt(w.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 4<<20) // a smaller one may do as well
 		err = unix.Bind(w.fd, &unix.SockaddrLinklayer{Protocol: binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, uint16(protocol)))})

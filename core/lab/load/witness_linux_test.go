@@ -3,6 +3,7 @@ package load
 import (
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"testing"
@@ -85,17 +86,26 @@ func TestWitnessSeesTheHandshakes(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("packet sockets need root")
 	}
-	_, target := server(t, func(http.ResponseWriter, *http.Request) {})
-	cfg, err := Config{Target: target, Rate: 100, Duration: 200 * time.Millisecond, Doubles: true}.complete()
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := newLoop(cfg, func(Report) {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	report, err := l.run(t.Context())
-	if err != nil || report.New.OK == 0 || int64(len(l.witness.seen)) != report.New.OK || report.New.Doubled == nil || report.New.Twice() != 0 {
-		t.Errorf("%v: %d handshakes seen, %+v", err, len(l.witness.seen), report.New)
+	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
+		listener, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		web := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		web.Listener = listener
+		web.Start()
+		defer web.Close()
+		cfg, err := Config{Target: netip.MustParseAddrPort(listener.Addr().String()), Rate: 100, Duration: 200 * time.Millisecond, Doubles: true}.complete()
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := newLoop(cfg, func(Report) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, err := l.run(t.Context())
+		if err != nil || report.New.OK == 0 || int64(len(l.witness.seen)) != report.New.OK || report.New.Doubled == nil || report.New.Twice() != 0 {
+			t.Errorf("%s: %v: %d handshakes seen, %+v", address, err, len(l.witness.seen), report.New)
+		}
 	}
 }

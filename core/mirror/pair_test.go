@@ -1,0 +1,395 @@
+package mirror
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+const zones = 6
+
+// copyOf is one node: what is on its disk outlives a crash, the rest does not.
+type copyOf struct {
+	// On disk.
+	gens    Generations
+	disk    [zones]int   // what each zone holds, as synced
+	dirty   map[int]bool // bitmap
+	log     map[int]bool // activity log
+	storing *Generations // handed over, not yet durable
+
+	// In memory.
+	live      [zones]int
+	up        bool
+	primary   *Primary
+	secondary *Secondary
+	followed  bool
+	copying   bool    // all was sent; the primary has not been told
+	pending   []write // not yet acknowledged to the application
+	inbox     []any   // from the peer, in order
+}
+
+type write struct {
+	zone, value int
+	remote      bool // durable on the peer
+}
+
+type (
+	apply  struct{ write }
+	copied struct{ zone, value int }
+	ack    struct{ value int }
+)
+
+// pair simulates two nodes, their connection and the cluster that chooses.
+type pair struct {
+	rng       *rand.Rand
+	nodes     [2]*copyOf
+	connected bool
+	chosen    int // node, or -1
+	acked     [zones]int
+	values    int
+	fresh     Generation
+	log       []string
+	visited   map[State]int
+	promoted  int
+	mirrored  int
+}
+
+func newPair(seed uint64) *pair {
+	p := &pair{rng: rand.New(rand.NewPCG(seed, 5)), chosen: -1, visited: map[State]int{}}
+	for i := range p.nodes {
+		p.nodes[i] = &copyOf{dirty: map[int]bool{}, log: map[int]bool{}, up: true}
+	}
+	p.serve(0)
+	return p
+}
+
+func (p *pair) note(format string, args ...any) { p.log = append(p.log, fmt.Sprintf(format, args...)) }
+
+func (p *pair) generation() Generation { p.fresh++; return p.fresh }
+
+// serve makes node i primary; it is allowed to.
+func (p *pair) serve(i int) {
+	n := p.nodes[i]
+	n.gens = n.gens.Promoted(p.generation())
+	n.primary, n.secondary, n.storing = NewPrimary(n.gens), nil, nil
+	p.note("n%d is primary: %s", i, n.gens)
+}
+
+func (p *pair) crash(i int) {
+	n := p.nodes[i]
+	n.up, n.primary, n.secondary, n.followed, n.pending, n.storing = false, nil, nil, false, nil, nil
+	n.live = n.disk
+	p.note("n%d crashes: %s", i, n.gens)
+	p.cut()
+}
+
+func (p *pair) cut() {
+	if !p.connected {
+		return
+	}
+	p.connected = false
+	p.note("cut")
+	for i, n := range p.nodes {
+		n.inbox = nil
+		if n.secondary != nil {
+			p.second(i, Lost{})
+			n.secondary, n.storing = nil, nil
+		}
+		n.copying = false
+		if n.primary != nil {
+			p.first(i, Lost{})
+		}
+	}
+}
+
+func (p *pair) connect() {
+	a := slices.IndexFunc(p.nodes[:], func(n *copyOf) bool { return n.up && n.primary != nil && n.primary.State() != Stopped })
+	if p.connected || a < 0 {
+		return
+	}
+	b := 1 - a
+	if n := p.nodes[b]; !n.up || n.primary != nil {
+		return
+	}
+	p.note("n%d meets n%d: %s | %s", a, b, p.nodes[a].gens, p.nodes[b].gens)
+	p.connected = true
+	p.nodes[b].secondary, p.nodes[b].followed = NewSecondary(p.nodes[b].gens), false
+	p.first(a, Met{p.nodes[b].gens})
+}
+
+// first carries out what the primary i wants.
+func (p *pair) first(i int, e Event) {
+	n := p.nodes[i]
+	peer := p.nodes[1-i]
+	for _, effect := range n.primary.Step(e) {
+		p.note("n%d %T → %s: %T %v", i, e, n.primary.State(), effect, effect)
+		switch effect := effect.(type) {
+		case Store:
+			n.storing = &effect.Generations
+		case Say:
+			peer.inbox = append(peer.inbox, effect.Word)
+		case Copy:
+			for z := range zones {
+				if effect.Extent == Everything || n.dirty[z] || n.log[z] || peer.log[z] {
+					peer.inbox = append(peer.inbox, copied{z, n.live[z]})
+				}
+			}
+			n.copying = true
+		case Sync:
+			n.disk = n.live
+			p.first(i, Synced{})
+		case Clear:
+			clear(n.dirty)
+		case Decline:
+			panic(fmt.Sprintf("declined: %s", effect.Decision))
+		case Stop:
+			n.primary, n.pending = nil, nil
+			return
+		}
+	}
+	p.visited[n.primary.State()]++
+}
+
+func (p *pair) second(i int, e Event) {
+	n := p.nodes[i]
+	for _, effect := range n.secondary.Step(e) {
+		p.note("n%d %T: %T %v", i, e, effect, effect)
+		switch effect := effect.(type) {
+		case Store:
+			n.storing = &effect.Generations
+		case Say:
+			p.nodes[1-i].inbox = append(p.nodes[1-i].inbox, effect.Word)
+		case Sync:
+			n.disk = n.live
+			p.second(i, Synced{})
+		}
+	}
+}
+
+// stored makes durable what node i was storing.
+func (p *pair) stored(i int) {
+	n := p.nodes[i]
+	if n.storing == nil {
+		return
+	}
+	before := n.gens
+	n.gens, n.storing = *n.storing, nil
+	switch {
+	case n.primary != nil:
+		p.first(i, Stored{})
+		if n.primary != nil && n.primary.State() == Alone {
+			maps.Copy(n.dirty, n.log)
+		}
+	case n.secondary != nil:
+		if n.gens.Inconsistent() {
+			p.chosen = -1 // they have met, and the one behind has recorded it
+		} else if before.Inconsistent() {
+			n.followed = true
+			clear(n.dirty)
+			clear(n.log)
+		}
+		p.second(i, Stored{})
+	}
+}
+
+// write begins a write on the primary i.
+func (p *pair) write(i int) {
+	n := p.nodes[i]
+	if n.primary.Acks() == Held {
+		return
+	}
+	p.values++
+	w := write{zone: p.rng.IntN(zones), value: p.values}
+	switch n.primary.State() {
+	case Resyncing, Joining, Mirroring:
+		n.log[w.zone] = true
+		p.nodes[1-i].inbox = append(p.nodes[1-i].inbox, apply{w})
+	default:
+		n.dirty[w.zone] = true
+	}
+	if p.rng.IntN(50) == 0 {
+		p.crash(i)
+		return
+	}
+	n.live[w.zone] = w.value
+	n.pending = append(n.pending, w)
+}
+
+func (p *pair) receive(i int) {
+	n := p.nodes[i]
+	if len(n.inbox) == 0 {
+		return
+	}
+	m := n.inbox[0]
+	n.inbox = n.inbox[1:]
+	switch m := m.(type) {
+	case Word:
+		if n.primary != nil {
+			p.first(i, Heard{m})
+		} else if n.secondary != nil {
+			p.second(i, Heard{m})
+		}
+	case copied:
+		n.live[m.zone] = m.value
+	case apply:
+		n.log[m.zone], n.live[m.zone] = true, m.value
+		if p.rng.IntN(2) == 0 { // the others are not flushed before the next sync
+			n.disk = n.live
+			p.nodes[1-i].inbox = append(p.nodes[1-i].inbox, ack{m.value})
+		}
+	case ack:
+		for k := range n.pending {
+			if n.pending[k].value <= m.value {
+				n.pending[k].remote = true
+			}
+		}
+	}
+}
+
+// acknowledge tells the application what may be told.
+func (p *pair) acknowledge(i int) {
+	n := p.nodes[i]
+	acks := n.primary.Acks()
+	n.pending = slices.DeleteFunc(n.pending, func(w write) bool {
+		n.disk[w.zone] = n.live[w.zone]
+		if acks == Held || acks == Both && !w.remote {
+			return false
+		}
+		p.acked[w.zone] = max(p.acked[w.zone], w.value)
+		return true
+	})
+}
+
+// choose lets the cluster choose node i, and node i act on it.
+func (p *pair) choose(i int) error {
+	n, other := p.nodes[i], p.nodes[1-i]
+	if p.connected || !n.up || p.chosen == 1-i {
+		return nil
+	}
+	switch {
+	case n.primary != nil && n.primary.State() == Suspended:
+		p.chosen = i
+		p.first(i, Chosen{p.generation()})
+	case n.primary == nil && (other.primary == nil || other.primary.State() == Suspended):
+		allowed, why := n.gens.Promote(Situation{Peer: map[bool]Peer{true: Followed}[n.followed], Chosen: true})
+		if allowed != Allowed {
+			return nil
+		}
+		p.chosen = i
+		if other.primary != nil {
+			p.first(1-i, Rejected{})
+		}
+		p.note("n%d may serve: %s", i, why)
+		for z, v := range p.acked {
+			if n.live[z] < v {
+				return fmt.Errorf("n%d becomes primary (%s) with %d in zone %d, where %d was acknowledged", i, why, n.live[z], z, v)
+			}
+		}
+		p.promoted++
+		p.serve(i)
+	}
+	return nil
+}
+
+// closeInOrder ends service on both, if all is on both.
+func (p *pair) closeInOrder(i int) {
+	n, other := p.nodes[i], p.nodes[1-i]
+	if n.primary.State() != Mirroring || n.storing != nil || len(n.pending) > 0 || len(other.inbox) > 0 {
+		return
+	}
+	for _, x := range p.nodes {
+		x.disk = x.live
+		x.gens = x.gens.Closed()
+		x.primary, x.secondary, x.followed = nil, nil, false
+		x.inbox = nil
+	}
+	p.connected = false
+	p.note("closed in order")
+}
+
+func (p *pair) step() error {
+	i := p.rng.IntN(2)
+	n := p.nodes[i]
+	switch r := p.rng.IntN(1000); {
+	case r < 3 && n.up:
+		p.crash(i)
+	case r < 10:
+		p.cut()
+	case r < 100 && !n.up:
+		n.up = true
+	case r < 180:
+		p.connect()
+	case r < 240:
+		return p.choose(i)
+	case r < 245 && n.primary != nil:
+		p.closeInOrder(i)
+	case r < 400 && n.copying:
+		n.copying = false
+		p.first(i, Copied{})
+	case r < 500:
+		p.stored(i)
+	case r < 600 && n.primary != nil:
+		p.write(i)
+	case r < 700 && n.primary != nil:
+		p.acknowledge(i)
+	default:
+		p.receive(i)
+	}
+	return p.same()
+}
+
+// same checks that copies which call themselves equal are.
+func (p *pair) same() error {
+	for i, n := range p.nodes {
+		other := p.nodes[1-i]
+		if n.primary == nil || n.primary.State() != Mirroring || len(other.inbox) > 0 {
+			continue
+		}
+		p.mirrored++
+		if n.live != other.live {
+			return fmt.Errorf("n%d and n%d mirror each other, but hold %v and %v", i, 1-i, n.live, other.live)
+		}
+	}
+	return nil
+}
+
+// Whatever crashes and whenever: a node that may become primary has all that was
+// acknowledged, and copies that call themselves equal are.
+func TestNothingAcknowledgedIsLost(t *testing.T) {
+	runs, steps := 10_000, 1000
+	if testing.Short() {
+		runs = 1000
+	}
+	visited, promoted, mirrored := map[State]int{}, 0, 0
+	for seed := range uint64(runs) {
+		p := newPair(seed)
+		for range steps {
+			if err := p.step(); err != nil {
+				t.Fatalf("seed %d: %v\n%s", seed, err, join(p.log))
+			}
+		}
+		for s, n := range p.visited {
+			visited[s] += n
+		}
+		promoted += p.promoted
+		mirrored += p.mirrored
+	}
+	for s := Alone; s < Stopped; s++ {
+		if visited[s] == 0 {
+			t.Errorf("state %s was never reached", s)
+		}
+	}
+	t.Logf("seeds 0 to %d: %d promotions, %d comparisons of equals, states %v", runs-1, promoted, mirrored, visited)
+	if promoted < runs/10 || mirrored < runs {
+		t.Errorf("the simulation hardly does anything")
+	}
+}
+
+func join(log []string) (s string) {
+	for _, l := range log[max(0, len(log)-60):] {
+		s += l + "\n"
+	}
+	return s
+}
