@@ -3,19 +3,13 @@ package ebpf
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
 	"math"
 	"math/bits"
 	"net"
-	"net/netip"
 	"testing"
-	"time"
 
 	bpf "github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
-	"github.com/gopacket/gopacket/layers"
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"github.com/orchestrator-ha/orchestrator/core/share"
 	"github.com/orchestrator-ha/orchestrator/sdk"
@@ -109,70 +103,6 @@ func lookupAlone(t testing.TB, clientPort, localPort uint16) *bpf.Program {
 	return p
 }
 
-// BenchmarkGrowth measures what a packet costs when there is more of everything
-// that the filter looks up: virtual addresses, rules for single ports, nodes.
-func BenchmarkGrowth(b *testing.B) {
-	for _, size := range []int{1, 16, 256} {
-		b.Run(fmt.Sprintf("addresses-%d", size), func(b *testing.B) { grown(b, size, 1, 2) })
-	}
-	for _, size := range []int{1, 16, 256} {
-		b.Run(fmt.Sprintf("rules-%d", size), func(b *testing.B) { grown(b, 1, size, 2) })
-	}
-	for _, size := range []int{2, 16, 64} {
-		b.Run(fmt.Sprintf("nodes-%d", size), func(b *testing.B) { grown(b, 1, 1, size) })
-	}
-}
-
-// grown measures a new connection that a node forwarded to this one: address,
-// rule, row and sender are looked up. Eight such, to different addresses and ports
-// from different nodes, take turns.
-func grown(b *testing.B, addresses, rules, nodes int) {
-	fx := newFixture(b, howTCX)
-	c := webConfig()
-	c.Self = 1
-	for n := 1; n < addresses; n++ {
-		c.Interfaces[0].Addresses = append(c.Interfaces[0].Addresses, netip.AddrFrom4([4]byte{10, 1, byte(1 + n>>8), byte(n)}))
-	}
-	c.Groups[0].Rules = c.Groups[0].Rules[2:]
-	for n := range rules {
-		c.Groups[0].Rules = append(c.Groups[0].Rules, sdk.FilterRule{Port: uint16(80 + n), Protocol: "tcp", Hash: sdk.HashPort})
-	}
-	fx.config = c
-	_, err := fx.filter.Configure(context.Background(), c)
-	check0(b, err)
-	fx.onLoopback()
-	t := sdk.FilterTable{Module: "web", Accept: true, Agreed: true, Groups: map[string][]sdk.Row{"http": make([]sdk.Row, share.Buckets)}, MACs: map[uint8][]sdk.MAC{}}
-	for n := 1; n <= nodes; n++ {
-		t.MACs[uint8(n)] = []sdk.MAC{{2, 0, 0, 0, byte(n * 7), byte(n)}}
-	}
-	for n := range t.Groups["http"] {
-		t.Groups["http"][n] = sdk.Row(2 + n%(nodes-1))
-	}
-	check0(b, fx.filter.SetTable(context.Background(), t))
-	empty := emptyProgram(b)
-	var frames [8][]byte
-	for n := range frames {
-		sender := t.MACs[uint8(2+n*max(1, nodes/8)%(nodes-1))][0]
-		to := c.Interfaces[0].Addresses[n*(addresses-1)/7]
-		port := 80 + n*(rules-1)/7
-		frames[n] = fx.frame("tcp", func(p *packet) {
-			p.eth.SrcMAC, p.ip.DstIP, p.tcp.DstPort = hardware(sender), to.AsSlice(), layers.TCPPort(port)
-			p.tcp.SYN, p.tcp.ACK = true, false
-		})
-	}
-	best, floor := math.Inf(1), math.Inf(1)
-	for b.Loop() {
-		var sum float64
-		for _, f := range frames {
-			sum += fx.cost(fx.filter.objs.FilterXdp, f)
-		}
-		best = min(best, sum/float64(len(frames)))
-		floor = min(floor, fx.cost(empty, frames[0]))
-	}
-	b.ReportMetric(best-floor, "ns/packet")
-	b.ReportMetric(0, "ns/op")
-}
-
 func emptyProgram(t testing.TB) *bpf.Program {
 	t.Helper()
 	p, err := bpf.NewProgram(&bpf.ProgramSpec{
@@ -253,90 +183,5 @@ func (fx *fixture) connectMany(n int) {
 		in, err := l.Accept()
 		check0(fx.t, err)
 		fx.t.Cleanup(func() { c.Close(); in.Close() })
-	}
-}
-
-// BenchmarkConnections measures what a packet costs while this server has many
-// connections: in a settled row, where nobody asks for them, and where the kernel's
-// table is asked, with and without success. The frames are of connections all over
-// the table, so that most of what is looked at is in no cache.
-func BenchmarkConnections(b *testing.B) {
-	for _, size := range []int{1000, 10_000, 100_000} {
-		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			fx := newFixture(b, howTCX)
-			fx.onLoopback()
-			fx.openMany(size)
-			empty := emptyProgram(b)
-			alone := lookupAlone(b, 40000, 80)
-			frames := make([][]byte, 200)
-			for n := range frames {
-				frames[n] = fx.frame("tcp", func(p *packet) {
-					client, port := manyClient(n * (size / len(frames)))
-					p.ip.SrcIP, p.tcp.SrcPort, p.tcp.DstPort = client[:], layers.TCPPort(port), openPort
-				})
-			}
-			settled, found, kernel := math.Inf(1), math.Inf(1), math.Inf(1)
-			for b.Loop() {
-				floor := fx.once(empty, frames)
-				fx.set(rowOf(1), true)
-				settled = min(settled, fx.once(fx.filter.objs.FilterXdp, frames)-floor)
-				fx.set(rowOf(1, 2), true)
-				found = min(found, fx.once(fx.filter.objs.FilterXdp, frames)-floor)
-				kernel = min(kernel, fx.once(alone, frames)-floor)
-			}
-			b.ReportMetric(settled, "ns/settled")
-			b.ReportMetric(found, "ns/found")
-			b.ReportMetric(kernel, "ns/kernel-miss")
-			b.ReportMetric(0, "ns/op")
-		})
-	}
-}
-
-// once is the mean time of a program for frames that take turns.
-func (fx *fixture) once(p *bpf.Program, frames [][]byte) float64 {
-	var sum time.Duration
-	for _, f := range frames {
-		_, took, err := p.Benchmark(f, 1000, nil)
-		check0(fx.t, err)
-		sum += took
-	}
-	return float64(sum.Nanoseconds()) / float64(len(frames))
-}
-
-// manyClient is the n-th of many clients.
-func manyClient(n int) (a [4]byte, port uint16) {
-	return [4]byte{10, 2, byte(n / 30_000 >> 8), byte(n / 30_000)}, uint16(20_000 + n%30_000)
-}
-
-// openMany makes n connections of vip:openPort, to clients that do not exist. A
-// socket in repair mode (TCP_REPAIR) is connected without a word; then it is closed,
-// since a process may not have so many files, and stays in the kernel's table until
-// the client confirms, which none does.
-func (fx *fixture) openMany(n int) {
-	fx.t.Helper()
-	l, err := netlink.LinkByName("eth0")
-	check0(fx.t, err)
-	check0(fx.t, netlink.NeighSet(&netlink.Neigh{LinkIndex: l.Attrs().Index, State: netlink.NUD_PERMANENT, IP: ip4(strangerIP), HardwareAddr: hardware(macOf(60))}))
-	_, clients, err := net.ParseCIDR("10.2.0.0/16")
-	check0(fx.t, err)
-	check0(fx.t, netlink.RouteAdd(&netlink.Route{LinkIndex: l.Attrs().Index, Dst: clients, Gw: ip4(strangerIP)}))
-	for i := range n {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-		check0(fx.t, err)
-		check0(fx.t, unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_REPAIR, 1))
-		check0(fx.t, unix.Bind(fd, &unix.SockaddrInet4{Port: openPort, Addr: addr(vip).As4()}))
-		client, port := manyClient(i)
-		check0(fx.t, unix.Connect(fd, &unix.SockaddrInet4{Port: int(port), Addr: client}))
-		check0(fx.t, unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_REPAIR, 0))
-		check0(fx.t, unix.Close(fd))
-	}
-	counts, err := fx.filter.Sockets(context.Background(), "web")
-	check0(fx.t, err)
-	var sum uint32
-	for _, c := range counts["http"] {
-		sum += c
-	}
-	if int(sum) < n*9/10 { // some are given up meanwhile
-		fx.t.Fatalf("%d of %d connections are there", sum, n)
 	}
 }
