@@ -89,6 +89,10 @@ func (m *machine) refusal(r reply) error {
 	switch {
 	case r == isStarting && m.BlockedBy != "":
 		text = fmt.Sprintf("%s waits on this node: %s", m.Module.Name, m.BlockedBy)
+	case r == isStarting && m.mirror():
+		text = fmt.Sprintf("%s is starting on this node: wait until it is ALONE, PRIM or SECOND Ready, or stop it", m.Module.Name)
+	case r == alreadyUp && m.mirror():
+		text = fmt.Sprintf("%s is already %s on this node", m.Module.Name, m.State)
 	case r == alreadyUp && m.Drained:
 		text += ", but drained: undrain it to let it take connections"
 	}

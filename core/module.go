@@ -10,6 +10,7 @@ const (
 	WhenBoth   When = "both"   // while the application runs, on any active node
 	WhenPrim   When = "prim"   // while primary or alone
 	WhenSecond When = "second" // while secondary
+	WhenSec    When = "sec"    // while secondary or alone
 )
 
 // Verb is what an operator or a failed check asks of a module.

@@ -56,12 +56,21 @@ func (in Instance) Kept() Kept {
 }
 
 // Restore begins a new life with what was stored. It is to be stored again
-// before anything of this life is told to the peer.
+// before anything of this life is told to the peer. Where nothing is stored, Life is to
+// be one that this node is not likely to have had, e.g. the time in seconds.
 func (in Instance) Restore(k Kept) Instance {
 	s := &in.Pair.Self
 	s.Life, s.Data, s.Failover, s.FailoverAt = k.Life+1, k.Data, k.Failover, k.FailoverAt
 	in.Failures = k.Failures
 	return in
+}
+
+// Statement is what this node says of itself to the peer: as ActPublish told it
+// last, and also before any step was made.
+func (in Instance) Statement() PeerState {
+	s := in.Pair.Self
+	s.Node, s.State, s.Phase = in.Module.Mirror.Self, in.State, in.Phase
+	return s
 }
 
 // UpToDate reports that this node may become primary as far as its data goes.

@@ -96,7 +96,10 @@ func (mod *module) weights() map[string]share.Weights {
 // shareSettings is what the configuration says of sharing.
 func (mod *module) shareSettings() share.Settings {
 	farm := mod.now.Load().conf.Farm
-	return share.Settings{Weights: mod.weights(), Hash: mod.m.settings().Hash, Keep: !farm.Fence, SlowStart: farm.SlowStart}
+	return share.Settings{
+		Weights: mod.weights(), Hash: mod.m.settings().Hash, Keep: !farm.Fence, SlowStart: farm.SlowStart,
+		Invisible: slices.ContainsFunc(mod.conf.Interfaces, func(i config.Interface) bool { return !i.Directed }),
+	}
 }
 
 // reweigh takes over the cluster's nodes or the powers after a change.

@@ -18,8 +18,8 @@ type round struct {
 	stage   MessageKind // what is waited for: MsgReport or MsgInstalled
 	waiting map[core.NodeID]bool
 	reports []Report
-	view    View  // being installed
-	then    *View // to be installed after it
+	view    View   // being installed
+	then    []View // to be installed after it, one when all have the one before
 	giveUp  time.Time
 	resend  time.Time
 }
@@ -247,11 +247,11 @@ func (m *Machine) advance() {
 		m.planFrom(r)
 		return
 	}
-	if r.then == nil {
+	if len(r.then) == 0 {
 		m.round = nil
 		return
 	}
-	r.view, r.then = *r.then, nil
+	r.view, r.then = r.then[0], r.then[1:]
 	m.await(r)
 }
 
@@ -287,10 +287,22 @@ func (m *Machine) planFrom(r *round) {
 	}
 	r.view = commit
 	if plan.moves {
-		r.view, r.then = plan.prepare, &commit
+		r.view, r.then = plan.prepare, m.handOver(commit)
 		m.note("%s; the new shares: %s", r.why, m.describe(commit))
 	}
 	m.await(r)
+}
+
+// handOver are the views that follow a prepare view: in invisible mode the node that
+// gets a bucket takes all packets itself only when the one that had it sends them on.
+func (m *Machine) handOver(commit View) []View {
+	if !m.set.Invisible {
+		return []View{commit}
+	}
+	handing := commit
+	handing.Moving = true
+	commit.Epoch = commit.Epoch.next(m.self)
+	return []View{handing, commit}
 }
 
 // tellUnfit notes what the rows have no room for.

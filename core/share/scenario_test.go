@@ -147,7 +147,7 @@ func scenario(t *rapid.T, what []string) {
 	f.keep = rapid.Bool().Draw(t, "keep")
 	f.slow = rapid.SampledFrom([]time.Duration{0, 2 * time.Second}).Draw(t, "slow")
 	f.hash = rapid.SampledFrom([]Function{Keyed, LowBits}).Draw(t, "hash")
-	if rapid.Bool().Draw(t, "invisible") {
+	if f.floods = rapid.Bool().Draw(t, "invisible"); f.floods {
 		f.deliver = invisible
 	}
 	acts := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) act {

@@ -14,4 +14,7 @@ type Settings struct {
 	// SlowStart is how long a node that comes back takes to its full share: it
 	// begins with a quarter of its weight. 0 gives it all at once.
 	SlowStart time.Duration
+	// Invisible: an address of the module is in vmac_invisible, where all nodes see
+	// a packet: a plan has one view more; see Handover.
+	Invisible bool
 }

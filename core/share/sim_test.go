@@ -33,6 +33,7 @@ type farm struct {
 	power Weights // configured; 1 where nothing is said
 	// deliver is how the network and the filters treat a frame.
 	deliver delivery
+	floods  bool // what deliver does: all nodes see a frame
 	// smooth: nothing but planned changes happened so far, so nothing may be lost.
 	smooth bool
 	served bool // a SYN was accepted, wherever it entered
@@ -96,7 +97,7 @@ func (f *farm) ids() []core.NodeID {
 }
 
 func (f *farm) settings() Settings {
-	return Settings{Weights: map[string]Weights{group: maps.Clone(f.power)}, Keep: f.keep, SlowStart: f.slow, Hash: f.hash}
+	return Settings{Weights: map[string]Weights{group: maps.Clone(f.power)}, Keep: f.keep, SlowStart: f.slow, Hash: f.hash, Invisible: f.floods}
 }
 
 // boot gives a node a new machine, as at the start of its daemon.
