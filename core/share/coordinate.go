@@ -162,13 +162,9 @@ func (m *Machine) counted(open map[string]Bitmap) {
 	clear(m.askedBy)
 }
 
-func (m *Machine) reply(to core.NodeID, msg Message) {
-	if to == m.self {
-		m.answered(to, msg)
-		return
-	}
-	m.do(Send{To: to, Message: msg})
-}
+// reply answers a coordinator. This node answers itself by the same way, so that
+// its own filter, too, has a table before the next one comes.
+func (m *Machine) reply(to core.NodeID, msg Message) { m.do(Send{To: to, Message: msg}) }
 
 // adopt installs a coordinator's view, less what this node knows to be lost. A
 // plan that was made from a report which has been overtaken by a failure since

@@ -82,6 +82,9 @@ func NewMachine(self core.NodeID, name func(core.NodeID) string, set Settings, t
 	}
 }
 
+// Self is this node.
+func (m *Machine) Self() core.NodeID { return m.self }
+
 // View is the view in force here.
 func (m *Machine) View() View { return m.view }
 
