@@ -47,6 +47,7 @@ bench: build root bench-deps ## the figures of docs/benchmarks.md, measured on t
 .PHONY: update
 update: ## rewrite golden files and scenarios; review the diff
 	UPDATE=1 $(GO) test ./core/config ./core/hook ./cmd/orchestrator
+	UPDATE=1 $(GO) test ./plugins/filter/ebpf -run TestGolden # needs root
 	$(GO) test ./core/simtest -rewrite
 	$(GO) test ./core/lab/demo -update
 

@@ -92,8 +92,10 @@ func (mod *module) weights() map[string]share.Weights {
 // shareSettings is what the configuration says of sharing.
 func (mod *module) shareSettings() share.Settings {
 	farm := mod.now.Load().conf.Farm
-	invisible := slices.ContainsFunc(mod.conf.Interfaces, func(i config.Interface) bool { return !i.Directed })
-	return share.Settings{Weights: mod.weights(), Hash: mod.m.settings().Hash, Invisible: invisible, Keep: !farm.Fence, SlowStart: farm.SlowStart}
+	return share.Settings{
+		Weights: mod.weights(), Hash: mod.m.settings().Hash, Keep: !farm.Fence, SlowStart: farm.SlowStart,
+		Invisible: slices.ContainsFunc(mod.conf.Interfaces, func(i config.Interface) bool { return !i.Directed }),
+	}
 }
 
 // reweigh takes over the cluster's nodes or the powers after a change.

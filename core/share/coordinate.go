@@ -18,8 +18,8 @@ type round struct {
 	stage   MessageKind // what is waited for: MsgReport or MsgInstalled
 	waiting map[core.NodeID]bool
 	reports []Report
-	view    View  // being installed
-	then    *View // to be installed after it
+	view    View   // being installed
+	then    []View // to be installed after it, one when all have the one before
 	giveUp  time.Time
 	resend  time.Time
 }
@@ -54,8 +54,6 @@ func (m *Machine) coordinate() {
 	switch {
 	case why == "":
 		m.dirty = time.Time{}
-	case m.fresh():
-		// the next tick will see to it
 	case m.dirty.IsZero():
 		m.dirty = m.now
 		if urgent {
@@ -95,14 +93,6 @@ func (m *Machine) ask() {
 			return
 		}
 	}
-}
-
-// fresh says that nodes may still hand over what the last plan moved, and will
-// have done so soon: in invisible mode they go on with that for a while when they
-// know that all use the view, and a bucket that moved back meanwhile would have
-// nobody to take it.
-func (m *Machine) fresh() bool {
-	return m.set.Invisible && len(m.view.Tables) > 0 && !m.handed && m.agree()
 }
 
 // next are the nodes to ask now: of a view's installation first those that have
@@ -190,7 +180,7 @@ func (m *Machine) adopt(from core.NodeID, msg Message) {
 		return
 	}
 	if msg.View != nil && msg.View.Epoch > m.view.Epoch {
-		m.failed, m.handed = 0, false
+		m.failed = 0
 		own := m.view.Owned(m.self)
 		m.install(*msg.View)
 		m.vouched = voucher{from, msg.Round}
@@ -258,11 +248,11 @@ func (m *Machine) advance() {
 		m.planFrom(r)
 		return
 	}
-	if r.then == nil {
+	if len(r.then) == 0 {
 		m.round = nil
 		return
 	}
-	r.view, r.then = *r.then, nil
+	r.view, r.then = r.then[0], r.then[1:]
 	m.await(r)
 }
 
@@ -286,10 +276,9 @@ func (m *Machine) planFrom(r *round) {
 			kept = append(kept, mem)
 		}
 	}
-	plan := propose(m.self, r.reports, m.set, kept, stale, m.risen(), m.set.Invisible && !m.handed)
+	plan := propose(m.self, r.reports, m.set, kept, stale, m.risen())
 	commit := plan.commit
 	m.tellUnfit(plan)
-	m.rest = plan.handing > 0
 	same := !slices.ContainsFunc(r.reports, func(rep Report) bool { return !rep.View.sameAs(commit) || rep.View.Epoch != m.view.Epoch })
 	if same && m.failed == 0 {
 		m.settleIn = min(2*m.settleIn, 10*m.timing.Settle)
@@ -299,10 +288,22 @@ func (m *Machine) planFrom(r *round) {
 	}
 	r.view = commit
 	if plan.moves {
-		r.view, r.then = plan.prepare, &commit
+		r.view, r.then = plan.prepare, m.handOver(commit)
 		m.note("%s; the new shares: %s", r.why, m.describe(commit))
 	}
 	m.await(r)
+}
+
+// handOver are the views that follow a prepare view: in invisible mode the node that
+// gets a bucket takes all packets itself only when the one that had it sends them on.
+func (m *Machine) handOver(commit View) []View {
+	if !m.set.Invisible {
+		return []View{commit}
+	}
+	handing := commit
+	handing.Moving = true
+	commit.Epoch = commit.Epoch.next(m.self)
+	return []View{handing, commit}
 }
 
 // tellUnfit notes what the rows have no room for.

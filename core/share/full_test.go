@@ -73,7 +73,7 @@ func TestFullRowWaits(t *testing.T) {
 	v := fullView(Weights{4: 4})
 	set := Settings{Weights: map[string]Weights{group: {1: 1, 2: 1, 3: 1, 4: 1, 5: 1}}}
 	open := map[core.NodeID]Bitmap{1: allBuckets(), 2: allBuckets(), 3: allBuckets(), 4: allBuckets()}
-	p := propose(1, fullReports(v, open, 1, 2, 3, 4), set, nil, nil, nil, false)
+	p := propose(1, fullReports(v, open, 1, 2, 3, 4), set, nil, nil, nil)
 	if p.postponed != Buckets || p.moves || len(p.dropped) > 0 {
 		t.Errorf("all are full: %d postponed, moves %v, dropped %v", p.postponed, p.moves, p.dropped)
 	}
@@ -81,7 +81,7 @@ func TestFullRowWaits(t *testing.T) {
 		t.Errorf("the row became %v", r)
 	}
 	open[2] = nil
-	p = propose(1, fullReports(v, open, 1, 2, 3, 4), set, nil, nil, nil, false)
+	p = propose(1, fullReports(v, open, 1, 2, 3, 4), set, nil, nil, nil)
 	if r := p.commit.Tables[0].Rows[7]; p.postponed != 0 || !p.moves || r != MakeRow(5, 4, 3, 1) {
 		t.Errorf("with room: %d postponed, the row became %v", p.postponed, r)
 	}
@@ -96,7 +96,7 @@ func TestFullRowMovesWithin(t *testing.T) {
 	v := fullView(Weights{4: 4})
 	set := Settings{Weights: map[string]Weights{group: {2: 1, 5: 1000}}}
 	open := map[core.NodeID]Bitmap{1: allBuckets(), 2: allBuckets(), 3: allBuckets(), 4: allBuckets()}
-	p := propose(1, fullReports(v, open, 4), set, nil, nil, nil, false)
+	p := propose(1, fullReports(v, open, 4), set, nil, nil, nil)
 	if r := p.commit.Tables[0].Rows[7]; r != MakeRow(2, 4, 3, 1) {
 		t.Errorf("the row became %v", r)
 	}
@@ -126,11 +126,11 @@ func TestLowBitsSharesByClass(t *testing.T) {
 	for n := core.NodeID(1); n <= 3; n++ {
 		reports = append(reports, Report{Node: n, Ready: true, View: v, Open: map[string]Bitmap{group: one}})
 	}
-	v = propose(1, reports, set, nil, nil, nil, false).commit
+	v = propose(1, reports, set, nil, nil, nil).commit
 	for i := range reports {
 		reports[i].View, reports[i].Draining = v, i == 1
 	}
-	for _, v := range []View{v, propose(1, reports, set, nil, nil, nil, false).commit, v.Fail(3, true), v.Fail(1, false)} {
+	for _, v := range []View{v, propose(1, reports, set, nil, nil, nil).commit, v.Fail(3, true), v.Fail(1, false)} {
 		if v.Hash != LowBits {
 			t.Fatalf("the view's function is %q", v.Hash)
 		}

@@ -13,7 +13,7 @@ const (
 	Steady  Hand = iota // the bucket is not being handed over, or between others
 	Expects             // is to get it: takes what is sent on
 	Gives               // had it: sends on
-	Takes               // has it: takes what is sent on, until the other is known to have let go
+	Takes               // has it: takes what is sent on, until the other is known to send on
 )
 
 // Here is what a verdict of invisible mode depends on at a node, besides the row.
@@ -62,37 +62,43 @@ const GivesFor = 200 * time.Millisecond
 // had it, which still uses the old one, answer a client; or, were one to wait for the
 // other, a moment in which nobody does.
 //
-//	         prepare  commit                    agreed
-//	had it   owns     Gives: sends on           Gives, for GivesFor: sends on
-//	gets it  Expects  Takes: what is sent on    owns: what all see
+//	         prepare  handing                  commit                 agreed
+//	had it   owns     Gives: sends on          Gives                  Gives, for GivesFor
+//	gets it  Expects  Takes: what is sent on   owns: what all see     owns
+//
+// A view is installed when all nodes have the one before.
 //
 // What is sent on too long is taken twice by the same node, which does no harm.
 //
 // before is the row that was in force here, was the part it gave this node (without
-// a Gives whose time is over), after the row that is to be. planned says that it
-// comes from a plan, agreed that all nodes are known to use its view. What a node
+// a Gives whose time is over), after the row that is to be. What a node
 // does by itself, because another has failed, is no hand-over: nobody is there to
 // let go, so it takes the bucket at once, and who gave up sends on nothing, as its
 // view may be old.
-func Handover(self core.NodeID, before Row, was Hand, after Row, planned, agreed bool) Hand {
+func Handover(self core.NodeID, before Row, was Hand, after Row, c Change) Hand {
 	if after.Settled() || after.Owner() == 0 {
 		return Steady
 	}
-	part := Steady
 	had, has, latest := before.Owner() == self, after.Owner() == self, after.latest() == self
-	switch same := after.Owner() == before.Owner() && after.latest() == before.latest(); {
-	case same && (was == Gives || was == Takes):
-		part = was
-	case !planned:
-	case has && !had:
-		part = Takes
-	case latest && had:
-		part = Gives
-	case latest:
-		part = Expects
+	same := after.Owner() == before.Owner() && after.latest() == before.latest()
+	switch {
+	case same && was == Gives && (c.Moved || !c.Planned):
+		return Gives
+	case same && was == Takes && c.Moving:
+		return Takes
+	case c.Planned && has && !had && c.Moving:
+		return Takes
+	case c.Planned && latest && had:
+		return Gives
+	case c.Planned && latest && c.Moving:
+		return Expects
 	}
-	if agreed && part != Gives {
-		return Steady
-	}
-	return part
+	return Steady
+}
+
+// Change is how a node comes from one view to the next.
+type Change struct {
+	Planned bool // the next comes from a plan, not of what the node did by itself
+	Moved   bool // the one before was of a plan that was not through
+	Moving  bool // after the next, another one of its plan follows
 }

@@ -43,6 +43,7 @@ func invisible(f *farm, _ core.NodeID, bucket int, opens bool, server core.NodeI
 func (f *farm) handOver(n core.NodeID, node *simNode, e Install) {
 	next := make([]Hand, Buckets)
 	t, before := e.View.table(group), node.view.table(group)
+	c := Change{Planned: e.View.Epoch != node.view.Epoch, Moved: node.view.Moving, Moving: e.View.Moving}
 	for b := range next {
 		var had, after Row
 		if before != nil {
@@ -51,7 +52,7 @@ func (f *farm) handOver(n core.NodeID, node *simNode, e Install) {
 		if t != nil {
 			after = t.Rows[b]
 		}
-		next[b] = Handover(n, had, f.hand(node, b), after, e.View.Epoch != node.view.Epoch, e.Agreed)
+		next[b] = Handover(n, had, f.hand(node, b), after, c)
 	}
 	node.hands = next
 	if !e.Agreed || !node.agreed {

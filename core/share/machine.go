@@ -49,8 +49,6 @@ type Machine struct {
 	settleAt time.Time
 	settleIn time.Duration
 	rises    map[core.NodeID]time.Time // when members that start slowly come to their next step
-	handed   bool                      // what the view moved is handed over for certain
-	rest     bool                      // the last plan of this node left buckets where they were for that
 	unfit    int                       // buckets that the last plan of this node could not move
 	checked  View                      // the last view that was found to be as the weights say
 }
@@ -149,8 +147,6 @@ func (m *Machine) tick() {
 		m.united = time.Time{}
 	case m.united.IsZero():
 		m.united = m.now
-	case m.now.Sub(m.united) >= 3*m.timing.Debounce+GivesFor:
-		m.handed = true
 	}
 	if m.mayReset() != m.agreed {
 		m.put()
@@ -298,7 +294,7 @@ func (m *Machine) applyDigest(n core.NodeID, d Digest) {
 		m.fail(n, false, fmt.Sprintf("the module is not started on %s", m.name(n)))
 	case !takes:
 	case !d.Ready:
-		m.fail(n, true, fmt.Sprintf("the application on %s is not ready", m.name(n)))
+		m.fail(n, true, fmt.Sprintf("%s is not ready", m.name(n)))
 	}
 }
 

@@ -52,9 +52,6 @@ func (m *Machine) planNeeded(all []core.NodeID) (why string, urgent bool) {
 	if rising := m.risen(); len(rising) > 0 {
 		return m.name(rising[0]) + " takes more of its share", true
 	}
-	if m.rest && m.handed {
-		return "what had to wait can move now", true
-	}
 	if m.view.Moving {
 		return "a plan was broken off half way", false
 	}

@@ -24,7 +24,6 @@ type proposal struct {
 	prepare, commit View
 	moves           bool                // an owner changes for somebody: the barrier is needed
 	postponed       int                 // buckets that cannot move yet: four nodes have connections in them
-	handing         int                 // buckets that cannot move yet: their last move is not finished
 	dropped         map[core.NodeID]int // buckets in which a node may have connections, but found no place in the row
 }
 
@@ -34,7 +33,6 @@ type planner struct {
 	reports []Report      // the newest view first
 	kept    []Member      // silent, but their hosts are alive: they stay previous owners
 	stale   []View        // by which silent nodes still forward
-	fresh   bool          // invisible mode: what moved last may still be handed over
 	unknown []core.NodeID // of kept: no report's view has it, so it may have connections anywhere
 	present [core.MaxNodes + 1]*Report
 	proposal
@@ -42,11 +40,10 @@ type planner struct {
 
 // propose merges what the members report. kept are silent nodes that stay previous
 // owners, stale the views by which silent nodes may still forward: whoever owns a
-// bucket there may get new connections. fresh says that the hand-over of what moved
-// last may not be finished (invisible mode): such buckets stay for now. rise are the
-// members that start slowly and come to their next step.
-func propose(self core.NodeID, reports []Report, set Settings, kept []Member, stale []View, rise []core.NodeID, fresh bool) proposal {
-	p := planner{fresh: fresh, set: set, reports: slices.Clone(reports), kept: kept, stale: stale}
+// bucket there may get new connections. rise are the members that start slowly
+// and come to their next step.
+func propose(self core.NodeID, reports []Report, set Settings, kept []Member, stale []View, rise []core.NodeID) proposal {
+	p := planner{set: set, reports: slices.Clone(reports), kept: kept, stale: stale}
 	slices.SortStableFunc(p.reports, func(a, b Report) int {
 		return cmp.Or(cmp.Compare(b.View.Epoch, a.View.Epoch),
 			cmp.Compare(rankSelf(a.Node, self), rankSelf(b.Node, self)), cmp.Compare(a.Node, b.Node))
@@ -143,16 +140,6 @@ type grouped struct {
 // rows are a bucket's in both views.
 func (g *grouped) rows(b int) (before, after Row) {
 	current, others := merge(g.tables, b, g.alive, g.holds)
-	if g.fresh && current != 0 {
-		if given := g.given(b, current); given != 0 {
-			others = append([]core.NodeID{given}, except(others, given)...)
-			if g.ranking.owner(g.set.Hash.Class(b)) != current {
-				g.handing++
-			}
-			r := g.row(current, append(others, g.unknown...))
-			return r, r
-		}
-	}
 	others = append(others, g.unknown...)
 	owner := g.owner(b, current, others)
 	others = except(others, owner)
@@ -162,20 +149,6 @@ func (g *grouped) rows(b int) (before, after Row) {
 	}
 	return MakeRow(current, slices.Concat([]core.NodeID{owner}, others)...),
 		g.row(owner, slices.Concat([]core.NodeID{current}, others))
-}
-
-// given is who handed the bucket to its owner lately, by the newest table; 0 if
-// nobody did. The two may still be at it.
-func (g *grouped) given(b int, owner core.NodeID) core.NodeID {
-	for _, t := range g.tables[:g.asked] {
-		if t != nil && t.Rows[b].Owner() == owner {
-			if n := t.Rows[b].latest(); g.alive(n) {
-				return n
-			}
-			return 0
-		}
-	}
-	return 0
 }
 
 // row makes a row and notes who finds no place in it.

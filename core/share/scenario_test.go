@@ -144,12 +144,12 @@ func (f *farm) reweigh(n core.NodeID, w uint32) {
 func scenario(t *rapid.T, what []string) {
 	f := newFarm(t, rapid.Uint64().Draw(t, "seed"), rapid.IntRange(2, 5).Draw(t, "nodes"))
 	f.loss = rapid.SampledFrom([]float64{0, 0.05, 0.1}).Draw(t, "loss")
-	if f.unseen = rapid.Bool().Draw(t, "invisible"); f.unseen {
-		f.deliver = invisible
-	}
 	f.keep = rapid.Bool().Draw(t, "keep")
 	f.slow = rapid.SampledFrom([]time.Duration{0, 2 * time.Second}).Draw(t, "slow")
 	f.hash = rapid.SampledFrom([]Function{Keyed, LowBits}).Draw(t, "hash")
+	if f.floods = rapid.Bool().Draw(t, "invisible"); f.floods {
+		f.deliver = invisible
+	}
 	acts := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) act {
 		return act{
 			rapid.SampledFrom(what).Draw(t, "what"), core.NodeID(rapid.IntRange(1, len(f.nodes)).Draw(t, "node")),

@@ -19,21 +19,21 @@ type tester interface {
 // farm simulates nodes, their network and their clients with a virtual clock
 // that advances by milliseconds.
 type farm struct {
-	t      tester
-	rng    *rand.Rand
-	now    time.Time
-	nodes  map[core.NodeID]*simNode
-	mail   []letter
-	conns  []*conn
-	loss   float64 // of messages between machines
-	quiet  bool    // no client traffic
-	keep   bool
-	unseen bool // invisible mode
-	slow   time.Duration
-	hash   Function
-	power  Weights // configured; 1 where nothing is said
+	t     tester
+	rng   *rand.Rand
+	now   time.Time
+	nodes map[core.NodeID]*simNode
+	mail  []letter
+	conns []*conn
+	loss  float64 // of messages between machines
+	quiet bool    // no client traffic
+	keep  bool
+	slow  time.Duration
+	hash  Function
+	power Weights // configured; 1 where nothing is said
 	// deliver is how the network and the filters treat a frame.
 	deliver delivery
+	floods  bool // what deliver does: all nodes see a frame
 	// smooth: nothing but planned changes happened so far, so nothing may be lost.
 	smooth bool
 	served bool // a SYN was accepted, wherever it entered
@@ -97,7 +97,7 @@ func (f *farm) ids() []core.NodeID {
 }
 
 func (f *farm) settings() Settings {
-	return Settings{Weights: map[string]Weights{group: maps.Clone(f.power)}, Keep: f.keep, SlowStart: f.slow, Hash: f.hash, Invisible: f.unseen}
+	return Settings{Weights: map[string]Weights{group: maps.Clone(f.power)}, Keep: f.keep, SlowStart: f.slow, Hash: f.hash, Invisible: f.floods}
 }
 
 // boot gives a node a new machine, as at the start of its daemon.

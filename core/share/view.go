@@ -40,7 +40,7 @@ type Table struct {
 type View struct {
 	Epoch   Epoch    `json:"epoch"`
 	Hash    Function `json:"hash,omitempty"`
-	Moving  bool     `json:"moving,omitempty"` // a prepare view: another follows at once
+	Moving  bool     `json:"moving,omitempty"` // a plan is under way: another view follows at once
 	Members []Member `json:"members"`
 	Tables  []Table  `json:"tables"`
 }

@@ -71,9 +71,6 @@ func (f *farm) examine() {
 			all = f.examineSYN(entries, b) && all
 		}
 	}
-	if f.unseen {
-		entries = entries[:1] // every node sees it anyway
-	}
 	f.served = f.served || all
 	for _, c := range f.conns {
 		f.examineConn(entries, c)

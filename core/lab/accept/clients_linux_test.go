@@ -159,15 +159,19 @@ func (s *stage) iperf3(t *testing.T, f family) {
 // datagrams: each is answered once, small and in fragments.
 func (s *stage) datagrams(t *testing.T, f family) {
 	t.Helper()
-	for _, size := range []int{64, 4000} {
-		c := s.clientOf(t, f.address, load.Config{UDP: true, Size: size, Rate: rate, Connections: 20})
-		from, to := c.watch(t, 1500*time.Millisecond)
-		c.flawless(t, fmt.Sprintf("datagrams of %d bytes", size), from, to)
-		if len(to.New.Nodes) != len(everybody) {
-			c.fault(t, from, "datagrams of %d bytes are answered by %v", size, to.New.Nodes)
+	c := &crowd{t: t, all: map[string]*traffic{
+		"small datagrams": s.clientOf(t, f.address, load.Config{UDP: true, Rate: rate, Connections: 20}),
+		"fragments":       s.clientOf(t, f.address, load.Config{UDP: true, Size: 4000, Rate: rate, Connections: 20}),
+	}}
+	c.mark()
+	c.watch(1500 * time.Millisecond)
+	for name, one := range c.all {
+		if now, _ := one.now(); len(now.New.Nodes) != len(everybody) {
+			one.fault(t, c.from[name], "%s are answered by %v", name, now.New.Nodes)
 		}
-		c.stop(t)
 	}
+	c.flawless(f.name)
+	c.stop()
 }
 
 // narrow asks from behind a router that lets only small packets through: its "too

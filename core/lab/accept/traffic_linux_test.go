@@ -152,6 +152,12 @@ func (c *traffic) watch(t *testing.T, d time.Duration) (from, to load.Report) {
 func (c *traffic) stop(t *testing.T) load.Report {
 	t.Helper()
 	c.watch(t, time.Second) // attempts under way come to their end
+	return c.end(t)
+}
+
+// end is stop at once.
+func (c *traffic) end(t *testing.T) load.Report {
+	t.Helper()
 	c.cancel()
 	<-c.done
 	if c.err != nil {

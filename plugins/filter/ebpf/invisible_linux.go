@@ -79,12 +79,13 @@ func (f *Filter) handRows(m *member, slot uint16, t sdk.FilterTable, rows []sdk.
 		return nil, err
 	}
 	self := share.Row(m.Config.Self).Owner()
+	c := share.Change{Planned: t.Epoch != m.epoch, Moved: m.live&liveMoving != 0, Moving: t.Moving}
 	for n, row := range next {
 		was := handOf(before[n])
 		if was == share.Gives && now > m.gives {
 			was = share.Steady
 		}
-		next[n] = withHand(row, share.Handover(self, share.Row(before[n]&rowNodes), was, share.Row(row), t.Epoch != m.epoch, t.Agreed))
+		next[n] = withHand(row, share.Handover(self, share.Row(before[n]&rowNodes), was, share.Row(row), c))
 	}
 	return &next, nil
 }

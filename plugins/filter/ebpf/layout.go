@@ -91,6 +91,7 @@ const (
 	liveHalf   = 1
 	liveAccept = 2
 	liveAgreed = 4
+	liveMoving = 8
 )
 
 // moduleValue is struct module.

@@ -113,6 +113,9 @@ func (f *Filter) switchTables(m *member, t sdk.FilterTable) error {
 	if t.Agreed {
 		m.live |= liveAgreed
 	}
+	if t.Moving {
+		m.live |= liveMoving
+	}
 	return f.writeModule(m)
 }
 

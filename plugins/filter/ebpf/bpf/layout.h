@@ -72,6 +72,7 @@ struct index {
 #define LIVE_HALF 1   /* the half of the module's tables and links in force */
 #define LIVE_ACCEPT 2 /* the application is ready */
 #define LIVE_AGREED 4 /* all nodes are known to use the same table */
+#define LIVE_MOVING 8 /* another table of the same plan follows; for user space */
 
 struct module {
 	__u64 add; /* hash.h */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Who handles a frame: here, which other node, or nobody. docs/architecture.md,
- * "The way of a packet", is the contract and model_test.go the twin. */
+ * "The way of a packet", is the contract and share.Here.Decide the twin. */
 #pragma once
 
 #include "packet.h"
@@ -56,7 +56,7 @@ static __always_inline enum to to_whom(const struct frame *fr, const struct vip 
 
 	if (mac == mac_number(vip->mac))
 		return TO_US;
-	return mac == mac_number(vip->vmac) ? TO_ALL : TO_OTHERS;
+	return mac && mac == mac_number(vip->vmac) ? TO_ALL : TO_OTHERS;
 }
 
 static __always_inline __u32 peer_of(struct facts *f)
@@ -261,7 +261,7 @@ static __always_inline struct verdict decide_datagram(struct facts *f, __u32 row
 		return DROP(R_DROP_NOBODY);
 	if (row != self || !agreed)
 		from = peer_of(f);
-	if (agreed && row == owner) {
+	if (agreed && row == owner && !(owner != self && from && f->flow->on_round)) {
 		if (owner != self && !from)
 			return FORWARD(owner, R_FORWARD_OWNER);
 		if (!(f->live & LIVE_ACCEPT) && look_up_udp(f, six) == SOCKET)

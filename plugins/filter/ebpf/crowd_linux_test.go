@@ -1,38 +1,17 @@
 package ebpf
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math"
-	"net/netip"
 	"testing"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/orchestrator-ha/orchestrator/core/share"
-	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
-// BenchmarkGrowth measures that a packet's cost does not depend on how much there is:
-// addresses with rules, nodes, open connections on the machine. The last part of a name
-// is the number.
-func BenchmarkGrowth(b *testing.B) {
-	for _, n := range []int{1, 16, 256} {
-		b.Run(fmt.Sprintf("addresses and rules-%d", n), func(b *testing.B) {
-			fx := newFixture(b, howTCX)
-			fx.addresses(n)
-			fx.set(rowOf(1), true)
-			fx.measure(b, nil)
-		})
-	}
-	for _, n := range []int{2, 16, maxNode} {
-		b.Run(fmt.Sprintf("nodes-%d", n), func(b *testing.B) {
-			fx := newFixture(b, howTCX)
-			fx.nodes(n)
-			fx.measure(b, ttl(1))
-		})
-	}
+// BenchmarkCrowd measures that a packet's cost does not depend on how many connections
+// are open on the machine. The last part of a name is their number.
+func BenchmarkCrowd(b *testing.B) {
 	fx := newFixture(b, howTCX)
 	open := 0
 	for _, n := range []int{0, 100_000, 1_000_000} {
@@ -66,44 +45,6 @@ func (fx *fixture) measure(b *testing.B, change func(*packet)) {
 	}
 	b.ReportMetric(best-floor, "ns/packet")
 	b.ReportMetric(0, "ns/op")
-}
-
-// addresses configures n of them, each with a rule of its own; the fixture's is the
-// last.
-func (fx *fixture) addresses(n int) {
-	fx.t.Helper()
-	c := webConfig()
-	c.Interfaces[0].Addresses, c.Groups[0].Rules = nil, nil
-	for i := range n {
-		a := netip.AddrFrom4([4]byte{10, 1, 1, byte(i)})
-		if i == n-1 {
-			a = addr(vip)
-		}
-		c.Interfaces[0].Addresses = append(c.Interfaces[0].Addresses, a)
-		c.Groups[0].Rules = append(c.Groups[0].Rules, sdk.FilterRule{Address: a, Port: 80, Protocol: "tcp", Hash: sdk.HashPort})
-	}
-	fx.config = c
-	_, err := fx.filter.Configure(context.Background(), c)
-	check0(fx.t, err)
-}
-
-// nodes puts a table in force in which n nodes have their buckets; that of the frame
-// is the last one's.
-func (fx *fixture) nodes(n int) {
-	fx.t.Helper()
-	t := sdk.FilterTable{Module: "web", Accept: true, Agreed: true, Groups: map[string][]sdk.Row{}, MACs: map[uint8][]sdk.MAC{}}
-	rows := rowsOf(rowOf(uint8(n)))
-	for i := range rows {
-		if i%2 == 0 {
-			rows[i] = sdk.Row(rowOf(uint8(i/2%n + 1)))
-		}
-	}
-	for node := 1; node <= n; node++ {
-		t.MACs[uint8(node)] = []sdk.MAC{{2, 0, 0, 0, 1, byte(node)}} // none is the client's
-	}
-	rows[share.Bucket(testKey, addr(clientIP), 40000)] = sdk.Row(rowOf(uint8(n)))
-	t.Groups["http"] = rows
-	check0(fx.t, fx.filter.SetTable(context.Background(), t))
 }
 
 // crowd makes this machine have as many open connections to the virtual address as said.
