@@ -86,7 +86,7 @@ func (f *farm) examineSYN(entries []core.NodeID, b int) (accepted bool) {
 	all := true
 	for i, at := range entries {
 		got := f.deliver(f, at, b, true, 0)
-		if len(got) > 1 && (!f.unseen || f.smooth || f.oneView(entries)) {
+		if len(got) > 1 && (!f.floods || f.smooth || f.oneView(entries)) {
 			f.t.Fatalf("%s: a SYN that entered at n%d in bucket %d was accepted by %v\n%s", f.now.Format("05.000"), at, b, got, f.history(b))
 		}
 		if len(got) == 0 && f.smooth && f.served {
