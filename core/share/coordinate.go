@@ -81,7 +81,8 @@ func (m *Machine) ask() {
 	for _, n := range r.next() {
 		msg := Message{Kind: MsgGather, Round: r.id}
 		if r.stage == MsgInstalled {
-			msg = Message{Kind: MsgInstall, Round: r.id, View: &r.view, Why: r.why}
+			view := r.view // the round goes on while the message is on its way
+			msg = Message{Kind: MsgInstall, Round: r.id, View: &view, Why: r.why}
 		}
 		if n == m.self {
 			m.received(m.self, msg)

@@ -118,7 +118,10 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 		if !m.set.Keep { // else nobody took over, unless the host did not answer: then the digests will tell
 			m.fail(m.self, true, "its lease had run out")
 		}
-		m.united, m.lapsedAt, m.resumeAt = time.Time{}, m.now, m.now.Add(2*m.timing.Debounce)
+		m.united, m.lapsedAt, m.resumeAt = time.Time{}, m.now, m.now
+		if m.view.weighsBeside(m.self) { // else it would keep nobody but clients waiting
+			m.resumeAt = m.now.Add(m.timing.Debounce)
+		}
 	case Configured:
 		m.set = in.Settings
 	case Tick:
