@@ -68,7 +68,7 @@ func (m *machine) compare(p PeerState) {
 	// Of two lines that split, this one ends when the peer stays primary although
 	// it has heard that this node is not.
 	told := m.Pair.Self
-	given := p.State.primary() && !told.State.primary() && m.acknowledged(told.Seq)
+	given := p.State.primary() && !p.Leaving && !told.State.primary() && m.acknowledged(told.Seq)
 	if p.Data.usable() && (given || p.Data.descends(d.Generation)) {
 		d.Standing = StandingOutdated
 	}

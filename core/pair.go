@@ -123,11 +123,20 @@ func (in Instance) failoverOff() bool {
 	return in.Module.Mirror.FailoverOff
 }
 
+// leaving reports that the role is being given up.
+func (in Instance) leaving() bool {
+	next := in.Next.Verb
+	will := next == VerbStop || next == VerbForceStop || next == VerbStopStart || next == VerbWait
+	does := in.Phase == Transient && (in.Target == Stop || in.Verb == VerbWait)
+	return partsOf[in.State] != 0 && (will || next == "" && does)
+}
+
 // tell brings what is published up to date at the end of a step, and publishes
 // it if it changed.
 func (m *machine) tell(before PeerState) {
 	s := &m.Pair.Self
 	s.Node, s.State, s.Phase = m.Module.Mirror.Self, m.State, m.Phase
+	s.Leaving = m.leaving()
 	s.HeardLife, s.HeardSeq = m.Pair.Peer.Life, m.Pair.Peer.Seq
 	if *s == before {
 		return

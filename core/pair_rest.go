@@ -54,7 +54,7 @@ func (m *machine) primRests() Order {
 // conflict ends a split: two primaries in contact. It waits until both judge by
 // the same.
 func (m *machine) conflict() Order {
-	if !m.acknowledged(m.Pair.Self.Seq) {
+	if m.Pair.Peer.Leaving || !m.acknowledged(m.Pair.Self.Seq) {
 		return Order{}
 	}
 	me, other := m.sides()
@@ -63,7 +63,6 @@ func (m *machine) conflict() Order {
 		return Order{}
 	}
 	_, why := stays(other, me)
-	m.Pair.Self.Data.Standing = StandingOutdated
 	return Order{Verb: VerbStopStart, Nice: true, Drop: true,
 		Reason: fmt.Sprintf("split brain: %s is %s, too, and stays, because %s", m.PeerName(), m.Pair.Peer.State, why)}
 }

@@ -107,6 +107,8 @@ func (m *machine) role() verdict {
 		return v
 	case !m.hears():
 		return m.roleAlone(asSecond)
+	case p.State.primary() && p.Leaving && asPrim:
+		return passing(name + " gives up its role")
 	case p.State.primary() && asPrim:
 		return refused(fmt.Sprintf("%s is %s", name, p.State))
 	case p.State.primary() && p.Degraded:
