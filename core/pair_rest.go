@@ -33,6 +33,9 @@ func (m *machine) primRests() Order {
 		m.grant(p)
 	}
 	switch {
+	case m.overtaken():
+		return Order{Verb: VerbStopStart, Nice: true, Drop: true,
+			Reason: fmt.Sprintf("%s took over and went on (%s; here %s)", name, p.Data.describe(), s.Data.describe())}
 	case m.hears() && p.State.primary():
 		return m.conflict()
 	case s.Degraded && m.State == Prim:
@@ -49,6 +52,15 @@ func (m *machine) primRests() Order {
 		return m.goesAlone()
 	}
 	return Order{}
+}
+
+// overtaken reports that the peer went on from the data of this primary: it took
+// over while this one was paused or could not be heard. That is a fact that needs
+// no acknowledgement.
+func (m *machine) overtaken() bool {
+	p := m.Pair.Peer
+	matters := p.State.primary() && !p.Leaving || m.Module.Mirror.Replicated
+	return m.hears() && matters && p.Data.usable() && p.Data.descends(m.Pair.Self.Data.Generation)
 }
 
 // conflict ends a split: two primaries in contact. It waits until both judge by
