@@ -94,6 +94,7 @@ func (m *machine) joined() bool {
 func (m *machine) orderReplica(t Task) {
 	m.Pair.Joined = t.Replica != ReplicateStop
 	m.Pair.Self.Copied = Generation{}
+	m.Pair.Follows = m.Pair.Peer.Data.Generation
 	if m.Module.Mirror.Replicated {
 		m.ask(t, Action{Kind: ActReplicate, Replica: t.Replica, Full: m.Pair.Self.Wish == VerbSecondForce})
 	}

@@ -21,17 +21,19 @@ type MirrorConfig struct {
 
 // Pair is what one node of a mirror knows beside what all modules know.
 type Pair struct {
-	Self     PeerState `json:"self"` // what is published
-	Peer     PeerState `json:"peer"` // what the peer published last
-	Link     Link      `json:"link,omitempty"`
-	Evidence Evidence  `json:"evidence,omitempty"`
-	Lost     string    `json:"lost,omitempty"`     // in words, why Link is LinkLost
-	Parts    Parts     `json:"parts,omitempty"`    // of the application, beside start_both
-	Joined   bool      `json:"joined,omitempty"`   // replication was asked for
-	SwapDue  bool      `json:"swap_due,omitempty"` // the default primary has just become secondary
-	Claimed  uint64    `json:"claimed,omitempty"`  // Self.Seq that told of the claim
-	Waiting  string    `json:"waiting,omitempty"`  // the timer of a start that runs
-	Waited   string    `json:"waited,omitempty"`   // the one that ran out
+	Self     PeerState  `json:"self"` // what is published
+	Peer     PeerState  `json:"peer"` // what the peer published last
+	Link     Link       `json:"link,omitempty"`
+	Evidence Evidence   `json:"evidence,omitempty"`
+	Lost     string     `json:"lost,omitempty"`     // in words, why Link is LinkLost
+	Parts    Parts      `json:"parts,omitempty"`    // of the application, beside start_both
+	Joined   bool       `json:"joined,omitempty"`   // replication was asked for
+	Follows  Generation `json:"follows,omitzero"`   // the peer\'s when replication was last told to follow it
+	SwapDue  bool       `json:"swap_due,omitempty"` // the default primary has just become secondary
+	Claimed  uint64     `json:"claimed,omitempty"`  // Self.Seq that told of the claim
+	Entered  uint64     `json:"entered,omitempty"`  // Self.Seq that told of the present state
+	Waiting  string     `json:"waiting,omitempty"`  // the timer of a start that runs
+	Waited   string     `json:"waited,omitempty"`   // the one that ran out
 }
 
 // Kept is what the host stores durably of a mirror, and of a module that may
@@ -145,6 +147,9 @@ func (m *machine) tell(before PeerState) {
 	content.HeardLife, content.HeardSeq = before.HeardLife, before.HeardSeq
 	if content != before {
 		s.Seq++
+	}
+	if s.State != before.State {
+		m.Pair.Entered = s.Seq
 	}
 	if !s.Claim {
 		m.Pair.Claimed = 0

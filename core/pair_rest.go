@@ -132,7 +132,8 @@ func (m *machine) secondRests() Order {
 		return Order{Verb: VerbWait, Nice: true, Reason: "replication failed on " + name}
 	case m.hears() && p.State.primary():
 		s.Yield = false
-		if m.Phase == Ready && (s.Data.Standing != StandingShared || s.Data.Generation != p.Data.Generation) {
+		missed := s.Data.Standing != StandingShared || s.Data.Generation != p.Data.Generation
+		if missed && (m.Phase == Ready || m.Module.Mirror.Replicated && m.Pair.Follows != p.Data.Generation) {
 			return m.change(Second, "%s went on without this node for a while: what it wrote is copied", name)
 		}
 		return Order{}
@@ -157,7 +158,7 @@ func (m *machine) secondRests() Order {
 // bothSecond is the middle of a swap: who yields waits.
 func (m *machine) bothSecond() Order {
 	s, p, name := m.Pair.Self, m.Pair.Peer, m.PeerName()
-	mine := p.Yield && !s.Yield
+	mine := p.Yield && !s.Yield && m.acknowledged(m.Pair.Entered) // else it was given up to an earlier SECOND
 	if s.Yield == p.Yield {
 		me, other := m.sides()
 		mine = m.acknowledged(s.Seq) && outranks(me, other, m.Module.Mirror.Replicated)
