@@ -159,7 +159,7 @@ func (m *machine) takeRole(from, to status) {
 	if from.State != to.State {
 		switch {
 		case to.State == Alone && from.State != Wait, to.State.primary() && !from.State.primary() && !m.keepsGeneration(from.State, to.State):
-			s.Data.goOn(m.Module.Mirror.Self)
+			s.Data.goOn(m.Module.Mirror.Self, s.Life)
 		case from.State == Second && m.hears() && p.State.primary() && s.Data.Standing == StandingShared:
 			s.Data.Standing = StandingOutdated // it goes on without this node
 		}
