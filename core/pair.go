@@ -34,27 +34,43 @@ type Pair struct {
 	Waited   string    `json:"waited,omitempty"`   // the one that ran out
 }
 
-// Kept is what the host stores durably of a mirror, before it carries out the
-// actions of the step that changed it.
+// Kept is what the host stores durably of a mirror, and of a module that may
+// restart the machine, before it carries out the actions of the step that changed it.
 type Kept struct {
 	Life       uint64 `json:"life"`
 	Data       Data   `json:"data"`
 	Failover   string `json:"failover,omitempty"`
 	FailoverAt uint64 `json:"failover_at,omitempty"`
+
+	Failures []time.Time `json:"failures,omitempty"` // with Reboot: else the machine would restart for ever
 }
 
 // Kept answers what is to be stored.
 func (in Instance) Kept() Kept {
 	s := in.Pair.Self
-	return Kept{Life: s.Life, Data: s.Data, Failover: s.Failover, FailoverAt: s.FailoverAt}
+	k := Kept{Life: s.Life, Data: s.Data, Failover: s.Failover, FailoverAt: s.FailoverAt}
+	if in.Module.Reboot {
+		k.Failures = in.Failures
+	}
+	return k
 }
 
 // Restore begins a new life with what was stored. It is to be stored again
-// before anything of this life is told to the peer.
+// before anything of this life is told to the peer. Where nothing is stored, Life is to
+// be one that this node is not likely to have had, e.g. the time in seconds.
 func (in Instance) Restore(k Kept) Instance {
 	s := &in.Pair.Self
 	s.Life, s.Data, s.Failover, s.FailoverAt = k.Life+1, k.Data, k.Failover, k.FailoverAt
+	in.Failures = k.Failures
 	return in
+}
+
+// Statement is what this node says of itself to the peer: as ActPublish told it
+// last, and also before any step was made.
+func (in Instance) Statement() PeerState {
+	s := in.Pair.Self
+	s.Node, s.State, s.Phase = in.Module.Mirror.Self, in.State, in.Phase
+	return s
 }
 
 // UpToDate reports that this node may become primary as far as its data goes.

@@ -1,6 +1,9 @@
 package core
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // Timers of a start; at most one of them runs.
 const (
@@ -46,7 +49,7 @@ func (m *machine) findsRole() bool {
 		return true
 	case v.role == Stop:
 		m.BlockedBy = v.why
-		m.enter(status{Wait, v.phase}, v.why, m.Cause)
+		m.enter(status{Wait, v.phase}, v.why, cmp.Or(m.cause, m.Cause))
 		return false
 	}
 	m.leaveRole()

@@ -266,8 +266,7 @@ func TestEveryElementHasACase(t *testing.T) {
 			if f.Name != userconfig && f.Name != "cluster.xml" {
 				continue
 			}
-			p := &parser{schema: Schema()}
-			p.src = diag.NewSource(f.Name, f.Data)
+			p := newParser(f.Name, Schema())
 			if root := p.decode(f.Data); root != nil {
 				seen(root, "", missing)
 			}

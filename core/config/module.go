@@ -171,6 +171,7 @@ func (m *Module) Core() core.Module {
 		LeaveTimeout: m.Farm.LeaveTimeout,
 		Checks:       m.Checks(),
 		Shared:       len(m.Addresses()) > 0,
+		Reboot:       m.AutomaticReboot,
 	}
 	if m.Mode == core.Mirror {
 		c.Mirror = m.mirror()

@@ -294,7 +294,7 @@ func (m *Machine) applyDigest(n core.NodeID, d Digest) {
 		m.fail(n, false, fmt.Sprintf("the module is not started on %s", m.name(n)))
 	case !takes:
 	case !d.Ready:
-		m.fail(n, true, fmt.Sprintf("the application on %s is not ready", m.name(n)))
+		m.fail(n, true, fmt.Sprintf("%s is not ready", m.name(n)))
 	}
 }
 
