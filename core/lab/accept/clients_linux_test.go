@@ -165,7 +165,7 @@ func (s *stage) datagrams(t *testing.T, f family) {
 		"fragments":       s.clientOf(t, f.address, load.Config{UDP: true, Size: 4000, Rate: rate, Connections: 20}),
 	}}
 	c.mark()
-	c.watch(1500 * time.Millisecond)
+	c.watch(500 * time.Millisecond)
 	for name, one := range c.all {
 		if now, _ := one.now(); len(now.New.Nodes) != len(everybody) {
 			one.fault(t, c.from[name], "%s are answered by %v", name, now.New.Nodes)
@@ -201,11 +201,11 @@ func (s *stage) powers(t *testing.T, f family) {
 	}
 }
 
-// burst makes 600 connections and answers who took them.
+// burst makes 400 connections and answers who took them.
 func (s *stage) burst(t *testing.T, address string, port uint16) load.Report {
 	t.Helper()
 	report, err := load.Run(t.Context(), load.Config{
-		Target: target(address, port), Rate: 600, Duration: time.Second, Timeout: 900 * time.Millisecond,
+		Target: target(address, port), Rate: 800, Duration: 500 * time.Millisecond, Timeout: 900 * time.Millisecond,
 		Namespace: s.ClientNamespace(), Doubles: true,
 	}, nil)
 	if err != nil {
