@@ -22,12 +22,7 @@ import (
 func BenchmarkVerdict(b *testing.B) {
 	fx := newFixture(b, howTCX)
 	port := fx.connect()
-	empty, err := bpf.NewProgram(&bpf.ProgramSpec{
-		Type: bpf.XDP, License: "Dual BSD/GPL",
-		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, xdpPass), asm.Return()},
-	})
-	check0(b, err)
-	defer empty.Close()
+	empty := emptyProgram(b)
 	cases := []struct {
 		name   string
 		row    uint32
@@ -41,6 +36,7 @@ func BenchmarkVerdict(b *testing.B) {
 		{"forward-settled", rowOf(2), ttl(1)},
 		{"accept-socket", rowOf(1, 2), open(&port)},
 		{"search-miss", rowOf(1, 2), ttl(1)},
+		{"drop-no-rule", rowOf(1), func(p *packet) { p.tcp.DstPort = 9 }},
 	}
 	alone := map[string]*bpf.Program{"kernel-lookup-hit": lookupAlone(b, port, openPort), "kernel-lookup-miss": lookupAlone(b, 40000, 80)}
 	for name, p := range alone {
@@ -101,6 +97,17 @@ func lookupAlone(t testing.TB, clientPort, localPort uint16) *bpf.Program {
 			asm.Mov.Imm(asm.R0, xdpPass),
 			asm.Return(),
 		},
+	})
+	check0(t, err)
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+func emptyProgram(t testing.TB) *bpf.Program {
+	t.Helper()
+	p, err := bpf.NewProgram(&bpf.ProgramSpec{
+		Type: bpf.XDP, License: "Dual BSD/GPL",
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, xdpPass), asm.Return()},
 	})
 	check0(t, err)
 	t.Cleanup(func() { p.Close() })

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	bpf "github.com/cilium/ebpf"
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 
@@ -468,4 +469,23 @@ func (c crafter) fragment(id, offset uint16, more bool, frame []byte) []byte {
 	binary.BigEndian.PutUint16(frame[56:], field)
 	binary.BigEndian.PutUint32(frame[58:], uint32(id))
 	return frame
+}
+
+// TestJumbo: a frame that takes more than one buffer is judged by its first.
+func TestJumbo(t *testing.T) {
+	tw := newTwins(t, 2)
+	tw.stand(share.Here{Self: 1, Serves: true, Ready: true, Agreed: true}, share.MakeRow(2))
+	c := crafter{t: t, four: true}
+	eth, ip, net := c.ip(layers.IPProtocolTCP)
+	tcp := &layers.TCP{SrcPort: 40000, DstPort: 80, ACK: true}
+	check0(t, tcp.SetNetworkLayerForChecksum(net))
+	frame := c.serialize(eth, ip, tcp, gopacket.Payload(make([]byte, 8946)))
+	out := make([]byte, len(frame)+64)
+	opts := bpf.RunOptions{Data: frame, DataOut: out, Context: xdpContext{DataEnd: 2000, Ingress: uint32(tw.ifindex)}}
+	code, err := tw.filter.objs.FilterXdp.Run(&opts)
+	check0(t, err)
+	want, _ := tw.twin.Judge(frame)
+	if code != 3 || !bytes.Equal(opts.DataOut, want.Frame) {
+		t.Errorf("verdict %d, %d bytes: %x", code, len(opts.DataOut), opts.DataOut[:60])
+	}
 }

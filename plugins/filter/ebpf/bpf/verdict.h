@@ -56,7 +56,7 @@ static __always_inline enum to to_whom(const struct frame *fr, const struct vip 
 
 	if (mac == mac_number(vip->mac))
 		return TO_US;
-	return mac == mac_number(vip->vmac) ? TO_ALL : TO_OTHERS;
+	return mac && mac == mac_number(vip->vmac) ? TO_ALL : TO_OTHERS;
 }
 
 static __always_inline __u32 peer_of(struct facts *f)
