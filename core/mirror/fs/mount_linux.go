@@ -104,7 +104,8 @@ func deviceOf(dir string) (uint64, error) {
 	return st.Dev, err
 }
 
-// Between runs change while no operation is being recorded: to begin another session.
+// Between runs change while no operation is being recorded: to begin another session. It
+// waits for those that are, so the Recorder must not hold any until it has run.
 func (m *Mount) Between(change func()) {
 	m.fs.gate.Lock()
 	defer m.fs.gate.Unlock()
