@@ -68,7 +68,7 @@ func (m *machine) compare(p PeerState) {
 	// Of two lines that split, this one ends when the peer stays primary although
 	// it has heard that this node is not.
 	told := m.Pair.Self
-	given := p.State.primary() && !told.State.primary() && m.acknowledged(told.Seq)
+	given := p.State.primary() && !p.Leaving && !told.State.primary() && m.acknowledged(told.Seq)
 	if p.Data.usable() && (given || p.Data.descends(d.Generation)) {
 		d.Standing = StandingOutdated
 	}
@@ -94,6 +94,7 @@ func (m *machine) joined() bool {
 func (m *machine) orderReplica(t Task) {
 	m.Pair.Joined = t.Replica != ReplicateStop
 	m.Pair.Self.Copied = Generation{}
+	m.Pair.Follows = m.Pair.Peer.Data.Generation
 	if m.Module.Mirror.Replicated {
 		m.ask(t, Action{Kind: ActReplicate, Replica: t.Replica, Full: m.Pair.Self.Wish == VerbSecondForce})
 	}
@@ -158,7 +159,7 @@ func (m *machine) takeRole(from, to status) {
 	if from.State != to.State {
 		switch {
 		case to.State == Alone && from.State != Wait, to.State.primary() && !from.State.primary() && !m.keepsGeneration(from.State, to.State):
-			s.Data.goOn(m.Module.Mirror.Self)
+			s.Data.goOn(m.Module.Mirror.Self, s.Life)
 		case from.State == Second && m.hears() && p.State.primary() && s.Data.Standing == StandingShared:
 			s.Data.Standing = StandingOutdated // it goes on without this node
 		}

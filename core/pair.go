@@ -21,17 +21,19 @@ type MirrorConfig struct {
 
 // Pair is what one node of a mirror knows beside what all modules know.
 type Pair struct {
-	Self     PeerState `json:"self"` // what is published
-	Peer     PeerState `json:"peer"` // what the peer published last
-	Link     Link      `json:"link,omitempty"`
-	Evidence Evidence  `json:"evidence,omitempty"`
-	Lost     string    `json:"lost,omitempty"`     // in words, why Link is LinkLost
-	Parts    Parts     `json:"parts,omitempty"`    // of the application, beside start_both
-	Joined   bool      `json:"joined,omitempty"`   // replication was asked for
-	SwapDue  bool      `json:"swap_due,omitempty"` // the default primary has just become secondary
-	Claimed  uint64    `json:"claimed,omitempty"`  // Self.Seq that told of the claim
-	Waiting  string    `json:"waiting,omitempty"`  // the timer of a start that runs
-	Waited   string    `json:"waited,omitempty"`   // the one that ran out
+	Self     PeerState  `json:"self"` // what is published
+	Peer     PeerState  `json:"peer"` // what the peer published last
+	Link     Link       `json:"link,omitempty"`
+	Evidence Evidence   `json:"evidence,omitempty"`
+	Lost     string     `json:"lost,omitempty"`     // in words, why Link is LinkLost
+	Parts    Parts      `json:"parts,omitempty"`    // of the application, beside start_both
+	Joined   bool       `json:"joined,omitempty"`   // replication was asked for
+	Follows  Generation `json:"follows,omitzero"`   // the peer\'s when replication was last told to follow it
+	SwapDue  bool       `json:"swap_due,omitempty"` // the default primary has just become secondary
+	Claimed  uint64     `json:"claimed,omitempty"`  // Self.Seq that told of the claim
+	Entered  uint64     `json:"entered,omitempty"`  // Self.Seq that told of the present state
+	Waiting  string     `json:"waiting,omitempty"`  // the timer of a start that runs
+	Waited   string     `json:"waited,omitempty"`   // the one that ran out
 }
 
 // Kept is what the host stores durably of a mirror, and of a module that may
@@ -123,11 +125,20 @@ func (in Instance) failoverOff() bool {
 	return in.Module.Mirror.FailoverOff
 }
 
+// leaving reports that the role is being given up.
+func (in Instance) leaving() bool {
+	next := in.Next.Verb
+	will := next == VerbStop || next == VerbForceStop || next == VerbStopStart || next == VerbWait
+	does := in.Phase == Transient && (in.Target == Stop || in.Verb == VerbWait)
+	return partsOf[in.State] != 0 && (will || next == "" && does)
+}
+
 // tell brings what is published up to date at the end of a step, and publishes
 // it if it changed.
 func (m *machine) tell(before PeerState) {
 	s := &m.Pair.Self
 	s.Node, s.State, s.Phase = m.Module.Mirror.Self, m.State, m.Phase
+	s.Leaving = m.leaving()
 	s.HeardLife, s.HeardSeq = m.Pair.Peer.Life, m.Pair.Peer.Seq
 	if *s == before {
 		return
@@ -136,6 +147,9 @@ func (m *machine) tell(before PeerState) {
 	content.HeardLife, content.HeardSeq = before.HeardLife, before.HeardSeq
 	if content != before {
 		s.Seq++
+	}
+	if s.State != before.State {
+		m.Pair.Entered = s.Seq
 	}
 	if !s.Claim {
 		m.Pair.Claimed = 0

@@ -108,7 +108,7 @@ func (m *machine) startRefused(v Verb) error {
 	why := m.primRefused(v)
 	switch {
 	case why != "":
-	case (v == VerbPrim || v == VerbPrimForce) && m.hears() && p.State.primary():
+	case (v == VerbPrim || v == VerbPrimForce) && m.hears() && p.State.primary() && !p.Leaving:
 		why = name + " is " + p.State.String()
 	case (v == VerbSecond || v == VerbSecondForce) && !(m.hears() && p.State.primary()):
 		why = name + " is not primary"

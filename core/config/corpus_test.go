@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/diag"
 )
 
@@ -104,7 +105,7 @@ func fakeHookCheck(name string, source []byte) []diag.Problem {
 
 // fakeRulesCheck stands for the check of failover rules, which belongs to
 // another package.
-func fakeRulesCheck(text string) []diag.Problem {
+func fakeRulesCheck(_ core.Mode, text string) []diag.Problem {
 	at := strings.Index(text, "RULE ERROR")
 	if at < 0 {
 		return nil

@@ -24,7 +24,7 @@ type Options struct {
 	// CheckRules looks for mistakes in the text of failover rules; the
 	// positions in its problems count from the beginning of the text. nil means
 	// rules are not looked into.
-	CheckRules func(text string) []diag.Problem
+	CheckRules func(mode core.Mode, text string) []diag.Problem
 	// System is where the module is to run, "linux" or "windows"; empty means
 	// here. It decides which files in bin/ are hooks.
 	System string

@@ -156,6 +156,9 @@ func (f *fileSystem) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, o
 		f.names.RLock()
 		s = status(f.find(b.parent, name, &out.EntryOut))
 		f.names.RUnlock()
+		if s.Ok() && in.Flags&unix.O_TRUNC != 0 {
+			s = f.SetAttr(nil, &fuse.SetAttrIn{SetAttrInCommon: fuse.SetAttrInCommon{InHeader: fuse.InHeader{NodeId: out.NodeId}, Valid: fuse.FATTR_SIZE}}, &fuse.AttrOut{})
+		}
 	}
 	if !s.Ok() {
 		return s

@@ -104,7 +104,8 @@ func deviceOf(dir string) (uint64, error) {
 	return st.Dev, err
 }
 
-// Between runs change while no operation is being recorded: to begin another session.
+// Between runs change while no operation is being recorded: to begin another session. It
+// waits for those that are, so the Recorder must not hold any until it has run.
 func (m *Mount) Between(change func()) {
 	m.fs.gate.Lock()
 	defer m.fs.gate.Unlock()
@@ -127,21 +128,22 @@ func (m *Mount) end() error {
 		}
 		unix.Close(fd)
 	}
+	ended := true
 	if m.dev != 0 {
 		if err := abort(m.dev); err != nil {
+			ended = false
 			errs = append(errs, err)
 		}
 	}
 	if err := unix.Unmount(m.opts.Dir, unix.MNT_DETACH); err != nil && err != unix.EINVAL {
 		errs = append(errs, fmt.Errorf("unmount %s: %w", m.opts.Dir, err))
 	}
-	if len(errs) > 0 {
-		return errors.Join(errs...)
+	if ended {
+		<-m.served
+		m.fs.handles.close()
+		m.fs.table.close()
 	}
-	<-m.served
-	m.fs.handles.close()
-	m.fs.table.close()
-	return nil
+	return errors.Join(errs...)
 }
 
 // abort cuts the connection between the kernel and the daemon. An unmount alone ends

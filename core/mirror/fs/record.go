@@ -17,8 +17,6 @@ type Recorder interface {
 	Diverged(inode uint64, why error)
 }
 
-// Receipt is an operation that was recorded.
-type Receipt interface {
-	// Wait waits as the acknowledgement mode asks before the application is answered.
-	Wait() error
-}
+// Receipt is an operation that was recorded: Wait waits as the acknowledgement mode asks
+// before the application is answered.
+type Receipt = interface{ Wait() error }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 )
@@ -337,23 +338,23 @@ func TestMarksWaitForEachOther(t *testing.T) {
 			t.Fatal(err)
 		}
 		disk.hold = make(chan struct{})
-		answered := 0
+		var answered atomic.Int32
 		for range 3 {
 			go func() {
 				if err := l.MarkDirty(1, 0, 1); err != nil {
 					t.Error(err)
 				}
-				answered++
+				answered.Add(1)
 			}()
 			synctest.Wait()
 		}
-		if answered > 0 {
-			t.Errorf("%d marks were answered before the sync", answered)
+		if n := answered.Load(); n > 0 {
+			t.Errorf("%d marks were answered before the sync", n)
 		}
 		disk.hold <- struct{}{}
 		synctest.Wait()
-		if answered != 3 {
-			t.Errorf("%d marks were answered by one sync", answered)
+		if n := answered.Load(); n != 3 {
+			t.Errorf("%d marks were answered by one sync", n)
 		}
 	})
 }

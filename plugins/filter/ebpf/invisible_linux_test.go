@@ -225,6 +225,7 @@ func TestInvisibleRefuses(t *testing.T) {
 		"0 virtual MAC addresses for the 1": nil,
 		"2 virtual MAC addresses for the 1": {virtualMAC, virtualMAC},
 		"00:00:00:00:00:00":                 {{}},
+		"the interface's own":               {ownMAC},
 		"5b:fe:0a:01:00:64":                 {{0x5b, 0xfe, 10, 1, 0, 100}},
 	} {
 		c := invisibleConfig()
