@@ -196,4 +196,5 @@ var reasonNames = [...]string{
 	"drop-ndp-other",
 	"drop-ndp-announce",
 	"drop-no-room",
+	"drop-ndp-own",
 }

@@ -152,6 +152,7 @@ enum reason {
 	R_DROP_NDP_OTHER,
 	R_DROP_NDP_ANNOUNCE,
 	R_DROP_NO_ROOM,
+	R_DROP_NDP_OWN,
 };
 
 /* Arrays only: the kernel's compiler turns a look-up in one into a few
