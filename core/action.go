@@ -15,6 +15,7 @@ const (
 	ActResource    ActionKind = "resource"     // publish Resource; state.local tells the state entered, with State and Phase
 	ActCancel      ActionKind = "cancel"       // end the hook that runs now; it answers as failed
 	ActPublish     ActionKind = "publish"      // mirror: tell the peer Peer, with each heartbeat until the next
+	ActReboot      ActionKind = "reboot"       // restart the machine; what starts the module then is boot
 	ActReplicate   ActionKind = "replicate"    // mirror: Replica order; answers EventReplica with Name = the order
 )
 

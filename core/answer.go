@@ -136,6 +136,9 @@ func (m *machine) shareAnswered(ev Event) error {
 	case order == ShareOpen && m.Next.Verb == "":
 		m.startFailed(why)
 	default:
+		if order == ShareDrain { // the wish is void: the node goes on taking its share
+			m.Drained, m.Share = false, ShareIsOpen
+		}
 		m.shareFailed(order, why)
 	}
 	return nil

@@ -12,6 +12,14 @@ func (m *machine) command(ev Event) error {
 	reason := fmt.Sprintf("%s asked for by %s", ev.Verb, asker(ev)) + because(ev.Reason)
 	r, ok := m.reply(ev.Verb)
 	switch {
+	case ev.Verb == VerbResetLoop:
+		m.Failures = nil
+		return nil
+	case ev.Verb == VerbIncLoop:
+		if !m.counts() {
+			return &Refusal{fmt.Sprintf("%s has reached its limit of automatic actions: stop it", name)}
+		}
+		return nil
 	case ev.Verb == VerbWakeup:
 		return &Refusal{fmt.Sprintf("%s wakes up by itself when what it waits for is up", name)}
 	case !ok && slices.Contains(pairVerbs, ev.Verb):
@@ -81,6 +89,10 @@ func (m *machine) refusal(r reply) error {
 	switch {
 	case r == isStarting && m.BlockedBy != "":
 		text = fmt.Sprintf("%s waits on this node: %s", m.Module.Name, m.BlockedBy)
+	case r == isStarting && m.mirror():
+		text = fmt.Sprintf("%s is starting on this node: wait until it is ALONE, PRIM or SECOND Ready, or stop it", m.Module.Name)
+	case r == alreadyUp && m.mirror():
+		text = fmt.Sprintf("%s is already %s on this node", m.Module.Name, m.State)
 	case r == alreadyUp && m.Drained:
 		text += ", but drained: undrain it to let it take connections"
 	}

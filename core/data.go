@@ -12,6 +12,7 @@ import (
 type Generation struct {
 	Number uint64 `json:"number"`
 	Node   NodeID `json:"node"` // who began it
+	Life   uint64 `json:"life"` // in which of its lives: else a node that forgot all could use a name again
 }
 
 func (g Generation) String() string {
@@ -45,7 +46,9 @@ type Data struct {
 	Top        uint64                 `json:"top"`  // the highest number ever heard of, so that none is used twice
 }
 
-// descends reports that g came before d's generation in d's own line.
+// descends reports that g came before d's generation in d's own line. A node whose
+// generation was forgotten has been copied to in vain since: it knows that it is
+// behind by its standing.
 func (d Data) descends(g Generation) bool {
 	if g == (Generation{}) {
 		return d.Generation != (Generation{})
@@ -55,21 +58,20 @@ func (d Data) descends(g Generation) bool {
 			return true
 		}
 	}
-	oldest := d.Ancestors[remembered-1]
-	return oldest != (Generation{}) && g.Number < oldest.Number // forgotten, but older than all that is remembered
+	return false
 }
 
 // usable reports that the copy is one of a moment, and not known to be old.
 func (d Data) usable() bool { return d.Standing == StandingSole || d.Standing == StandingShared }
 
 // goOn begins a generation of this node.
-func (d *Data) goOn(self NodeID) {
+func (d *Data) goOn(self NodeID, life uint64) {
 	if d.Generation != (Generation{}) {
 		copy(d.Ancestors[1:], d.Ancestors[:remembered-1])
 		d.Ancestors[0] = d.Generation
 	}
 	d.Top = max(d.Top, d.Generation.Number) + 1
-	d.Generation = Generation{d.Top, self}
+	d.Generation = Generation{d.Top, self, life}
 	d.Standing = StandingSole
 }
 

@@ -22,10 +22,12 @@ func (m *machine) pairChanged(ev Event) error {
 	return nil
 }
 
-// heard takes over what the peer says. Older news than what is known came late.
+// heard takes over what the peer says. Older news of the same life came late,
+// except after a silence: then the peer may have lost all that it knew.
 func (m *machine) heard(p PeerState) {
 	old := &m.Pair.Peer
-	if p.Life < old.Life || p.Life == old.Life && (p.Seq < old.Seq || p.Seq == old.Seq && p.HeardLife == old.HeardLife && p.HeardSeq < old.HeardSeq) {
+	late := p.Seq < old.Seq || p.Seq == old.Seq && p.HeardLife == old.HeardLife && p.HeardSeq < old.HeardSeq
+	if late && p.Life == old.Life && m.Pair.Link == LinkHeard {
 		return
 	}
 	*old = p
@@ -63,7 +65,11 @@ func (m *machine) compare(p PeerState) {
 	if d.Standing == StandingPartial || d.Standing == StandingNone || d.Generation == p.Data.Generation {
 		return
 	}
-	if p.State.primary() || p.Data.usable() && p.Data.descends(d.Generation) {
+	// Of two lines that split, this one ends when the peer stays primary although
+	// it has heard that this node is not.
+	told := m.Pair.Self
+	given := p.State.primary() && !p.Leaving && !told.State.primary() && m.acknowledged(told.Seq)
+	if p.Data.usable() && (given || p.Data.descends(d.Generation)) {
 		d.Standing = StandingOutdated
 	}
 }
@@ -88,6 +94,7 @@ func (m *machine) joined() bool {
 func (m *machine) orderReplica(t Task) {
 	m.Pair.Joined = t.Replica != ReplicateStop
 	m.Pair.Self.Copied = Generation{}
+	m.Pair.Follows = m.Pair.Peer.Data.Generation
 	if m.Module.Mirror.Replicated {
 		m.ask(t, Action{Kind: ActReplicate, Replica: t.Replica, Full: m.Pair.Self.Wish == VerbSecondForce})
 	}
@@ -152,7 +159,7 @@ func (m *machine) takeRole(from, to status) {
 	if from.State != to.State {
 		switch {
 		case to.State == Alone && from.State != Wait, to.State.primary() && !from.State.primary() && !m.keepsGeneration(from.State, to.State):
-			s.Data.goOn(m.Module.Mirror.Self)
+			s.Data.goOn(m.Module.Mirror.Self, s.Life)
 		case from.State == Second && m.hears() && p.State.primary() && s.Data.Standing == StandingShared:
 			s.Data.Standing = StandingOutdated // it goes on without this node
 		}

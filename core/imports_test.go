@@ -84,6 +84,7 @@ var rules = []rule{
 	{from: "...", except: []string{"plugins/filter/ebpf"}, forbid: []string{"github.com/cilium/ebpf/..."}, why: "one door: cilium/ebpf (5)"},
 	{from: "...", except: []string{"core/hook"}, forbid: []string{"github.com/yuin/gopher-lua/..."}, why: "one door: gopher-lua (5)"},
 	{from: "...", except: []string{"sdk", "sdk/sdktest", "core/pluginhost"}, forbid: []string{"github.com/hashicorp/go-plugin/..."}, why: "two doors: go-plugin (5)"},
+	{from: "...", except: []string{"core/mirror/fs"}, forbid: []string{"github.com/hanwen/go-fuse/..."}, why: "one door: go-fuse (5)"},
 	{from: "...", except: []string{"core/journal"}, forbid: []string{"modernc.org/sqlite/..."}, why: "one door: SQLite (5)"},
 	{from: "...", except: []string{"cmd/..."}, forbid: []string{"github.com/spf13/cobra/..."}, why: "one door: cobra (5)"},
 }

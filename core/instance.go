@@ -56,11 +56,12 @@ const (
 type Order struct {
 	Verb   Verb   `json:"verb,omitempty"`
 	Reason string `json:"reason,omitempty"`
-	Cause  int64  `json:"cause,omitempty"` // journal entry of what asked for it
-	To     State  `json:"to,omitempty"`    // VerbChange: the role
-	Drop   bool   `json:"drop,omitempty"`  // mirror: remove the address before the stop hooks, because the peer has it or may
-	Leave  bool   `json:"leave,omitempty"` // hand the share over by plan first, instead of withdrawing at once
-	Nice   bool   `json:"nice,omitempty"`  // call stop hooks without force first
+	Cause  int64  `json:"cause,omitempty"`  // journal entry of what asked for it
+	To     State  `json:"to,omitempty"`     // VerbChange: the role
+	Reboot bool   `json:"reboot,omitempty"` // restart the machine when STOP is reached
+	Drop   bool   `json:"drop,omitempty"`   // mirror: remove the address before the stop hooks, because the peer has it or may
+	Leave  bool   `json:"leave,omitempty"`  // hand the share over by plan first, instead of withdrawing at once
+	Nice   bool   `json:"nice,omitempty"`   // call stop hooks without force first
 }
 
 // New returns a module that is stopped, with nothing known of its resources.

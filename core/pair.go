@@ -21,40 +21,58 @@ type MirrorConfig struct {
 
 // Pair is what one node of a mirror knows beside what all modules know.
 type Pair struct {
-	Self     PeerState `json:"self"` // what is published
-	Peer     PeerState `json:"peer"` // what the peer published last
-	Link     Link      `json:"link,omitempty"`
-	Evidence Evidence  `json:"evidence,omitempty"`
-	Lost     string    `json:"lost,omitempty"`     // in words, why Link is LinkLost
-	Parts    Parts     `json:"parts,omitempty"`    // of the application, beside start_both
-	Joined   bool      `json:"joined,omitempty"`   // replication was asked for
-	SwapDue  bool      `json:"swap_due,omitempty"` // the default primary has just become secondary
-	Claimed  uint64    `json:"claimed,omitempty"`  // Self.Seq that told of the claim
-	Waiting  string    `json:"waiting,omitempty"`  // the timer of a start that runs
-	Waited   string    `json:"waited,omitempty"`   // the one that ran out
+	Self     PeerState  `json:"self"` // what is published
+	Peer     PeerState  `json:"peer"` // what the peer published last
+	Link     Link       `json:"link,omitempty"`
+	Evidence Evidence   `json:"evidence,omitempty"`
+	Lost     string     `json:"lost,omitempty"`     // in words, why Link is LinkLost
+	Parts    Parts      `json:"parts,omitempty"`    // of the application, beside start_both
+	Joined   bool       `json:"joined,omitempty"`   // replication was asked for
+	Follows  Generation `json:"follows,omitzero"`   // the peer\'s when replication was last told to follow it
+	SwapDue  bool       `json:"swap_due,omitempty"` // the default primary has just become secondary
+	Claimed  uint64     `json:"claimed,omitempty"`  // Self.Seq that told of the claim
+	Entered  uint64     `json:"entered,omitempty"`  // Self.Seq that told of the present state
+	Waiting  string     `json:"waiting,omitempty"`  // the timer of a start that runs
+	Waited   string     `json:"waited,omitempty"`   // the one that ran out
 }
 
-// Kept is what the host stores durably of a mirror, before it carries out the
-// actions of the step that changed it.
+// Kept is what the host stores durably of a mirror, and of a module that may
+// restart the machine, before it carries out the actions of the step that changed it.
 type Kept struct {
 	Life       uint64 `json:"life"`
 	Data       Data   `json:"data"`
 	Failover   string `json:"failover,omitempty"`
 	FailoverAt uint64 `json:"failover_at,omitempty"`
+
+	Failures []time.Time `json:"failures,omitempty"` // with Reboot: else the machine would restart for ever
 }
 
 // Kept answers what is to be stored.
 func (in Instance) Kept() Kept {
 	s := in.Pair.Self
-	return Kept{Life: s.Life, Data: s.Data, Failover: s.Failover, FailoverAt: s.FailoverAt}
+	k := Kept{Life: s.Life, Data: s.Data, Failover: s.Failover, FailoverAt: s.FailoverAt}
+	if in.Module.Reboot {
+		k.Failures = in.Failures
+	}
+	return k
 }
 
 // Restore begins a new life with what was stored. It is to be stored again
-// before anything of this life is told to the peer.
+// before anything of this life is told to the peer. Where nothing is stored, Life is to
+// be one that this node is not likely to have had, e.g. the time in seconds.
 func (in Instance) Restore(k Kept) Instance {
 	s := &in.Pair.Self
 	s.Life, s.Data, s.Failover, s.FailoverAt = k.Life+1, k.Data, k.Failover, k.FailoverAt
+	in.Failures = k.Failures
 	return in
+}
+
+// Statement is what this node says of itself to the peer: as ActPublish told it
+// last, and also before any step was made.
+func (in Instance) Statement() PeerState {
+	s := in.Pair.Self
+	s.Node, s.State, s.Phase = in.Module.Mirror.Self, in.State, in.Phase
+	return s
 }
 
 // UpToDate reports that this node may become primary as far as its data goes.
@@ -107,11 +125,20 @@ func (in Instance) failoverOff() bool {
 	return in.Module.Mirror.FailoverOff
 }
 
+// leaving reports that the role is being given up.
+func (in Instance) leaving() bool {
+	next := in.Next.Verb
+	will := next == VerbStop || next == VerbForceStop || next == VerbStopStart || next == VerbWait
+	does := in.Phase == Transient && (in.Target == Stop || in.Verb == VerbWait)
+	return partsOf[in.State] != 0 && (will || next == "" && does)
+}
+
 // tell brings what is published up to date at the end of a step, and publishes
 // it if it changed.
 func (m *machine) tell(before PeerState) {
 	s := &m.Pair.Self
 	s.Node, s.State, s.Phase = m.Module.Mirror.Self, m.State, m.Phase
+	s.Leaving = m.leaving()
 	s.HeardLife, s.HeardSeq = m.Pair.Peer.Life, m.Pair.Peer.Seq
 	if *s == before {
 		return
@@ -120,6 +147,9 @@ func (m *machine) tell(before PeerState) {
 	content.HeardLife, content.HeardSeq = before.HeardLife, before.HeardSeq
 	if content != before {
 		s.Seq++
+	}
+	if s.State != before.State {
+		m.Pair.Entered = s.Seq
 	}
 	if !s.Claim {
 		m.Pair.Claimed = 0

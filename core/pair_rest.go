@@ -33,6 +33,9 @@ func (m *machine) primRests() Order {
 		m.grant(p)
 	}
 	switch {
+	case m.overtaken():
+		return Order{Verb: VerbStopStart, Nice: true, Drop: true,
+			Reason: fmt.Sprintf("%s took over and went on (%s; here %s)", name, p.Data.describe(), s.Data.describe())}
 	case m.hears() && p.State.primary():
 		return m.conflict()
 	case s.Degraded && m.State == Prim:
@@ -51,10 +54,19 @@ func (m *machine) primRests() Order {
 	return Order{}
 }
 
+// overtaken reports that the peer went on from the data of this primary: it took
+// over while this one was paused or could not be heard. That is a fact that needs
+// no acknowledgement.
+func (m *machine) overtaken() bool {
+	p := m.Pair.Peer
+	matters := p.State.primary() && !p.Leaving || m.Module.Mirror.Replicated
+	return m.hears() && matters && p.Data.usable() && p.Data.descends(m.Pair.Self.Data.Generation)
+}
+
 // conflict ends a split: two primaries in contact. It waits until both judge by
 // the same.
 func (m *machine) conflict() Order {
-	if !m.acknowledged(m.Pair.Self.Seq) {
+	if m.Pair.Peer.Leaving || !m.acknowledged(m.Pair.Self.Seq) {
 		return Order{}
 	}
 	me, other := m.sides()
@@ -63,7 +75,6 @@ func (m *machine) conflict() Order {
 		return Order{}
 	}
 	_, why := stays(other, me)
-	m.Pair.Self.Data.Standing = StandingOutdated
 	return Order{Verb: VerbStopStart, Nice: true, Drop: true,
 		Reason: fmt.Sprintf("split brain: %s is %s, too, and stays, because %s", m.PeerName(), m.Pair.Peer.State, why)}
 }
@@ -121,7 +132,8 @@ func (m *machine) secondRests() Order {
 		return Order{Verb: VerbWait, Nice: true, Reason: "replication failed on " + name}
 	case m.hears() && p.State.primary():
 		s.Yield = false
-		if m.Phase == Ready && (s.Data.Standing != StandingShared || s.Data.Generation != p.Data.Generation) {
+		missed := s.Data.Standing != StandingShared || s.Data.Generation != p.Data.Generation
+		if missed && (m.Phase == Ready || m.Module.Mirror.Replicated && m.Pair.Follows != p.Data.Generation) {
 			return m.change(Second, "%s went on without this node for a while: what it wrote is copied", name)
 		}
 		return Order{}
@@ -146,7 +158,7 @@ func (m *machine) secondRests() Order {
 // bothSecond is the middle of a swap: who yields waits.
 func (m *machine) bothSecond() Order {
 	s, p, name := m.Pair.Self, m.Pair.Peer, m.PeerName()
-	mine := p.Yield && !s.Yield
+	mine := p.Yield && !s.Yield && m.acknowledged(m.Pair.Entered) // else it was given up to an earlier SECOND
 	if s.Yield == p.Yield {
 		me, other := m.sides()
 		mine = m.acknowledged(s.Seq) && outranks(me, other, m.Module.Mirror.Replicated)

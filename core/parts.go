@@ -7,15 +7,15 @@ import (
 )
 
 // Parts are pieces of an application, each with a start and a stop hook, that
-// are called according to the state. start_both belongs to every active state;
-// a farm or light module has that part alone.
+// are called according to the state. start_both belongs to every active state.
 type Parts uint8
 
 const (
 	PartBoth   Parts = 1 << iota // any active state
-	PartPrim                     // ALONE and PRIM
+	PartPrim                     // UP, ALONE and PRIM
 	PartSecond                   // SECOND
-	PartSec                      // ALONE and SECOND
+	PartSec                      // UP, ALONE and SECOND
+	allParts   = PartBoth | PartPrim | PartSecond | PartSec
 )
 
 // startOrder is the order in which parts are started; they are stopped in the
@@ -26,7 +26,7 @@ var partNames = map[Parts]string{PartBoth: "both", PartPrim: "prim", PartSecond:
 
 // partsOf says which parts run in a state.
 var partsOf = map[State]Parts{
-	Up: PartBoth, Alone: PartBoth | PartPrim | PartSec, Prim: PartBoth | PartPrim, Second: PartBoth | PartSecond | PartSec,
+	Up: PartBoth | PartPrim | PartSec, Alone: PartBoth | PartPrim | PartSec, Prim: PartBoth | PartPrim, Second: PartBoth | PartSecond | PartSec,
 }
 
 func (p Parts) has(part Parts) bool { return p&part != 0 }
@@ -90,6 +90,11 @@ func (in Instance) running() Parts {
 	return p
 }
 
+// has reports that a part has hooks.
+func (m Module) has(part Parts) bool {
+	return m.Hooks["start_"+partNames[part]] || m.Hooks["stop_"+partNames[part]]
+}
+
 func (m *machine) setRunning(part Parts, on bool) {
 	switch {
 	case part == PartBoth:
@@ -99,14 +104,6 @@ func (m *machine) setRunning(part Parts, on bool) {
 	default:
 		m.Pair.Parts &^= part
 	}
-}
-
-// allParts are those that the mode knows.
-func (in Instance) allParts() Parts {
-	if in.mirror() {
-		return PartBoth | PartPrim | PartSecond | PartSec
-	}
-	return PartBoth
 }
 
 func starts(parts Parts, from, to State) []Task {

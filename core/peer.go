@@ -31,6 +31,7 @@ type PeerState struct {
 	Phase Phase `json:"phase"`
 	Data  Data  `json:"data"`
 
+	Leaving    bool       `json:"leaving,omitempty"`     // active still, and on the way to WAIT
 	Choosing   bool       `json:"choosing,omitempty"`    // WAIT, and nothing but the other node holds it back
 	Claim      bool       `json:"claim,omitempty"`       // is about to become primary, once the other has heard of it
 	Wish       Verb       `json:"wish,omitempty"`        // prim or primforce: an operator's choice goes before data and order

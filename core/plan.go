@@ -57,8 +57,8 @@ func (m *machine) planStart() []Task {
 	if m.Module.Hooks[hookPrestart] {
 		plan = append(plan, hook(hookPrestart, Stop, Wait))
 	} else {
-		plan = append(plan, stops(m.allParts(), Stop, Wait, false)...)
-		plan = append(plan, stops(m.allParts(), Stop, Wait, true)...)
+		plan = append(plan, stops(allParts, Stop, Wait, false)...)
+		plan = append(plan, stops(allParts, Stop, Wait, true)...)
 	}
 	plan = append(plan, checks(WhenPre, true))
 	return append(plan, m.planActive()...)
@@ -75,16 +75,17 @@ func (m *machine) planActive() []Task {
 
 // planUp leads from WAIT to UP.
 func (m *machine) planUp() []Task {
-	return []Task{
+	plan := []Task{
 		{Kind: TaskGate},
 		{Kind: TaskNetworkUp},
 		enter(Up, Transient),
 		hook(hookTransition, Wait, Up),
-		hook("start_both", Wait, Up),
+	}
+	plan = append(plan, starts(partsOf[Up], Wait, Up)...)
+	return append(plan,
 		checks(WhenBoth, true),
 		share(ShareOpen),
-		enter(Up, Ready),
-	}
+		enter(Up, Ready))
 }
 
 // planRestart calls the application's stop and start hooks in its state; the network
@@ -113,7 +114,7 @@ func (m *machine) planWait(o Order) []Task {
 		if i < 0 {
 			i = len(plan)
 		}
-		plan = slices.Insert(plan, i, stops(PartBoth, m.State, Wait, true)...)
+		plan = slices.Insert(plan, i, stops(partsOf[Up], m.State, Wait, true)...)
 	}
 	return append(plan, m.planActive()...)
 }
@@ -122,7 +123,7 @@ func (m *machine) planWait(o Order) []Task {
 // not stopped, but the forced stop hooks are always called.
 func (m *machine) planStop(o Order) []Task {
 	plan := m.planDown(o)
-	plan = append(plan, stops(m.allParts(), Wait, Stop, true)...)
+	plan = append(plan, stops(allParts, Wait, Stop, true)...)
 	if slices.Contains(m.Checking, WhenPre) {
 		plan = append(plan, checks(WhenPre, false))
 	}

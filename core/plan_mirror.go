@@ -61,13 +61,13 @@ func (m *machine) finish(to State) []Task {
 
 // checksOf says which checks run in a state, beside those that always do.
 var checksOf = map[State][]When{
-	Up: {WhenBoth}, Alone: {WhenBoth, WhenPrim}, Prim: {WhenBoth, WhenPrim}, Second: {WhenBoth, WhenSecond},
+	Up: {WhenBoth}, Alone: {WhenBoth, WhenPrim, WhenSec}, Prim: {WhenBoth, WhenPrim}, Second: {WhenBoth, WhenSecond, WhenSec},
 }
 
 // stopChecks stops those that do not belong to a state.
 func (m *machine) stopChecks(to State) []Task {
 	var plan []Task
-	for _, w := range []When{WhenBoth, WhenPrim, WhenSecond} {
+	for _, w := range []When{WhenBoth, WhenPrim, WhenSecond, WhenSec} {
 		if slices.Contains(m.Checking, w) && !slices.Contains(checksOf[to], w) {
 			plan = append(plan, checks(w, false))
 		}

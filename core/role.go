@@ -1,6 +1,9 @@
 package core
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // Timers of a start; at most one of them runs.
 const (
@@ -46,7 +49,7 @@ func (m *machine) findsRole() bool {
 		return true
 	case v.role == Stop:
 		m.BlockedBy = v.why
-		m.enter(status{Wait, v.phase}, v.why, m.Cause)
+		m.enter(status{Wait, v.phase}, v.why, cmp.Or(m.cause, m.Cause))
 		return false
 	}
 	m.leaveRole()
@@ -104,10 +107,14 @@ func (m *machine) role() verdict {
 		return v
 	case !m.hears():
 		return m.roleAlone(asSecond)
+	case p.State.primary() && p.Leaving && asPrim:
+		return passing(name + " gives up its role")
 	case p.State.primary() && asPrim:
 		return refused(fmt.Sprintf("%s is %s", name, p.State))
 	case p.State.primary() && p.Degraded:
 		return blocked("replication failed on " + name + ", which serves alone until it is repaired there")
+	case p.State.primary() && m.aheadOf(p) && !asSecond:
+		return passing(fmt.Sprintf("%s is %s with older data (%s; here %s), and gives up when it hears that", name, p.State, p.Data.describe(), m.Pair.Self.Data.describe()))
 	case p.State.primary():
 		return verdict{role: Second, why: fmt.Sprintf("%s is %s", name, p.State)}
 	case p.State == Second:
@@ -119,6 +126,12 @@ func (m *machine) role() verdict {
 		return v
 	}
 	return m.claim()
+}
+
+// aheadOf reports that this node went on from the peer's data.
+func (m *machine) aheadOf(p PeerState) bool {
+	d := m.Pair.Self.Data
+	return m.Module.Mirror.Replicated && d.usable() && d.descends(p.Data.Generation)
 }
 
 // mayLead answers what speaks against becoming primary in view of a peer that

@@ -154,6 +154,10 @@ func (m *machine) settle() bool {
 	if m.State == Stop && m.Then.Verb != "" {
 		o := m.Then
 		m.Then = Order{}
+		if o.Reboot {
+			m.emit(Action{Kind: ActReboot})
+			return m.settle()
+		}
 		m.begin(o)
 		return true
 	}
@@ -211,7 +215,7 @@ func (m *machine) perform(t Task) {
 func (m *machine) callHook(t Task) {
 	if part, start, ok := hookPart(t.Hook); ok {
 		if start {
-			m.setRunning(part, true)
+			m.setRunning(part, part == PartBoth || m.Module.has(part))
 		} else if !m.Module.Hooks[t.Hook] {
 			m.setRunning(part, false) // else when it has answered
 		}

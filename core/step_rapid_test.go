@@ -28,6 +28,8 @@ type world struct {
 	ready   bool // start_both ended well, and nothing stopped it since
 	owed    bool // start_both was called, and stop_both not since
 	ups     int
+
+	owedPrim bool
 }
 
 func drawModule(t *rapid.T) Module {
@@ -38,6 +40,10 @@ func drawModule(t *rapid.T) Module {
 	}
 	app := rapid.SampledFrom([]int{3, 3, 3, 2, 1, 0}).Draw(t, "application hooks")
 	m.Hooks[hookStart], m.Hooks[hookStop] = app&1 != 0, app&2 != 0
+	for _, h := range []string{"start_prim", "stop_prim", "stop_sec"} {
+		m.Hooks[h] = rapid.Bool().Draw(t, h)
+	}
+	m.Reboot = rapid.Bool().Draw(t, "reboot")
 	m.MaxLoop = rapid.IntRange(0, 3).Draw(t, "maxloop")
 	m.LoopInterval = rapid.SampledFrom([]time.Duration{0, time.Hour}).Draw(t, "loop_interval")
 	m.LeaveTimeout = rapid.SampledFrom([]time.Duration{0, time.Second}).Draw(t, "leave_timeout")
@@ -153,6 +159,13 @@ func (w *world) hook(h HookCall) {
 			w.t.Fatal("stop hook called while the share is open")
 		}
 		w.owed, w.ready = false, false
+	case "start_prim":
+		if w.owedPrim && w.in.Module.Hooks["stop_prim"] {
+			w.t.Fatal("start_prim called again without stop_prim")
+		}
+		w.owedPrim = true
+	case "stop_prim":
+		w.owedPrim = false
 	}
 }
 
@@ -183,7 +196,7 @@ func (w *world) nothingLeft() {
 
 // Verbs and events are listed several times where they lead further.
 var (
-	someVerbs  = []Verb{VerbStart, VerbRestart, VerbStop, VerbForceStop, VerbStopStart, VerbDrain, VerbUndrain, VerbWait, VerbWakeup}
+	someVerbs  = []Verb{VerbStart, VerbRestart, VerbStop, VerbForceStop, VerbStopStart, VerbDrain, VerbUndrain, VerbWait, VerbWakeup, VerbIncLoop, VerbResetLoop}
 	someEvents = []string{"answer", "command", "answer", "resource", "rise", "answer", "resource", "time", "answer", "rise", "config"}
 )
 

@@ -149,18 +149,27 @@ func (m *machine) startFailed(why string) {
 // module.
 func (m *machine) automatic(o Order) {
 	counted := o.Verb == VerbRestart || o.Verb == VerbStopStart || o.Verb == VerbWait
-	if counted && m.Module.LoopInterval > 0 {
-		m.Failures = slices.DeleteFunc(m.Failures, func(t time.Time) bool {
-			return m.now.Sub(t) >= m.Module.LoopInterval
-		})
-		if len(m.Failures) >= m.Module.MaxLoop {
-			o.Verb = VerbStop
-			o.Reason = fmt.Sprintf("stopped %s: %s", m.limit(), o.Reason)
-		} else {
-			m.Failures = append(m.Failures, m.now)
-		}
+	if counted && !m.counts() {
+		o.Verb = VerbStop
+		o.Reason = fmt.Sprintf("stopped %s: %s", m.limit(), o.Reason)
 	}
+	o.Reboot = m.Module.Reboot && o.Verb == VerbStopStart
 	m.replace(o)
+}
+
+// counts notes one automatic action, or reports that it is one too many.
+func (m *machine) counts() bool {
+	if m.Module.LoopInterval <= 0 {
+		return true
+	}
+	m.Failures = slices.DeleteFunc(m.Failures, func(t time.Time) bool {
+		return m.now.Sub(t) >= m.Module.LoopInterval
+	})
+	if len(m.Failures) >= m.Module.MaxLoop {
+		return false
+	}
+	m.Failures = append(m.Failures, m.now)
+	return true
 }
 
 // limit tells in words which limit of automatic actions was reached.

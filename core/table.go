@@ -34,7 +34,7 @@ var transitions = map[status][]status{
 	{Up, Transient}:   {{Up, Ready}, {Wait, Transient}},
 	{Up, Ready}:       {{Up, Transient}},
 
-	{Alone, Transient}:  {{Alone, Ready}, {Prim, Transient}, {Second, Transient}, {Wait, Transient}},
+	{Alone, Transient}:  {{Alone, Ready}, {Prim, Transient}, {Wait, Transient}},
 	{Alone, Ready}:      {{Alone, Transient}},
 	{Prim, Transient}:   {{Prim, Ready}, {Alone, Transient}, {Second, Transient}, {Wait, Transient}},
 	{Prim, Ready}:       {{Prim, Transient}},

@@ -16,6 +16,7 @@ const changing activity = "changing its role"
 var (
 	isChanging  = reply{refuse, "is changing its role: wait until it has"}
 	alreadyHas  = reply{refuse, "is active on this node: swap changes roles; to choose the data, stop it on both nodes first"}
+	isEnding    = reply{refuse, "is stopping on this node: wait until it is STOP"}
 	isNotActive = reply{refuse, "is not PRIM or SECOND on this node"}
 )
 
@@ -26,7 +27,7 @@ var pairVerbs = []Verb{VerbPrim, VerbPrimForce, VerbSecond, VerbSecondForce, Ver
 var mirrorCommands = func() map[activity]map[Verb]reply {
 	begins := map[activity]reply{
 		stopped: {how: begin}, starting: {how: mark}, running: alreadyHas, changing: alreadyHas, restarting: alreadyHas,
-		stopping: isStopping, forcing: isStopping, cycling: isStopping, queued: isStopping,
+		stopping: isEnding, forcing: isEnding, cycling: isEnding, queued: isEnding,
 	}
 	swaps := map[activity]reply{
 		stopped: notStarted, starting: isStarting, running: {how: swap}, changing: isChanging, restarting: isChanging,
@@ -107,7 +108,7 @@ func (m *machine) startRefused(v Verb) error {
 	why := m.primRefused(v)
 	switch {
 	case why != "":
-	case (v == VerbPrim || v == VerbPrimForce) && m.hears() && p.State.primary():
+	case (v == VerbPrim || v == VerbPrimForce) && m.hears() && p.State.primary() && !p.Leaving:
 		why = name + " is " + p.State.String()
 	case (v == VerbSecond || v == VerbSecondForce) && !(m.hears() && p.State.primary()):
 		why = name + " is not primary"
@@ -115,5 +116,5 @@ func (m *machine) startRefused(v Verb) error {
 	if why == "" {
 		return nil
 	}
-	return &Refusal{m.Module.Name + " cannot start so: " + why}
+	return &Refusal{m.Module.Name + " cannot start as asked: " + why}
 }

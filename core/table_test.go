@@ -37,8 +37,8 @@ func TestMirrorCommandsTableIsComplete(t *testing.T) {
 func TestOrderOfNodesIsNeverOpen(t *testing.T) {
 	var sides []side
 	for _, d := range []Data{
-		{}, {Generation: Generation{3, 1}, Standing: StandingSole}, {Generation: Generation{3, 2}, Standing: StandingShared, Prim: true},
-		{Generation: Generation{4, 1}, Ancestors: [remembered]Generation{{3, 2}}, Standing: StandingOutdated}, {Generation: Generation{9, 2}, Standing: StandingPartial},
+		{}, {Generation: Generation{3, 1, 1}, Standing: StandingSole}, {Generation: Generation{3, 2, 1}, Standing: StandingShared, Prim: true},
+		{Generation: Generation{4, 1, 1}, Ancestors: [remembered]Generation{{3, 2, 1}}, Standing: StandingOutdated}, {Generation: Generation{9, 2, 1}, Standing: StandingPartial},
 	} {
 		for i := range 16 {
 			s := side{PeerState{Data: d, Lapsed: i&1 != 0, Took: i&2 != 0}, i&4 != 0}

@@ -104,7 +104,7 @@ web: this is node 1, takes nothing without a lease, other nodes may use another 
 	}
 	got := inside(t, home, "filter", "dump")
 	for _, want := range []string{
-		"eth0       ", "  web     02:00:00:00:00:01\n", "192.0.2.10  arp       all   http   on_addr\n", "192.0.2.10  tcp       80    http   on_port\n",
+		"eth0       ", "  web     02:00:00:00:00:01  -\n", "192.0.2.10  arp       all   http   on_addr\n", "192.0.2.10  tcp       80    http   on_port\n",
 		"web     2     ", "web     http   0-1023     1\n", "web     http   1024-4095  2<1\n",
 	} {
 		if !strings.Contains(got, want) {

@@ -24,6 +24,9 @@ func showFilter(w io.Writer, s *ebpf.Snapshot, names map[uint8]string, color boo
 		fmt.Fprintf(&b, "%s\n", clean(attachmentText(at)))
 	}
 	fmt.Fprintf(&b, "lease: %s\n", leaseText(s))
+	for _, x := range s.Strangers {
+		fmt.Fprintf(&b, "%s\n", clean(strangerText(s, x)))
+	}
 	for _, m := range s.Modules {
 		fmt.Fprintf(&b, "\n%s: %s\n", paint(color, bold, clean(m.Name)), clean(moduleText(s, m)))
 		for _, g := range m.Groups {
@@ -118,7 +121,7 @@ func dumpFilter(w io.Writer, s *ebpf.Snapshot, color bool) error {
 	if _, err := fmt.Fprintf(w, "layout %d, lease %d (%s)\n", s.Layout, s.Lease, leaseText(s)); err != nil {
 		return err
 	}
-	for _, t := range []table{dumpPrograms(s), dumpAddresses(s), dumpRules(s), dumpMACs(s), dumpRows(s), dumpCounters(s)} {
+	for _, t := range []table{dumpPrograms(s), dumpAddresses(s), dumpRules(s), dumpMACs(s), dumpStrangers(s), dumpRows(s), dumpCounters(s)} {
 		if len(t.rows) == 0 {
 			continue
 		}
@@ -141,9 +144,9 @@ func dumpPrograms(s *ebpf.Snapshot) table {
 }
 
 func dumpAddresses(s *ebpf.Snapshot) table {
-	t := table{heads: []string{"ADDRESS", "INDEX", "MODULE", "MAC"}}
+	t := table{heads: []string{"ADDRESS", "INDEX", "MODULE", "MAC", "VIRTUAL MAC"}}
 	for _, at := range s.Addresses {
-		t.add(plain(at.Address.String()), plain(fmt.Sprint(at.Interface)), plain(at.Module), plain(at.MAC))
+		t.add(plain(at.Address.String()), plain(fmt.Sprint(at.Interface)), plain(at.Module), plain(at.MAC), plain(cmp.Or(at.Virtual, "-")))
 	}
 	return t
 }
@@ -170,12 +173,29 @@ func dumpMACs(s *ebpf.Snapshot) table {
 	return t
 }
 
+func dumpStrangers(s *ebpf.Snapshot) table {
+	t := table{heads: []string{"CLAIMED", "INDEX", "BY", "SEEN"}}
+	for _, x := range s.Strangers {
+		t.add(plain(x.Address.String()), plain(fmt.Sprint(x.Interface)), plain(x.MAC), plain(ago(s, x.Seen)))
+	}
+	return t
+}
+
+func ago(s *ebpf.Snapshot, at uint64) string {
+	return fmt.Sprintf("%v ago", time.Duration(s.Now-min(s.Now, at)).Round(time.Second))
+}
+
+// strangerText tells who else claims an address.
+func strangerText(s *ebpf.Snapshot, x ebpf.PinnedStranger) string {
+	return fmt.Sprintf("%s is also claimed by %s, which is no node of the farm (%s)", x.Address, x.MAC, ago(s, x.Seen))
+}
+
 func dumpRows(s *ebpf.Snapshot) table {
-	t := table{heads: []string{"MODULE", "GROUP", "BUCKETS", "ROW"}}
+	t := table{heads: []string{"MODULE", "GROUP", "BUCKETS", "ROW", "HAND-OVER"}}
 	for _, m := range s.Modules {
 		for _, g := range m.Groups {
 			for _, r := range g.Rows {
-				t.add(plain(m.Name), plain(g.Name), plain(fmt.Sprintf("%d-%d", r.First, r.Last)), plain(r.Row))
+				t.add(plain(m.Name), plain(g.Name), plain(fmt.Sprintf("%d-%d", r.First, r.Last)), plain(r.Row), plain(r.Hand))
 			}
 		}
 	}

@@ -79,16 +79,16 @@ func host(s string) (clean, hint string, err error) {
 	if a, err := netip.ParseAddr(s); err == nil {
 		return a.Unmap().String(), "", nil
 	}
-	if len(s) > 253 || !hostPattern().MatchString(s) || strings.Trim(s, "0123456789.") == "" {
+	if len(s) > 253 || !hostPattern.MatchString(s) || strings.Trim(s, "0123456789.") == "" {
 		return s, hint, fmt.Errorf("%q is neither an address nor a host name", short(s))
 	}
 	return s, "", nil
 }
 
-func hostPattern() *regexp.Regexp {
-	const label = `[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?`
-	return regexp.MustCompile(`^` + label + `(\.` + label + `)*$`)
-}
+// label is one part of a name of DNS.
+const label = `[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?`
+
+var hostPattern = regexp.MustCompile(`^` + label + `(\.` + label + `)*$`)
 
 // unicastMAC reads an Ethernet address of one machine, with colons or hyphens.
 func unicastMAC(s string) (share.MAC, error) {

@@ -74,12 +74,15 @@ func modeNames(modes []core.Mode) string {
 }
 
 func (p *parser) unknownElement(n, parent *node, e *Element) {
-	if parents := parentsOf(p.schema, n.name); len(parents) > 0 {
+	if parents := p.parents[n.name]; len(parents) > 0 {
 		p.errorf(idMisplaced, n.at, "<%s> cannot stand in <%s>", n.name, parent.name).Hint =
 			fmt.Sprintf("it belongs in <%s>", strings.Join(parents, "> or <"))
 		return
 	}
 	problem := p.errorf(idUnknownElement, n.at, "<%s> is unknown", short(n.name))
+	if len(p.problems) > 10*maxProblems {
+		return // hardly one of those that are shown
+	}
 	var here []string
 	for _, c := range e.Children {
 		here = append(here, c.Name)
@@ -94,15 +97,20 @@ func (p *parser) unknownElement(n, parent *node, e *Element) {
 	}
 }
 
-// parentsOf lists the elements that may hold one of that name.
-func parentsOf(e *Element, name string) []string {
-	var out []string
-	if e.child(name) != nil {
-		out = append(out, e.Name)
+// parentsOf lists, for each element below e, those that may hold one of its name.
+func parentsOf(e *Element) map[string][]string {
+	out := map[string][]string{}
+	var walk func(e *Element)
+	walk = func(e *Element) {
+		for i := range e.Children {
+			c := &e.Children[i]
+			if !slices.Contains(out[c.Name], e.Name) {
+				out[c.Name] = append(out[c.Name], e.Name)
+			}
+			walk(c)
+		}
 	}
-	for i := range e.Children {
-		out = append(out, parentsOf(&e.Children[i], name)...)
-	}
+	walk(e)
 	return out
 }
 

@@ -56,7 +56,7 @@ func (c *Cluster) Addresses(node string) (lans, addresses []string) {
 // problems found are returned, sorted; the cluster is nil if one of them is an
 // error.
 func ParseCluster(data []byte, file string) (*Cluster, diag.Problems) {
-	p := &parser{src: diag.NewSource(file, nil), schema: ClusterSchema()}
+	p := newParser(file, ClusterSchema())
 	var c *Cluster
 	if root := p.decode(data); root != nil && p.outermost(root) {
 		p.check(root, p.schema)

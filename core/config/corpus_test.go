@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/diag"
 )
 
@@ -104,7 +105,7 @@ func fakeHookCheck(name string, source []byte) []diag.Problem {
 
 // fakeRulesCheck stands for the check of failover rules, which belongs to
 // another package.
-func fakeRulesCheck(text string) []diag.Problem {
+func fakeRulesCheck(_ core.Mode, text string) []diag.Problem {
 	at := strings.Index(text, "RULE ERROR")
 	if at < 0 {
 		return nil
@@ -266,8 +267,7 @@ func TestEveryElementHasACase(t *testing.T) {
 			if f.Name != userconfig && f.Name != "cluster.xml" {
 				continue
 			}
-			p := &parser{schema: Schema()}
-			p.src = diag.NewSource(f.Name, f.Data)
+			p := newParser(f.Name, Schema())
 			if root := p.decode(f.Data); root != nil {
 				seen(root, "", missing)
 			}

@@ -102,8 +102,10 @@ which server.
 func TestReferenceIsCurrent(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(referenceHead)
+	overview(&b, Schema())
 	reference(&b, Schema(), nil)
 	b.WriteString(clusterHead)
+	overview(&b, ClusterSchema())
 	reference(&b, ClusterSchema(), nil)
 	const file = docs + "userconfig.md"
 	if os.Getenv("UPDATE") != "" {
@@ -119,6 +121,33 @@ func TestReferenceIsCurrent(t *testing.T) {
 	if d := cmp.Diff(b.String(), string(page)); d != "" {
 		t.Errorf("UPDATE=1 go test ./core/config rewrites it:\n%s", d)
 	}
+}
+
+// overview shows which element stands in which: ? at most once, * any number, +
+// at least once.
+func overview(b *strings.Builder, root *Element) {
+	var walk func(e *Element, depth int)
+	walk = func(e *Element, depth int) {
+		often := "*"
+		switch {
+		case e.Required && e.Once:
+			often = " "
+		case e.Once:
+			often = "?"
+		case e.Required:
+			often = "+"
+		}
+		remark := modeNames(e.Modes)
+		if e.Status == NotYet {
+			remark = strings.TrimPrefix(remark+", not supported yet", ", ")
+		}
+		fmt.Fprintln(b, strings.TrimRight(fmt.Sprintf("    %-42s %s %s", strings.Repeat("  ", depth)+"<"+e.Name+">", often, remark), " "))
+		for i := range e.Children {
+			walk(&e.Children[i], depth+1)
+		}
+	}
+	fmt.Fprint(b, "\nWhich element stands in which: `?` at most once, `*` any number, `+` at least once.\n\n")
+	walk(root, 0)
 }
 
 func reference(b *strings.Builder, e *Element, parents []string) {

@@ -20,6 +20,9 @@ func (p *parser) failover(n *node) FailoverRules {
 				continue
 			}
 		}
+		if lua {
+			p.notYet(span{t.at.from, t.at.from + len(t.text)}, nil, nil, "the Lua form of rules")
+		}
 		r.Texts = append(r.Texts, RuleText{Lua: lua, Text: t.text, Pos: p.src.Position(t.at.from, t.at.from)})
 		p.ruleProblems(t)
 	}
@@ -33,7 +36,7 @@ func (p *parser) ruleProblems(t content) {
 		return
 	}
 	begin := p.src.Position(t.at.from, t.at.from)
-	for _, problem := range p.options.CheckRules(t.text) {
+	for _, problem := range p.options.CheckRules(p.mode, t.text) {
 		problem.Pos = moved(problem.Pos, begin)
 		problem.Source = p.src.Line(problem.Pos.Line)
 		for i, r := range problem.Related {

@@ -25,10 +25,11 @@ func HookNames() []string {
 
 // called are the hooks that the state machine calls in a mode.
 func called(mode core.Mode) []string {
+	names := []string{"prestart", "poststop", "start_both", "stop_both", "start_prim", "stop_prim", "start_sec", "stop_sec", "transition"}
 	if mode == core.Mirror {
-		return HookNames()[:11]
+		names = append(names, "start_second", "stop_second")
 	}
-	return []string{"prestart", "poststop", "start_both", "stop_both", "transition"}
+	return names
 }
 
 // hookEnds are how the names of hook files end, by the system that runs them, in
@@ -91,9 +92,16 @@ func (p *parser) hookFile(name string, files map[string]bool) string {
 			return ""
 		}
 	}
-	if files[name+".vbs"] {
-		p.hookProblem(diag.Error, idHookKind, "bin/"+name+".vbs", "no system runs a hook of this kind").Hint =
-			fmt.Sprintf("write it as bin/%s.lua, or call it from bin/%s.cmd: cscript //nologo %s.vbs", name, name, name)
+	for _, end := range []string{".vbs", ".js", ".py", ".pl", ".rb", ".bash", ".ksh", ".zsh"} {
+		if !files[name+end] {
+			continue
+		}
+		hint := fmt.Sprintf("write it as bin/%[1]s.lua; or name it bin/%[1]s, with #! and its interpreter in the first line", name)
+		if end == ".vbs" || end == ".js" {
+			hint = fmt.Sprintf("write it as bin/%[1]s.lua; or call it from bin/%[1]s.cmd: cscript //nologo \"%%SAFEUSERBIN%%\\%[1]s%[2]s\"", name, end)
+		}
+		p.hookProblem(diag.Error, idHookKind, "bin/"+name+end, "no system runs a hook of this kind").Hint = hint
+		break
 	}
 	return ""
 }
@@ -175,15 +183,8 @@ func (p *parser) uncalled(hooks []Hook) {
 		if slices.Contains(called(p.mode), h.Name) {
 			continue
 		}
-		role := strings.TrimPrefix(strings.TrimPrefix(h.Name, "start_"), "stop_")
-		switch {
-		case role == h.Name || role == "second":
-			p.hookProblem(diag.Warning, idHookUncalled, h.File, fmt.Sprintf("nothing calls the hook %s in mode %s", h.Name, p.mode)).Hint =
-				"the hooks that are called are " + strings.Join(called(p.mode), ", ")
-		default:
-			p.hookProblem(p.refusal(), idNotYet, h.File, fmt.Sprintf("the hook %s is not called yet in mode %s in this version", h.Name, p.mode)).Hint =
-				fmt.Sprintf("put what it does into bin/%s_both", strings.TrimSuffix(h.Name, "_"+role))
-		}
+		p.hookProblem(diag.Warning, idHookUncalled, h.File, fmt.Sprintf("nothing calls the hook %s in mode %s", h.Name, p.mode)).Hint =
+			"the hooks that are called are " + strings.Join(called(p.mode), ", ")
 	}
 }
 

@@ -109,6 +109,7 @@ type Address struct {
 	Bits  int       // of the netmask; 0: that of the interface's network which holds Addr
 	MAC   share.MAC // vmac_invisible: the virtual MAC that it is answered with; zero if directed
 	Where string    // alias (farm), one_side_alias or one_side (mirror)
+	Check bool      // refuse and report machines that have it besides the nodes
 	Pos   diag.Position
 }
 
@@ -171,6 +172,7 @@ func (m *Module) Core() core.Module {
 		LeaveTimeout: m.Farm.LeaveTimeout,
 		Checks:       m.Checks(),
 		Shared:       len(m.Addresses()) > 0,
+		Reboot:       m.AutomaticReboot,
 	}
 	if m.Mode == core.Mirror {
 		c.Mirror = m.mirror()

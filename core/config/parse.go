@@ -24,7 +24,7 @@ type Options struct {
 	// CheckRules looks for mistakes in the text of failover rules; the
 	// positions in its problems count from the beginning of the text. nil means
 	// rules are not looked into.
-	CheckRules func(text string) []diag.Problem
+	CheckRules func(mode core.Mode, text string) []diag.Problem
 	// System is where the module is to run, "linux" or "windows"; empty means
 	// here. It decides which files in bin/ are hooks.
 	System string
@@ -44,12 +44,17 @@ const userconfig = "conf/userconfig.xml"
 // problems found are returned, sorted; the module is nil if one of them is an
 // error.
 func Parse(fsys fs.FS, name string, options Options) (*Module, diag.Problems) {
-	p := &parser{options: options, files: fsys, src: diag.NewSource(options.file(userconfig), nil), schema: Schema()}
+	p := newParser(options.file(userconfig), Schema())
+	p.options, p.files = options, fsys
 	m := p.module(fsys, name)
 	if p.finish() {
 		return nil, p.problems
 	}
 	return m, p.problems
+}
+
+func newParser(file string, schema *Element) *parser {
+	return &parser{src: diag.NewSource(file, nil), schema: schema, parents: parentsOf(schema)}
 }
 
 // finish sorts the problems, cuts too many, and says whether one is an error.
@@ -78,10 +83,11 @@ type parser struct {
 	src      *diag.Source
 	text     string
 	schema   *Element
-	mode     core.Mode // empty if the document does not say
-	unready  bool      // the mode is refused; so what belongs to it only is not refused again
-	nested   bool      // inside of something that is refused as a whole
-	macros   *macros   // nil: the document has none
+	parents  map[string][]string // of the schema's elements
+	mode     core.Mode           // empty if the document does not say
+	unready  bool                // the mode is refused; so what belongs to it only is not refused again
+	nested   bool                // inside of something that is refused as a whole
+	macros   *macros             // nil: the document has none
 	problems diag.Problems
 }
 

@@ -185,7 +185,7 @@ func TestFoldersOfTwoModules(t *testing.T) {
 
 // What a mirror's state machine is told by the document.
 func TestCoreOfMirror(t *testing.T) {
-	m, ps := parse(`<safe><service mode="mirror" failover="off" defaultprim="lastprim">
+	m, ps := parse(`<safe><service mode="mirror" failover="off" defaultprim="lastprim" automatic_reboot="on">
 <rfs><replicated dir="/srv/db"/></rfs>
 <check><splitbrain ident="w" arg="192.0.2.1 2001:db8::1"/><tcp ident="db" when="prim"><to addr="::1" port="1"/></tcp></check>
 </service></safe>`, Options{Ahead: true})
@@ -194,8 +194,8 @@ func TestCoreOfMirror(t *testing.T) {
 	}
 	c := m.Core()
 	want := core.MirrorConfig{FailoverOff: true, LastPrim: true, Replicated: true, Witnesses: []string{"splitbrain.192.0.2.1", "splitbrain.2001:db8::1"}}
-	if d := cmp.Diff(want, c.Mirror); d != "" {
-		t.Error(d)
+	if d := cmp.Diff(want, c.Mirror); d != "" || !c.Reboot {
+		t.Errorf("reboot: %t\n%s", c.Reboot, d)
 	}
 	if d := cmp.Diff([]core.Check{
 		{Resource: "tcp.db", When: core.WhenPrim, Action: core.VerbRestart},

@@ -38,10 +38,43 @@ func below(s string) error {
 	return nil
 }
 
-// within says that the folder a is b, or lies in it.
-func within(a, b string) bool {
-	norm := func(s string) string {
-		return strings.TrimSuffix(path.Clean(strings.ReplaceAll(s, `\`, "/")), "/") + "/"
-	}
-	return strings.HasPrefix(norm(a), norm(b))
+// folders finds folders that lie in each other.
+type folders map[string]folderAt
+
+// folderAt is a folder that stands at a path, or one that lies in it.
+type folderAt struct {
+	Folder
+	inside bool
 }
+
+// add remembers a folder, unless it clashes with one that is known.
+func (known folders) add(f Folder) (clash Folder, found bool) {
+	if clash, found = known.find(f.Dir); found {
+		return clash, true
+	}
+	at := clean(f.Dir)
+	known[at] = folderAt{Folder: f}
+	for at = path.Dir(at); !known.has(at); at = path.Dir(at) {
+		known[at] = folderAt{f, true}
+	}
+	return Folder{}, false
+}
+
+func (known folders) has(at string) bool { _, ok := known[at]; return ok }
+
+// find is a known folder that is dir, holds it, or lies in it.
+func (known folders) find(dir string) (Folder, bool) {
+	at := clean(dir)
+	if f, ok := known[at]; ok {
+		return f.Folder, true
+	}
+	for up := path.Dir(at); up != at; at, up = up, path.Dir(up) {
+		if f, ok := known[up]; ok && !f.inside {
+			return f.Folder, true
+		}
+	}
+	return Folder{}, false
+}
+
+// clean is one spelling of a path, of Linux or Windows.
+func clean(dir string) string { return path.Clean(strings.ReplaceAll(dir, `\`, "/")) }

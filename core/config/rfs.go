@@ -23,26 +23,25 @@ func (p *parser) rfs(n *node) *Rfs {
 			r.Flow = &lan
 		}
 	}
+	seen := folders{}
 	for _, f := range n.all("replicated") {
-		if folder, ok := p.folder(f, r.Folders); ok {
+		if folder, ok := p.folder(f, seen); ok {
 			r.Folders = append(r.Folders, folder)
 		}
 	}
 	return r
 }
 
-func (p *parser) folder(n *node, others []Folder) (Folder, bool) {
+func (p *parser) folder(n *node, seen folders) (Folder, bool) {
 	dir := n.values["dir"]
 	if !dir.ok {
 		return Folder{}, false
 	}
 	f := Folder{Dir: dir.text, Pos: p.position(dir.at)}
-	for _, o := range others {
-		if within(f.Dir, o.Dir) || within(o.Dir, f.Dir) {
-			p.valueProblem(idFolder, dir, fmt.Sprintf("%s is replicated already with %s", short(f.Dir), short(o.Dir))).Related =
-				[]diag.Related{{Message: "there", Pos: o.Pos, Source: p.src.Line(o.Pos.Line)}}
-			return Folder{}, false
-		}
+	if o, clash := seen.add(f); clash {
+		p.valueProblem(idFolder, dir, fmt.Sprintf("%s is replicated already with %s", short(f.Dir), short(o.Dir))).Related =
+			[]diag.Related{{Message: "there", Pos: o.Pos, Source: p.src.Line(o.Pos.Line)}}
+		return Folder{}, false
 	}
 	for _, c := range n.all("tocheck") {
 		if c.values["path"].ok {
@@ -78,15 +77,17 @@ func folderConflicts(m, other *Module) diag.Problems {
 	if m.Rfs == nil || other.Rfs == nil {
 		return nil
 	}
+	seen := folders{}
+	for _, b := range other.Rfs.Folders {
+		seen.add(b)
+	}
 	var out diag.Problems
 	for _, a := range m.Rfs.Folders {
-		for _, b := range other.Rfs.Folders {
-			if within(a.Dir, b.Dir) || within(b.Dir, a.Dir) {
-				out = append(out, diag.Problem{ID: idFolder, Severity: diag.Error, Pos: a.Pos,
-					Message: fmt.Sprintf("%s is replicated by module %s already, with %s", a.Dir, other.Name, b.Dir),
-					Hint:    "give each module folders of its own",
-					Related: []diag.Related{{Message: "it is given there", Pos: b.Pos}}})
-			}
+		if b, clash := seen.find(a.Dir); clash {
+			out = append(out, diag.Problem{ID: idFolder, Severity: diag.Error, Pos: a.Pos,
+				Message: fmt.Sprintf("%s is replicated by module %s already, with %s", a.Dir, other.Name, b.Dir),
+				Hint:    "give each module folders of its own",
+				Related: []diag.Related{{Message: "it is given there", Pos: b.Pos}}})
 		}
 	}
 	return out

@@ -72,7 +72,8 @@ func virtualAddrElement(where ...string) Element {
 			{Name: "addr", Kind: KindAddress, Required: true, Status: Used, Doc: "The address."},
 			{Name: "where", Kind: KindChoice, Values: where, Status: Used,
 				Doc: "alias: on all nodes, in mode farm; one_side_alias: on the primary, beside the interface's own address; one_side: on the primary, instead of it: what the node sends comes from there. Default: alias in mode farm, one_side_alias in mode mirror."},
-			onOff("check", "on", Attribute{Status: Ignored, Why: "the address is watched and set again in any case", Doc: "Watch the address."}),
+			onOff("check", "on", Attribute{Status: Used,
+				Doc: "Refuse to start while a machine that is no node has the address, and report one that takes it later as resource ip.ADDRESS. off: where something answers for every address, as some routers do. That the address stays on its interface is seen to in any case."}),
 			onOff("connections", "off", Attribute{Status: Ignored, Why: "connections are counted in any case", Doc: "Count connections."}),
 			{Name: "netmask", Kind: KindNetmask, Empty: true, Status: Used, Doc: "Netmask; without it, that of the interface's network which holds the address."},
 		}}

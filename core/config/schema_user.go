@@ -27,8 +27,8 @@ func vhostElement() Element {
 }
 
 func failoverElement() Element {
-	return Element{Name: "failover", Status: NotYet, Once: true, Text: true,
-		Doc: "Rules that turn resources into actions. Each <![CDATA[ … ]]> in it holds rules in one language: the simple one, or Lua if its first line is --Lua Rules. Macros are replaced in the simple one only.",
+	return Element{Name: "failover", Status: Used, Once: true, Text: true,
+		Doc: "Rules that turn resources into actions. Each <![CDATA[ … ]]> in it holds rules in one language: the simple one, or Lua if its first line is --Lua Rules. Macros are replaced in the simple one only. *Not supported yet: Lua.*",
 		Attributes: []Attribute{
 			{Name: "extends", Kind: KindChoice, Values: []string{"yes", "no"}, Default: "yes", Status: Used, Doc: "Whether the built-in rules hold too."},
 			{Name: "period", Kind: KindDuration, Unit: "ms", Default: "5000ms", Status: Ignored, Why: "rules are evaluated whenever something changes", Doc: "How often rules are evaluated."},

@@ -100,7 +100,7 @@ func (v value) isDefault(a *Attribute) bool {
 	return err == nil && d.span == v.span && d.number == v.number
 }
 
-func namePattern() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$`) }
+var namePattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$`)
 
 func checkName(s string) error {
 	switch {
@@ -108,7 +108,7 @@ func checkName(s string) error {
 		return fmt.Errorf("the name is empty")
 	case len(s) > 64:
 		return fmt.Errorf("the name %q has more than 64 characters", short(s))
-	case !namePattern().MatchString(s):
+	case !namePattern.MatchString(s):
 		return fmt.Errorf("%q cannot be a name", short(s))
 	}
 	return nil

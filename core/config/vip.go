@@ -90,7 +90,7 @@ func (p *parser) virtualAddress(n *node, seen *unique) (Address, bool) {
 		return Address{}, false
 	}
 	where, ok := p.where(n.values["where"])
-	return Address{Addr: v.addr, Bits: int(mask.number), Where: where, Pos: p.position(v.at)}, ok
+	return Address{Addr: v.addr, Bits: int(mask.number), Where: where, Check: n.values["check"].text == "on", Pos: p.position(v.at)}, ok
 }
 
 // where says which nodes hold an address: all of a farm, the primary of a

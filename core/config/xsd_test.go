@@ -86,6 +86,24 @@ func TestSchemaJudgesTheCorpus(t *testing.T) {
 	}
 }
 
+// The modules that come with the product show the language; their documents are
+// valid.
+func TestSchemaTakesShippedModules(t *testing.T) {
+	files, err := filepath.Glob("../../modules/*/" + userconfig)
+	if err != nil || len(files) < 5 {
+		t.Fatalf("modules: %v %v", files, err)
+	}
+	documents := map[string][]byte{}
+	for i, file := range files {
+		if documents[fmt.Sprintf("%d.xml", i)], err = os.ReadFile(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for file, wrong := range lint(t, schemaFile(t, Schema()), documents) {
+		t.Errorf("%s of %v: %s", file, files, wrong)
+	}
+}
+
 // structural says that the XML schema must find the problem too.
 func structural(p diag.Problem) bool {
 	switch p.ID {

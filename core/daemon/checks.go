@@ -36,6 +36,9 @@ func (mod *module) check(when core.When, start bool) {
 	}
 	specs := mod.specs(mod.checking)
 	mod.mu.Unlock()
+	if start && mod.ruling != nil {
+		mod.ruling.begin(when)
+	}
 	if err := mod.m.d.checks.Set(mod.conf.Name, specs); err != nil {
 		mod.m.log.Error("set the checks", "module", mod.conf.Name, "error", err)
 	}

@@ -100,3 +100,18 @@ func TestAddressesAreAskedForInTurn(t *testing.T) {
 		t.Errorf("of many, one claimed: %d, the first %v", len(got), got[0].addr.Addr)
 	}
 }
+
+// TestUncheckedAddresses are neither asked for nor reported.
+func TestUncheckedAddresses(t *testing.T) {
+	held := []heldAddress{
+		{addr: config.Address{Addr: netip.MustParseAddr("10.0.0.100")}},
+		{addr: config.Address{Addr: netip.MustParseAddr("fd00::100"), Check: true}},
+	}
+	if got := checked(held); len(got) != 1 || got[0].addr.Addr != held[1].addr.Addr || len(held) != 2 {
+		t.Errorf("%v", got)
+	}
+	mod := &module{} // asks nobody: it would need the node
+	if err := mod.refuseTaken(t.Context(), held[:1]); err != nil {
+		t.Error(err)
+	}
+}

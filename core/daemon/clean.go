@@ -19,13 +19,13 @@ var errInUse = errors.New("another daemon already uses it")
 // nothing is no error.
 func Clean(home string, log *slog.Logger, takeOff func() ([]string, error)) (did []string, err error) {
 	did = []string{}
-	if _, err := os.Stat(home); err == nil {
-		unlock, err := lockHome(home)
-		if errors.Is(err, errInUse) {
+	if _, missing := os.Stat(home); missing == nil {
+		unlock, busy := lockHome(home)
+		if errors.Is(busy, errInUse) {
 			return nil, fmt.Errorf("the daemon of %s runs and needs what it has in the kernel; stop it first with: systemctl stop orchestrator", home)
 		}
-		if err != nil {
-			return nil, err
+		if busy != nil {
+			return nil, busy
 		}
 		defer func() { err = errors.Join(err, unlock()) }()
 	}

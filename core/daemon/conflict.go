@@ -28,7 +28,8 @@ const (
 // refuseTaken fails if a machine that is no node of the cluster has one of the
 // addresses. While another node has the module nobody is asked: its claim is ours.
 func (mod *module) refuseTaken(ctx context.Context, held []heldAddress) error {
-	if mod.elsewhere() {
+	held = checked(held)
+	if len(held) == 0 || mod.elsewhere() {
 		return nil
 	}
 	found := mod.claimed(ctx, held, probesAtStart)
@@ -37,6 +38,11 @@ func (mod *module) refuseTaken(ctx context.Context, held []heldAddress) error {
 	}
 	c := found[0]
 	return fmt.Errorf("%s is in use by %s on %s, which is no node of this cluster; free the address there, or choose another", c.addr, macText(c.mac), c.on)
+}
+
+// checked are the addresses that strangers are looked for.
+func checked(held []heldAddress) []heldAddress {
+	return slices.DeleteFunc(slices.Clone(held), func(h heldAddress) bool { return !h.addr.Check })
 }
 
 // elsewhere says that another node has the module started.
@@ -114,12 +120,12 @@ func (mod *module) patrol(ctx context.Context, held []heldAddress) {
 		mod.probedAt = now
 	}
 	if first && probe {
-		for _, c := range mod.claimed(ctx, mod.some(held), probesLater) {
+		for _, c := range mod.claimed(ctx, mod.some(checked(held)), probesLater) {
 			mod.claims.hear(now, c)
 		}
 	}
 	var addrs []netip.Addr
-	for _, h := range held {
+	for _, h := range checked(held) {
 		addrs = append(addrs, h.addr.Addr)
 	}
 	if st, err := mod.m.d.filter.State(ctx); err == nil {

@@ -52,6 +52,7 @@ func (m *member) heartEvents(inbox *heartInbox) {
 		for _, e := range inbox.take() {
 			m.heartEvent(e)
 		}
+		m.pokeRulings()
 	}
 }
 

@@ -74,7 +74,6 @@ func (n *network) look(ctx context.Context) {
 // mend puts back what is missing and says whether all must be set up anew.
 func (n *network) mend(ctx context.Context) (anew bool) {
 	var off []string
-	repaired := false
 	attached, err := n.wire.attached(ctx)
 	asked := err == nil
 	for _, i := range byInterface(n.holds()) {
@@ -86,7 +85,6 @@ func (n *network) mend(ctx context.Context) (anew bool) {
 		s := compare(i.on, i.held[0].wanted, l)
 		if s.off == "" && !s.anew && len(s.putBack) > 0 {
 			s.off = n.putBack(i, s.putBack)
-			repaired = repaired || s.off == ""
 		}
 		if s.off == "" && !s.anew && asked {
 			s.off = n.filterAgain(ctx, i.on, attached)
@@ -100,11 +98,7 @@ func (n *network) mend(ctx context.Context) (anew bool) {
 			off = append(off, s.off)
 		}
 	}
-	was := n.unreached()
 	n.cutOff(strings.Join(off, "; "))
-	if !anew && len(off) == 0 && (repaired || was != "") {
-		n.announceAll()
-	}
 	return anew
 }
 
@@ -169,7 +163,19 @@ func (n *network) setUpAnew(ctx context.Context) bool {
 		n.wire.note("info", fmt.Sprintf("%s was set up anew on %s.", i.text(), i.on.Name))
 	}
 	n.settle(held)
+	n.moved = true
 	return true
+}
+
+// announceMoved announces the addresses after they were set up on another card. Who
+// took this node's share has done so, too, but it may have been away for too short a
+// time for that. Before it has a share again it would get frames that it cannot
+// bring to anybody.
+func (n *network) announceMoved() {
+	if n.moved && n.wire.owns() {
+		n.moved = false
+		n.announceAll()
+	}
 }
 
 // cutOff takes this node's share away while nothing reaches it, and gives it back.

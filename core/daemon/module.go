@@ -30,6 +30,7 @@ type module struct {
 	runner   *runner.Runner
 	sharing  *sharing     // nil without a virtual address
 	network  *network     // likewise
+	ruling   *ruling      // nil without failover rules of its own
 	saved    atomic.Value // core.State last saved as wanted
 	frozen   atomic.Bool  // the daemon ends: what is wanted stays as it is
 	claims   *claims      // of the network's goroutine, like the three after it
@@ -62,8 +63,11 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 	}
 	mod.saved.Store(core.Stop)
 	mod.runner = runner.New(runner.Options{
-		Instance: core.New(conf.Core()), Effects: mod, Journal: records{m.d.journal}, Log: m.log, Persist: mod.persist,
+		Instance: core.New(ruleSet(conf).Extend(conf.Core())), Effects: mod, Journal: records{m.d.journal}, Log: m.log, Persist: mod.persist,
 	})
+	if set := ruleSet(conf); len(set.Rules) > 0 {
+		mod.ruling = newRuling(m.d.ctx, set, rulingPorts{watch: mod.runner.Subscribe, post: mod.runner.Post, cluster: m.seesOthers})
+	}
 	if mod.sharing != nil {
 		mod.claims = newClaims()
 		mod.network = newNetwork(m.d.ctx, conf.Name, conf.Interfaces, mod.wire())
@@ -131,6 +135,9 @@ func (mod *module) announce(reason string) {
 
 // close ends the module's loops; what runs goes on running.
 func (mod *module) close() {
+	if mod.ruling != nil {
+		mod.ruling.close()
+	}
 	mod.runner.Close()
 	mod.m.d.checks.Set(mod.conf.Name, nil)
 	if mod.sharing != nil {

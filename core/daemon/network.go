@@ -30,6 +30,7 @@ type network struct {
 	said       map[string]string      // interface → why nothing is reached there
 	own        map[int][]netip.Prefix // by interface: its own addresses as the filter knows them
 	putAt      time.Time              // when the journal last told that something was put back
+	moved      bool                   // of the loop: set up on another card, which was not announced yet
 
 	mu   sync.Mutex
 	held []heldAddress // set up; empty if the network is down
@@ -83,6 +84,7 @@ func (n *network) run(ctx context.Context) {
 		case <-look.C:
 			n.look(ctx)
 		case <-patrol.C:
+			n.announceMoved()
 			if held := n.reached(); len(held) > 0 {
 				n.wire.patrol(ctx, held)
 			}

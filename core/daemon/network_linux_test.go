@@ -124,6 +124,8 @@ func TestNetworkOnTheRealKernel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.change(func() { s.share = true })
+	n.announceMoved()
 	did := s.took()
 	for _, want := range []string{
 		"note 10.79.0.100, fd79::100 was set up anew on eth1.", `cut ""`,

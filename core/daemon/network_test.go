@@ -27,6 +27,7 @@ type stand struct {
 	down     map[int]bool
 	dark     map[int]bool
 	own      []netip.Prefix
+	share    bool            // this node has one
 	held     map[string]bool // "index address"
 	filtered map[int]string  // index → how; empty: not any more
 	refused  error
@@ -140,6 +141,7 @@ func (s *stand) wire() wire {
 			})
 			return list, err
 		},
+		owns:  func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.share },
 		table: func() { s.change(func() { s.do("table") }) },
 		announce: func(list ...vip.Target) {
 			s.change(func() {
@@ -194,14 +196,13 @@ func TestNetworkStaysAsItIsToBe(t *testing.T) {
 		do   func(s *stand)
 		want []string
 	}
-	announce := "announce 10.0.0.100 at 02:00:00:00:00:01 on 2 from 02:00:00:00:00:01"
 	for _, c := range []struct {
 		name, conf string
 		changes    []change
 	}{
 		{"nothing", "", []change{{func(*stand) {}, nil}}},
 		{"flushed", "", []change{{func(s *stand) { delete(s.held, "2 10.0.0.100") }, []string{
-			"add 10.0.0.100 to eth1, invisible false", "note 10.0.0.100 was not on eth1 any more and was put back.", announce}}}},
+			"add 10.0.0.100 to eth1, invisible false", "note 10.0.0.100 was not on eth1 any more and was put back."}}}},
 		{"filter taken off", "", []change{{func(s *stand) { s.filtered[2] = "" }, []string{
 			"filter eth1 [10.0.0.100]", "table", "note Interface eth1 was not filtered any more (somebody took it off) and is filtered again."}}}},
 		{"another address of its own", "", []change{
@@ -209,7 +210,7 @@ func TestNetworkStaysAsItIsToBe(t *testing.T) {
 			{func(s *stand) { s.own, s.broken = nil, errors.New("no") }, []string{
 				"intf.eth1 is down: the addresses of interface eth1 changed: no",
 				"note web takes no connections on this node: the addresses of interface eth1 changed: no.", `cut "the addresses of interface eth1 changed: no"`}},
-			{func(s *stand) { s.broken = nil }, []string{"filter eth1 [10.0.0.100]", "intf.eth1 is up", "note web can take connections on this node again.", `cut ""`, announce}},
+			{func(s *stand) { s.broken = nil }, []string{"filter eth1 [10.0.0.100]", "intf.eth1 is up", "note web can take connections on this node again.", `cut ""`}},
 		}},
 		{"down and up", "", []change{
 			{func(s *stand) { s.down[2] = true; delete(s.held, "2 10.0.0.100") }, []string{
@@ -217,26 +218,25 @@ func TestNetworkStaysAsItIsToBe(t *testing.T) {
 			{func(*stand) {}, nil},
 			{func(s *stand) { s.down[2] = false }, []string{
 				"add 10.0.0.100 to eth1, invisible false", "note 10.0.0.100 was not on eth1 any more and was put back.", "intf.eth1 is up",
-				"note web can take connections on this node again.", `cut ""`, announce}},
+				"note web can take connections on this node again.", `cut ""`}},
 		}},
 		{"cable out and in", "", []change{
 			{func(s *stand) { s.dark[2] = true }, []string{
 				"intf.eth1 is down: interface eth1 has no carrier", "note web takes no connections on this node: interface eth1 has no carrier.", `cut "interface eth1 has no carrier"`}},
 			{func(s *stand) { s.dark[2] = false }, []string{
-				"intf.eth1 is up", "note web can take connections on this node again.", `cut ""`, announce}},
+				"intf.eth1 is up", "note web can take connections on this node again.", `cut ""`}},
 		}},
 		{"made anew", "eth1", []change{
 			{func(s *stand) { delete(s.links, 2) }, []string{
 				"intf.eth1 is down: interface eth1 is gone", "note web takes no connections on this node: interface eth1 is gone.", `cut "interface eth1 is gone"`}},
 			{func(s *stand) { s.links[7] = card(7, "eth1", 2) }, []string{
 				"filter eth1 [10.0.0.100]", "add 10.0.0.100 to eth1, invisible false", "remove 10.0.0.100 from eth1", "started at [020000000002]",
-				"note 10.0.0.100 was set up anew on eth1.", "intf.eth1 is up", "note web can take connections on this node again.", `cut ""`,
-				"announce 10.0.0.100 at 02:00:00:00:00:02 on 7 from 02:00:00:00:00:02"}},
+				"note 10.0.0.100 was set up anew on eth1.", "intf.eth1 is up", "note web can take connections on this node again.", `cut ""`}},
 		}},
 		{"another MAC address", "", []change{{func(s *stand) { s.links[2] = card(2, "eth1", 3) }, []string{
 			"intf.eth1 is down: the MAC address of interface eth1 changed", "note web takes no connections on this node: the MAC address of interface eth1 changed.",
 			`cut "the MAC address of interface eth1 changed"`, "filter eth1 [10.0.0.100]", "started at [020000000003]", "note 10.0.0.100 was set up anew on eth1.",
-			"intf.eth1 is up", "note web can take connections on this node again.", `cut ""`, "announce 10.0.0.100 at 02:00:00:00:00:03 on 2 from 02:00:00:00:00:03"}}}},
+			"intf.eth1 is up", "note web can take connections on this node again.", `cut ""`}}}},
 		{"renamed, any will do", "", []change{{func(s *stand) { s.links[2] = card(2, "lan1", 1) }, []string{
 			"filter lan1 [10.0.0.100]", "started at [020000000001]", "note 10.0.0.100 was set up anew on lan1.", "intf.lan1 is up"}}}},
 		{"renamed, but named in the configuration", "eth1", []change{
@@ -244,13 +244,13 @@ func TestNetworkStaysAsItIsToBe(t *testing.T) {
 				"intf.eth1 is down: interface eth1 is gone: it is called lan1 now", "note web takes no connections on this node: interface eth1 is gone: it is called lan1 now.",
 				`cut "interface eth1 is gone: it is called lan1 now"`}},
 			{func(s *stand) { s.links[2] = card(2, "eth1", 1) }, []string{
-				"intf.eth1 is up", "note web can take connections on this node again.", `cut ""`, announce}},
+				"intf.eth1 is up", "note web can take connections on this node again.", `cut ""`}},
 		}},
 		{"another one has the network now", "", []change{{func(s *stand) { delete(s.links, 2); s.links[3] = card(3, "eth2", 4) }, []string{
 			"intf.eth1 is down: interface eth1 is gone", "note web takes no connections on this node: interface eth1 is gone.", `cut "interface eth1 is gone"`,
 			"filter eth2 [10.0.0.100]", "add 10.0.0.100 to eth2, invisible false", "remove 10.0.0.100 from eth1", "started at [020000000004]",
 			"note 10.0.0.100 was set up anew on eth2.", "intf.eth1 is unknown: it holds no virtual address now", "intf.eth2 is up",
-			"note web can take connections on this node again.", `cut ""`, "announce 10.0.0.100 at 02:00:00:00:00:04 on 3 from 02:00:00:00:00:04"}}}},
+			"note web can take connections on this node again.", `cut ""`}}}},
 		{"cannot be filtered any more", "", []change{
 			{func(s *stand) { s.filtered[2], s.broken = "", errors.New("the interface is taken") }, []string{
 				"intf.eth1 is down: interface eth1 is not filtered (somebody took it off): the interface is taken",
@@ -258,7 +258,7 @@ func TestNetworkStaysAsItIsToBe(t *testing.T) {
 				`cut "interface eth1 is not filtered (somebody took it off): the interface is taken"`}},
 			{func(s *stand) { s.broken = nil }, []string{
 				"filter eth1 [10.0.0.100]", "table", "note Interface eth1 was not filtered any more (somebody took it off) and is filtered again.",
-				"intf.eth1 is up", "note web can take connections on this node again.", `cut ""`, announce}},
+				"intf.eth1 is up", "note web can take connections on this node again.", `cut ""`}},
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -299,6 +299,31 @@ func TestNetworkIsLookedAfterWithoutNews(t *testing.T) {
 		synctest.Wait()
 		if did := s.took(); len(did) != 0 {
 			t.Errorf("a network that is down was mended: %q", did)
+		}
+		n.close()
+	})
+}
+
+// TestAnotherCardIsAnnounced when the node has its share again, not before.
+func TestAnotherCardIsAnnounced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, n := theNetwork(t, "")
+		s.change(func() { s.links[2] = card(2, "eth1", 3) })
+		n.poke()
+		announced := func() bool {
+			time.Sleep(2 * patrolInterval) // of the bubble's clock
+			synctest.Wait()
+			return slices.Contains(s.took(), "announce 10.0.0.100 at 02:00:00:00:00:03 on 2 from 02:00:00:00:00:03")
+		}
+		if announced() {
+			t.Error("announced without a share")
+		}
+		s.change(func() { s.share = true })
+		if !announced() {
+			t.Error("not announced")
+		}
+		if announced() {
+			t.Error("announced twice")
 		}
 		n.close()
 	})

@@ -36,6 +36,7 @@ type ports struct {
 // sharing runs the share machine of one module: one goroutine, one inbox.
 type sharing struct {
 	module string
+	self   core.NodeID
 	ports  ports
 	log    *slog.Logger
 	inbox  chan caused
@@ -57,7 +58,7 @@ type sharing struct {
 
 func newSharing(ctx context.Context, module string, m *share.Machine, p ports, log *slog.Logger) *sharing {
 	s := &sharing{
-		module: module, ports: p, log: log, inbox: make(chan caused, 256),
+		module: module, self: m.Self(), ports: p, log: log, inbox: make(chan caused, 256),
 		done: make(chan struct{}), waiting: map[core.ShareOrder]func(core.Event){},
 	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
@@ -168,6 +169,10 @@ func (s *sharing) carry(e share.Effect, cause int64) {
 		s.install(e)
 	case share.Send:
 		if s.behind && (e.Message.Kind == share.MsgInstalled || e.Message.Kind == share.MsgReport) {
+			return
+		}
+		if e.To == s.self {
+			go s.put(share.Received{From: s.self, Message: e.Message}, cause)
 			return
 		}
 		payload, err := json.Marshal(letter{Module: s.module, Message: e.Message})

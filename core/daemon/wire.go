@@ -20,7 +20,8 @@ type wire struct {
 	configure func(context.Context, []sdk.FilterInterface) error
 	unfilter  func(context.Context) error
 	attached  func(context.Context) ([]sdk.FilterAttachment, error)
-	table     func() // gives the filter its table again
+	table     func()      // gives the filter its table again
+	owns      func() bool // this node has a share of the connections
 	holder    holder
 	announce  func(...vip.Target)
 	cancel    func(index int, addr netip.Addr)
@@ -69,6 +70,7 @@ func (mod *module) wire() wire {
 			return st.Attachments, err
 		},
 		table:    mod.sharing.again,
+		owns:     func() bool { return mod.sharing.current().Owned(mod.m.id.Node.Number) > 0 },
 		holder:   d.holder,
 		announce: d.speaker.Announce,
 		cancel:   d.speaker.Cancel,

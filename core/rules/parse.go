@@ -24,13 +24,19 @@ const luaMark = "--Lua Rules"
 // IsLua reports that a text holds the Lua form.
 func IsLua(text string) bool { return strings.HasPrefix(strings.TrimSpace(text), luaMark) }
 
-// Check looks for mistakes in a text of rules, in either form; the Lua form is
-// checked by who runs it.
-func Check(text string) []diag.Problem {
+// Check looks for mistakes in a text of rules, in either form, of a module of
+// that mode; the Lua form is checked by who runs it.
+func Check(mode core.Mode, text string) []diag.Problem {
 	if IsLua(text) {
 		return nil
 	}
-	_, problems := Parse("", text)
+	all, problems := Parse("", text)
+	for _, r := range all {
+		if r.Action.Verb == core.VerbSwap && mode != core.Mirror {
+			problems = append(problems, diag.Problem{ID: idAction, Severity: diag.Error, Pos: r.Pos,
+				Message: fmt.Sprintf("rule %s asks for swap(), which is for mode mirror", r.Label), Hint: "use one of stop, stopstart, wait, restart"})
+		}
+	}
 	return problems
 }
 

@@ -185,3 +185,14 @@ func TestUnknownResources(t *testing.T) {
 		t.Errorf("got %v", p)
 	}
 }
+
+// swap() belongs to a mirror.
+func TestCheckKnowsTheMode(t *testing.T) {
+	const text = "a: if (tcp.a == down) then restart();\nb: if (tcp.b == down) then swap();"
+	if ps := Check(core.Mirror, text); len(ps) != 0 {
+		t.Errorf("mirror: %v", ps)
+	}
+	if ps := Check(core.Farm, text); len(ps) != 1 || ps[0].ID != idAction || ps[0].Pos.Line != 2 {
+		t.Errorf("farm: %v", ps)
+	}
+}

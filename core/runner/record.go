@@ -109,6 +109,9 @@ func (r *Runner) recordAction(from string, a core.Action, at time.Time) (Record,
 	case core.ActNetworkDown:
 		rec.Kind = "network"
 		rec.Text = "The virtual address is removed."
+	case core.ActReboot:
+		rec.Kind, rec.Level = "transition", "warn"
+		rec.Text = "The machine is restarted."
 	case core.ActReplicate:
 		rec.Kind = "replica"
 		rec.Text = replicaText[a.Replica]

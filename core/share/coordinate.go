@@ -81,7 +81,8 @@ func (m *Machine) ask() {
 	for _, n := range r.next() {
 		msg := Message{Kind: MsgGather, Round: r.id}
 		if r.stage == MsgInstalled {
-			msg = Message{Kind: MsgInstall, Round: r.id, View: &r.view, Why: r.why}
+			view := r.view // the round goes on while the message is on its way
+			msg = Message{Kind: MsgInstall, Round: r.id, View: &view, Why: r.why}
 		}
 		if n == m.self {
 			m.received(m.self, msg)
@@ -162,13 +163,9 @@ func (m *Machine) counted(open map[string]Bitmap) {
 	clear(m.askedBy)
 }
 
-func (m *Machine) reply(to core.NodeID, msg Message) {
-	if to == m.self {
-		m.answered(to, msg)
-		return
-	}
-	m.do(Send{To: to, Message: msg})
-}
+// reply answers a coordinator. This node answers itself by the same way, so that
+// its own filter, too, has a table before the next one comes.
+func (m *Machine) reply(to core.NodeID, msg Message) { m.do(Send{To: to, Message: msg}) }
 
 // adopt installs a coordinator's view, less what this node knows to be lost. A
 // plan that was made from a report which has been overtaken by a failure since

@@ -201,3 +201,26 @@ func TestKeep(t *testing.T) {
 		}
 	}
 }
+
+// TestRestartedWhileDrained: a module that starts drained takes nothing, and its
+// share when it is undrained.
+func TestRestartedWhileDrained(t *testing.T) {
+	f := newFarm(t, 12, 2)
+	f.start(1)
+	f.start(2)
+	f.run(1000)
+	f.feed(2, Ordered{core.ShareDrain})
+	f.run(500)
+	f.smooth = false
+	f.closeAll(2)
+	f.feed(2, Ordered{core.ShareWithdraw}) // its application is restarted
+	f.run(200)
+	f.feed(2, Ordered{core.ShareDrain})
+	f.run(1000)
+	if n := f.nodes[2]; n.view.Owned(2) != 0 || n.answered[len(n.answered)-1] != (Done{Order: core.ShareDrain, OK: true}) {
+		t.Errorf("restarted while drained it owns %d buckets, answers %v", n.view.Owned(2), n.answered)
+	}
+	f.feed(2, Ordered{core.ShareUndrain})
+	f.run(2000)
+	f.settled(1, 2)
+}

@@ -19,9 +19,9 @@ const (
 // Here is what a verdict of invisible mode depends on at a node, besides the row.
 type Here struct {
 	Self   core.NodeID
-	Serves bool // the lease holds
+	Serves bool // the lease holds, or is not asked for
 	Ready  bool // the application takes new connections
-	Agreed bool // all nodes are known to use the same view
+	Agreed bool // all nodes are known to use the same view, and the lease holds
 	Hand   Hand // of the row, as Handover said
 }
 

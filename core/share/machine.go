@@ -82,6 +82,9 @@ func NewMachine(self core.NodeID, name func(core.NodeID) string, set Settings, t
 	}
 }
 
+// Self is this node.
+func (m *Machine) Self() core.NodeID { return m.self }
+
 // View is the view in force here.
 func (m *Machine) View() View { return m.view }
 
@@ -115,7 +118,10 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 		if !m.set.Keep { // else nobody took over, unless the host did not answer: then the digests will tell
 			m.fail(m.self, true, "its lease had run out")
 		}
-		m.united, m.lapsedAt, m.resumeAt = time.Time{}, m.now, m.now.Add(2*m.timing.Debounce)
+		m.united, m.lapsedAt, m.resumeAt = time.Time{}, m.now, m.now
+		if m.view.weighsBeside(m.self) { // else it would keep nobody but clients waiting
+			m.resumeAt = m.now.Add(m.timing.Debounce)
+		}
 	case Configured:
 		m.set = in.Settings
 	case Tick:
@@ -294,7 +300,7 @@ func (m *Machine) applyDigest(n core.NodeID, d Digest) {
 		m.fail(n, false, fmt.Sprintf("the module is not started on %s", m.name(n)))
 	case !takes:
 	case !d.Ready:
-		m.fail(n, true, fmt.Sprintf("the application on %s is not ready", m.name(n)))
+		m.fail(n, true, fmt.Sprintf("%s is not ready", m.name(n)))
 	}
 }
 

@@ -17,9 +17,21 @@ func (m *Machine) order(o core.ShareOrder) {
 		m.do(Done{Order: o, OK: true})
 	case core.ShareUndrain:
 		m.draining, m.leaving = false, ""
+		m.allow()
 		m.do(Done{Order: o, OK: true})
 	case core.ShareDrain, core.ShareLeave:
+		if o == core.ShareDrain {
+			m.allow() // also the first order of a module that starts drained
+		}
 		m.draining, m.leaving, m.leaveBy = true, o, m.now.Add(m.timing.Leave)
+	}
+}
+
+// allow notes that the application takes connections, whether it gets any or not.
+func (m *Machine) allow() {
+	if !m.open {
+		m.open, m.ready = true, m.off == ""
+		m.put()
 	}
 }
 

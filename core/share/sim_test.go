@@ -140,7 +140,9 @@ func (f *farm) carry(n core.NodeID, node *simNode, e Effect) {
 		if node.stuck && (e.Message.Kind == MsgInstalled || e.Message.Kind == MsgReport) {
 			return
 		}
-		if f.rng.Float64() >= f.loss {
+		if e.To == n {
+			f.post(n, n, Received{n, e.Message}, 0)
+		} else if f.rng.Float64() >= f.loss {
 			f.post(n, e.To, Received{n, e.Message}, 1+f.rng.IntN(8))
 		}
 	case Count:

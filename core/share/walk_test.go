@@ -79,12 +79,14 @@ func (f *farm) examine() {
 
 // examineSYN: no SYN is accepted by two nodes, none is lost while all that
 // happens is planned, and once the nodes agree it does not matter where it enters.
+// One thing can go wrong in invisible mode: a node fails between the steps of a plan,
+// and nodes that have taken different steps name different heirs for its buckets.
 func (f *farm) examineSYN(entries []core.NodeID, b int) (accepted bool) {
 	var first []core.NodeID
 	all := true
 	for i, at := range entries {
 		got := f.deliver(f, at, b, true, 0)
-		if len(got) > 1 {
+		if len(got) > 1 && (!f.floods || f.smooth || f.oneView(entries)) {
 			f.t.Fatalf("%s: a SYN that entered at n%d in bucket %d was accepted by %v\n%s", f.now.Format("05.000"), at, b, got, f.history(b))
 		}
 		if len(got) == 0 && f.smooth && f.served {
@@ -117,9 +119,16 @@ func (f *farm) examineConn(entries []core.NodeID, c *conn) {
 	}
 }
 
+// oneView says that all nodes use views of one plan.
+func (f *farm) oneView(entries []core.NodeID) bool {
+	return !slices.ContainsFunc(entries, func(n core.NodeID) bool {
+		return f.nodes[n].view.Epoch != f.nodes[entries[0]].view.Epoch
+	})
+}
+
 // allAgree says that all nodes run, serve, and have been told that they agree.
 func (f *farm) allAgree(entries []core.NodeID) bool {
 	return !slices.ContainsFunc(entries, func(n core.NodeID) bool {
-		return !f.nodes[n].agreed || f.nodes[n].asleep || f.nodes[n].stuck || f.nodes[n].view.Epoch != f.nodes[entries[0]].view.Epoch
-	})
+		return !f.nodes[n].agreed || f.nodes[n].asleep || f.nodes[n].stuck
+	}) && f.oneView(entries)
 }

@@ -18,8 +18,8 @@ type PairScenario struct {
 	Quiet bool // writes no story
 }
 
-// pairCommands is the language of these files. NODE is node1 or node2; a name
-// in capitals is a word of the command's line.
+// pairCommands is the language of these files. NODE is node1, node2 or both; a
+// name in capitals is a word of the command's line.
 var pairCommands = map[string]func(s *PairScenario, words []string, text string) error{
 	"pair":     (*PairScenario).pair,     // pair NAME: two stopped nodes, configured by the lines below
 	"command":  (*PairScenario).command,  // command NODE VERB [as IDENTITY]
@@ -29,6 +29,7 @@ var pairCommands = map[string]func(s *PairScenario, words []string, text string)
 	"latency":  (*PairScenario).span,     // latency 300ms: how long a message takes from now on
 	"hooktime": (*PairScenario).span,     // hooktime 1s: how long a hook runs from now on
 	"crash":    (*PairScenario).crash,    // crash NODE: its power fails
+	"wipe":     (*PairScenario).wipe,     // wipe NODE: its power fails, and all that it stored is lost
 	"boot":     (*PairScenario).boot,     // boot NODE: its daemon runs again, the module is stopped
 	"fails":    (*PairScenario).fails,    // fails NODE HOOK N: the next N calls of HOOK fail
 	"resource": (*PairScenario).resource, // resource NODE NAME up|down|unknown|init
@@ -37,6 +38,7 @@ var pairCommands = map[string]func(s *PairScenario, words []string, text string)
 	"repair":   (*PairScenario).degrade,  //
 	"write":    (*PairScenario).write,    // each primary writes once
 	"rescue":   (*PairScenario).rescue,   // all is healed; an operator stops both, says which has the good data, starts the other
+	"mend":     (*PairScenario).mend,     // all is healed, and both nodes are told to start
 	"status":   (*PairScenario).status,   //
 }
 
@@ -52,6 +54,9 @@ func (s *PairScenario) Do(cmd string, words []string, text string) (string, erro
 	s.out.Reset()
 	if cmd == "latency" || cmd == "hooktime" {
 		words = append(words, cmd)
+	}
+	if s.World != nil && slices.Contains([]string{"cut", "heal", "crash", "wipe", "boot", "latency", "rescue", "mend"}, cmd) {
+		s.World.calm = s.World.now
 	}
 	if err := run(s, words, strings.TrimSpace(text)); err != nil {
 		return "", err
@@ -132,25 +137,28 @@ func (s *PairScenario) node(words []string) (*Host, error) {
 
 // on is a command about one node.
 func (s *PairScenario) on(words []string, n int, do func(h *Host)) error {
-	h, err := s.node(words)
-	if err != nil {
-		return err
-	}
 	if len(words) < n {
 		return fmt.Errorf("%q lacks a word", words)
 	}
-	do(h)
-	return nil
+	if words[0] == "both" {
+		do(s.World.Nodes[0])
+		do(s.World.Nodes[1])
+		return nil
+	}
+	h, err := s.node(words)
+	if err == nil {
+		do(h)
+	}
+	return err
 }
 
 func (s *PairScenario) command(words []string, _ string) error {
 	return s.on(words, 2, func(h *Host) {
-		ev := core.Event{Kind: core.EventCommand, Verb: core.Verb(words[1]), By: "root"}
 		if len(words) == 4 {
-			ev.Identity, ev.By = words[3], ""
+			s.World.Post(h, core.Event{Kind: core.EventCommand, Verb: core.Verb(words[1]), Identity: words[3]})
+			return
 		}
-		h.forced = h.forced || ev.Verb == core.VerbPrim || ev.Verb == core.VerbPrimForce
-		s.World.Post(h, ev)
+		s.World.command(h, core.Verb(words[1]))
 	})
 }
 
@@ -187,6 +195,14 @@ func (s *PairScenario) span(words []string, _ string) error {
 
 func (s *PairScenario) crash(words []string, _ string) error {
 	return s.on(words, 1, func(h *Host) { s.World.crash(h) })
+}
+
+func (s *PairScenario) wipe(words []string, _ string) error {
+	return s.on(words, 1, func(h *Host) {
+		s.World.crash(h)
+		h.wipes++
+		h.data, h.Kept = 0, core.Kept{Life: 1000 - 100*h.wipes} // a clock that was set back, at worst
+	})
 }
 
 func (s *PairScenario) boot(words []string, _ string) error {
@@ -227,40 +243,6 @@ func (s *PairScenario) degrade(words []string, text string) error {
 
 func (s *PairScenario) write([]string, string) error {
 	s.World.Write()
-	return nil
-}
-
-func (s *PairScenario) rescue([]string, string) error {
-	w := s.World
-	w.severed, w.Latency, w.Hook = [2]bool{}, time.Millisecond, 100*time.Millisecond
-	command := func(h *Host, v core.Verb) {
-		h.forced = h.forced || v == core.VerbPrimForce
-		w.Post(h, core.Event{Kind: core.EventCommand, Verb: v, By: "root"})
-	}
-	healthy := func() {
-		for _, h := range w.Nodes {
-			for _, c := range h.In.Module.Checks {
-				w.Post(h, core.Event{Kind: core.EventResource, Resource: core.Resource{Name: c.Resource, Value: core.ResUp, Since: w.now}})
-			}
-		}
-	}
-	for _, h := range w.Nodes {
-		if !h.Up {
-			w.boot(h)
-		}
-		clear(h.Fails)
-		command(h, core.VerbFailoverOn)
-		command(h, core.VerbStop)
-	}
-	w.Advance(20 * time.Second)
-	for i, v := range []core.Verb{core.VerbPrimForce, core.VerbStart} {
-		command(w.Nodes[i], v)
-		w.Advance(3 * time.Second)
-		healthy()
-		w.Advance(10 * time.Second)
-	}
-	w.Write()
-	w.Advance(20 * time.Second)
 	return nil
 }
 

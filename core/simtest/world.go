@@ -31,7 +31,9 @@ type World struct {
 	writes  []write
 	clash   time.Time // since when two primaries are in contact; zero: they are not
 	Clashed time.Duration
-	broken  error // the first invariant that did not hold
+	both    bool      // both hold the address
+	calm    time.Time // when something was last done to network or power
+	broken  error     // the first invariant that did not hold
 }
 
 // Host is one node of a world.
@@ -41,6 +43,7 @@ type Host struct {
 	Kept     core.Kept
 	Fails    map[string]int // hook → how many of the next calls fail
 	number   int            // 0 or 1
+	wipes    uint64
 	life     int            // events of an earlier life are void
 	asked    int            // the outstanding action, by serial; 0 is none
 	armed    map[string]int // timers, by serial
@@ -80,6 +83,7 @@ func NewWorld(m core.Module) *World {
 		w.Nodes[i] = &Host{In: core.New(m), number: i, Fails: map[string]int{}}
 		w.boot(w.Nodes[i])
 	}
+	w.calm = w.now
 	w.pulse()
 	return w
 }
@@ -93,8 +97,7 @@ func (w *World) boot(h *Host) {
 	h.In, h.Kept, h.Up, h.life = in, in.Kept(), true, h.life+1
 	h.asked, h.armed, h.started = 0, map[string]int{}, map[string]bool{}
 	h.told, h.posted, h.lost, h.heard, h.follows, h.copiedOf = core.PeerState{}, core.PeerState{}, true, w.now, false, core.Generation{}
-	// The daemon tells of a stopped module, too.
-	h.told = core.PeerState{Node: in.Module.Mirror.Self, Life: in.Pair.Self.Life, State: core.Stop, Phase: core.NotReady, Data: in.Pair.Self.Data}
+	h.told = in.Statement()
 }
 
 func (w *World) crash(h *Host) {
@@ -168,6 +171,9 @@ func (w *World) Post(h *Host, ev core.Event) {
 	}
 	w.newPrimary(h, next)
 	h.In, h.Kept = next, next.Kept()
+	if next.State == core.Alone && next.Phase == core.Ready && next.Pair.Self.Data.Standing != core.StandingSole {
+		w.fail("%s is ALONE with %s data: it could write nothing", h.name(), next.Pair.Self.Data.Standing)
+	}
 	for _, a := range actions {
 		w.carryOut(h, a, &before)
 	}
@@ -301,6 +307,14 @@ func primary(h *Host) bool { return h.In.State == core.Alone || h.In.State == co
 
 // watch measures how long two primaries are in contact.
 func (w *World) watch() {
+	if a, b := w.Nodes[0], w.Nodes[1]; w.contact() && a.In.Network && b.In.Network && !w.both {
+		w.both = true
+		if since := w.now.Sub(w.calm); since > 5*time.Second {
+			w.fail("both nodes hold the address, though nothing was wrong for %s", since)
+		}
+	} else if !a.In.Network || !b.In.Network {
+		w.both = false
+	}
 	if !w.contact() || !primary(w.Nodes[0]) || !primary(w.Nodes[1]) {
 		w.clash = time.Time{}
 		return
@@ -308,6 +322,9 @@ func (w *World) watch() {
 	if w.clash.IsZero() {
 		w.clash = w.now
 		w.Seen["split"]++
+		if since := w.now.Sub(w.calm); since > 5*time.Second {
+			w.fail("two primaries at once, though nothing was wrong for %s", since)
+		}
 	}
 	w.Clashed = max(w.Clashed, w.now.Sub(w.clash))
 }

@@ -43,12 +43,35 @@ func (c *crowd) mark() {
 	}
 }
 
+// watch lets all work for a while.
+func (c *crowd) watch(d time.Duration) {
+	c.t.Helper()
+	from := map[string]load.Report{}
+	for name, one := range c.all {
+		from[name], _ = one.now()
+	}
+	for name, one := range c.all {
+		one.until(c.t, "the clients work", func(r load.Report) bool {
+			return r.ElapsedMS-from[name].ElapsedMS >= float64(d.Milliseconds())
+		})
+	}
+}
+
+// stop ends the clients.
+func (c *crowd) stop() {
+	c.t.Helper()
+	for _, one := range c.all {
+		one.end(c.t)
+	}
+}
+
 // flawless says that since mark nothing failed, was answered twice or broke, but
 // long-lived connections on the nodes named.
 func (c *crowd) flawless(what string, but ...string) {
 	c.t.Helper()
+	c.watch(time.Second) // what has begun comes to its end
 	for name, one := range c.all {
-		_, now := one.watch(c.t, time.Second) // what has begun comes to its end
+		now, _ := one.now()
 		from := c.from[name]
 		if n := now.New.Failed - from.New.Failed; n > 0 {
 			one.fault(c.t, from, "%s, %s: %d failed: %v, before %v; outages %+v", what, name, n, now.New.Causes, from.New.Causes, now.New.Outages)
@@ -96,9 +119,8 @@ func (s *stage) moves(t *testing.T) {
 			c.flawless("restart of "+node, node)
 		}
 	})
-	for _, one := range c.all {
-		one.stop(t)
-	}
+	c.t = t
+	c.stop()
 }
 
 // weights changes the powers of a farm at work: first n3 gets a share, then n1 and n3

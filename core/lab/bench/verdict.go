@@ -14,7 +14,7 @@ const filterPackage = "./plugins/filter/ebpf"
 // verdictTargets are what the filter promises for a frame, in ns: the rest is only
 // shown.
 var verdictTargets = map[string]float64{
-	"accept-settled": 40, "forward-settled": 40, "drop": 40,
+	"accept-settled": 40, "forward-settled": 40, "drop-no-rule": 40,
 	"accept-socket": 70, "search-miss": 70,
 }
 
@@ -22,7 +22,7 @@ var verdictTargets = map[string]float64{
 func verdict(ctx context.Context, b *bench) error {
 	costs, growth, tables := map[string][]float64{}, map[string][]float64{}, []float64{}
 	for range min(3, b.runs) {
-		lines, err := goBench(ctx, filterPackage, "^(BenchmarkVerdict|BenchmarkGrowth|BenchmarkSetTable)$", "1s")
+		lines, err := goBench(ctx, filterPackage, "^(BenchmarkVerdict|BenchmarkGrowth|BenchmarkCrowd|BenchmarkSetTable)$", "1s")
 		if err != nil {
 			return err
 		}
@@ -50,12 +50,13 @@ func verdict(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// growths reads BenchmarkGrowth/WHAT-NUMBER: the largest cost by that of the smallest
+// growths reads BenchmarkGrowth/WHAT-NUMBER and BenchmarkCrowd/WHAT-NUMBER: the largest cost by that of the smallest
 // number, by WHAT and the numbers.
 func growths(lines map[string]map[string]float64) map[string]float64 {
 	costs := map[string]map[int]float64{}
 	for name, values := range lines {
-		one, ok := strings.CutPrefix(strings.ReplaceAll(name, "_", " "), "BenchmarkGrowth/")
+		kind, one, ok := strings.Cut(strings.ReplaceAll(name, "_", " "), "/")
+		ok = ok && (kind == "BenchmarkGrowth" || kind == "BenchmarkCrowd")
 		at := strings.LastIndexByte(one, '-')
 		if !ok || at < 0 {
 			continue

@@ -14,7 +14,7 @@ type counters struct {
 	failed                failures
 	latency               histogram
 	late                  time.Duration
-	doubled               int64
+	doubled, repeated     int64
 	doubles               []Double
 
 	opened, openFailed, kept, closed, moved int
@@ -50,6 +50,9 @@ const maxDoubles = 20
 
 func (c *counters) double(now time.Duration, first, second string) {
 	c.doubled++
+	if first == second {
+		c.repeated++
+	}
 	if len(c.doubles) < maxDoubles {
 		c.doubles = append(c.doubles, Double{AtMS: ms(now), By: [2]string{first, second}})
 	}
@@ -68,7 +71,7 @@ func (c *counters) report(cfg Config, begin time.Time, elapsed time.Duration) Re
 			Rate: cfg.Rate, Attempts: c.attempts, OK: c.ok, Failed: int64(len(c.failed)), NotSent: c.notSent,
 			Causes: maps.Clone(c.causes), Nodes: maps.Clone(c.nodes), Latency: c.latency.latency(),
 			Outages: c.failed.outages(interval, cfg.Separator), LateMS: ms(c.late),
-			Doubles: slices.Clone(c.doubles),
+			Doubles: slices.Clone(c.doubles), Repeated: c.repeated,
 		},
 		Connections: Connections{
 			Wanted: cfg.Connections, Opened: c.opened, Kept: c.kept, Closed: c.closed, Broken: len(c.breaks), Failed: c.openFailed,

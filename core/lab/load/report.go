@@ -27,9 +27,11 @@ type NewConns struct {
 	Latency  Latency          `json:"latency_ms"`
 	Outages  []Outage         `json:"outages"`
 	// Doubled counts requests that were answered twice: by UDP, and SYNs; nothing
-	// when nobody looked. Doubles are the first of them.
-	Doubled *int64   `json:"doubled"`
-	Doubles []Double `json:"doubles,omitempty"`
+	// when nobody looked. Doubles are the first of them. Repeated are those of Doubled
+	// that one server answered twice: it had got them twice.
+	Doubled  *int64   `json:"doubled"`
+	Repeated int64    `json:"repeated"`
+	Doubles  []Double `json:"doubles,omitempty"`
 	// NotSent counts attempts that this machine did not make: too many were in
 	// flight, or the kernel had no port or file left. They are no failures of the
 	// service; when there are many, the measurement is worth nothing.

@@ -39,7 +39,7 @@ func (n NewConns) text(b *strings.Builder, what string) {
 		b.WriteString("no outage\n")
 	}
 	if n.Doubled != nil {
-		fmt.Fprintf(b, "answered twice: %d\n", *n.Doubled)
+		fmt.Fprintf(b, "answered twice: %d, %d of them by one server\n", *n.Doubled, n.Repeated)
 	}
 	for _, d := range n.Doubles {
 		fmt.Fprintf(b, "  twice at %.1f s: by %s and by %s\n", d.AtMS/1000, d.By[0], d.By[1])

@@ -19,7 +19,7 @@ datagrams, 100/s: 100 made, 100 answered, 0 failed
 latency: half within 0.0 ms, 90 % 0.0 ms, 99 % 0.0 ms, longest 0.0 ms
   n1                100  100.0 %
 no outage
-answered twice: 2
+answered twice: 2, 0 of them by one server
   twice at 0.5 s: by n1 and by n2
 
 clients that keep their port: 5 open of 5, 0 broken, 0 closed by the server in order; longest wait 0 ms

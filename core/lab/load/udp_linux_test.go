@@ -56,7 +56,7 @@ func TestDatagramsAreCounted(t *testing.T) {
 	if n.Attempts < 30 || n.Twice() < quarter-2 || n.Causes[NoAnswer] < quarter-2 || n.Causes[BadAnswer] < quarter-2 || n.OK+n.Failed != n.Attempts {
 		t.Errorf("%+v", n)
 	}
-	if n.Nodes["n1"] == 0 || n.Nodes["n3"] == 0 || n.Nodes["n2"] != 0 || n.Doubles[0].By != [2]string{"n1", "n2"} || report.Proto != "udp" {
+	if n.Nodes["n1"] == 0 || n.Nodes["n3"] == 0 || n.Nodes["n2"] != 0 || n.Doubles[0].By != [2]string{"n1", "n2"} || n.Repeated != 0 || report.Proto != "udp" {
 		t.Errorf("%+v", report)
 	}
 }

@@ -43,9 +43,9 @@ func (f field) has(x field) bool { return f&x != 0 }
 var fieldsOf = [kinds]field{
 	Bind:        fieldFile | fieldParent | fieldName,
 	Forget:      fieldFile,
-	Create:      fieldFile | fieldParent | fieldName | fieldMode | fieldUID | fieldGID | fieldRdev,
-	Symlink:     fieldFile | fieldParent | fieldName | fieldUID | fieldGID | fieldData,
-	Tmpfile:     fieldFile | fieldParent | fieldMode | fieldUID | fieldGID,
+	Create:      fieldFile | fieldParent | fieldName | fieldMode | fieldUID | fieldGID | fieldRdev | fieldMtime,
+	Symlink:     fieldFile | fieldParent | fieldName | fieldUID | fieldGID | fieldMtime | fieldData,
+	Tmpfile:     fieldFile | fieldParent | fieldMode | fieldUID | fieldGID | fieldMtime,
 	Link:        fieldFile | fieldParent | fieldName,
 	Unlink:      fieldParent | fieldName,
 	Rmdir:       fieldParent | fieldName,

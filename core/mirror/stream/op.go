@@ -23,8 +23,8 @@ const (
 	// Forget: File is not spoken of any more.
 	Forget
 	// Create: a file, directory or device (Mode with its type bits, Rdev) called Name in
-	// Parent, owned by UID and GID, called File from now on. Mode and owner are final: no
-	// umask is applied.
+	// Parent, owned by UID and GID, last modified at Mtime, called File from now on. Mode
+	// and owner are final: no umask is applied.
 	Create
 	// Symlink: Name in Parent, pointing to Data; called File from now on.
 	Symlink

@@ -120,6 +120,9 @@ type Ticket struct {
 	durable chan struct{} // of an Fsync
 }
 
+// Sender is the session's.
+func (t Ticket) Sender() *Sender { return t.s }
+
 // Seq is the operation's number.
 func (t Ticket) Seq() Seq { return t.seq }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	bpf "github.com/cilium/ebpf"
@@ -95,12 +96,19 @@ func notAttachable(name, foreign string, err error) error {
 	return fmt.Errorf("attach the filter to interface %s: %w; an Ethernet interface and Linux 5.18 or newer are needed", name, err)
 }
 
+// note adds a note, once.
+func (a *attachment) note(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(a.notes, text) {
+		a.notes = append(a.notes, text)
+	}
+}
+
 // attachOut puts the egress program on the interface; the filter works without,
 // and a note says what then is to be set by hand.
 func (f *Filter) attachOut(a *attachment) {
 	out, err := link.AttachTCX(link.TCXOptions{Interface: a.index, Program: f.objs.FilterOut, Attach: bpf.AttachTCXEgress})
 	if err != nil {
-		a.notes = append(a.notes, fmt.Sprintf("senders of ARP requests are not mended (%v); set net.ipv4.conf.%s.arp_announce=2", err, a.name))
+		a.note("what the kernel asks its neighbours in the name of a virtual address is not mended (%v); set net.ipv4.conf.%s.arp_announce=2", err, a.name)
 		return
 	}
 	a.links[linkOut] = out
@@ -115,7 +123,7 @@ func (f *Filter) attachHost(a *attachment) {
 	}
 	host, err := link.AttachTCX(link.TCXOptions{Interface: a.index, Program: f.objs.FilterHost, Attach: bpf.AttachTCXIngress, Anchor: link.Head()})
 	if err != nil {
-		a.notes = append(a.notes, fmt.Sprintf("frames to a virtual MAC address may get lost on a veth (%v)", err))
+		a.note("frames to a virtual MAC address may get lost on a veth (%v)", err)
 		return
 	}
 	a.links[linkHost] = host

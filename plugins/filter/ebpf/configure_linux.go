@@ -53,6 +53,9 @@ func (f *Filter) propose(c sdk.FilterConfig) (*member, error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("module %s: %w", c.Module, err))
 		}
+		if !i.Directed && slices.Contains(i.MACs, b.MAC) {
+			errs = append(errs, fmt.Errorf("module %s gives an address on %s the virtual MAC address %s, which is the interface's own; take another", c.Module, i.Name, macText(b.MAC)))
+		}
 		m.Links = append(m.Links, b)
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -50,6 +50,9 @@ func TestConfigureRefuses(t *testing.T) {
 		{"rule twice", func(c *sdk.FilterConfig) {
 			c.Groups = append(c.Groups, sdk.FilterGroup{Name: "b", Rules: c.Groups[0].Rules[:1]})
 		}, "again in group"},
+		{"rule for all twice, written in two ways", func(c *sdk.FilterConfig) {
+			c.Groups = append(c.Groups, sdk.FilterGroup{Name: "b", Rules: []sdk.FilterRule{{Address: addr("0.0.0.0"), Port: 80, Protocol: "tcp", Hash: sdk.HashPort}}})
+		}, "tcp port 80 of every address in group \"http\" and again in group \"b\""},
 		{"group twice", func(c *sdk.FilterConfig) { c.Groups = append(c.Groups, sdk.FilterGroup{Name: "http"}) }, "two groups"},
 		{"too many groups", func(c *sdk.FilterConfig) {
 			for n := range 64 {

@@ -2,143 +2,77 @@ package ebpf
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"net/netip"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"github.com/gopacket/gopacket/layers"
 
 	"github.com/orchestrator-ha/orchestrator/core/share"
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
-// BenchmarkGrowth measures that a packet's cost does not depend on how much there is:
-// addresses with rules, nodes, open connections on the machine. The last part of a name
-// is the number.
+// BenchmarkGrowth measures what a packet costs when there is more of everything
+// that the filter looks up: virtual addresses, rules for single ports, nodes.
 func BenchmarkGrowth(b *testing.B) {
-	for _, n := range []int{1, 16, 256} {
-		b.Run(fmt.Sprintf("addresses and rules-%d", n), func(b *testing.B) {
-			fx := newFixture(b, howTCX)
-			fx.addresses(n)
-			fx.set(rowOf(1), true)
-			fx.measure(b, nil)
-		})
+	for _, size := range []int{1, 16, 256} {
+		b.Run(fmt.Sprintf("addresses-%d", size), func(b *testing.B) { grown(b, size, 1, 2) })
 	}
-	for _, n := range []int{2, 16, maxNode} {
-		b.Run(fmt.Sprintf("nodes-%d", n), func(b *testing.B) {
-			fx := newFixture(b, howTCX)
-			fx.nodes(n)
-			fx.measure(b, ttl(1))
-		})
+	for _, size := range []int{1, 16, 256} {
+		b.Run(fmt.Sprintf("rules-%d", size), func(b *testing.B) { grown(b, 1, size, 2) })
 	}
+	for _, size := range []int{2, 16, 64} {
+		b.Run(fmt.Sprintf("nodes-%d", size), func(b *testing.B) { grown(b, 1, 1, size) })
+	}
+}
+
+// grown measures a new connection that a node forwarded to this one: address,
+// rule, row and sender are looked up. Eight such, to different addresses and ports
+// from different nodes, take turns.
+func grown(b *testing.B, addresses, rules, nodes int) {
 	fx := newFixture(b, howTCX)
-	open := 0
-	for _, n := range []int{0, 100_000, 1_000_000} {
-		fx.crowd(b, open, n)
-		open = n
-		for _, one := range []struct {
-			name   string
-			row    uint32
-			change func(*packet)
-		}{{"open connections", rowOf(1), nil}, {"open connections, bucket on the move", rowOf(1, 2), ttl(1)}} {
-			b.Run(fmt.Sprintf("%s-%d", one.name, n), func(b *testing.B) {
-				lockThread(b)
-				enter(b, fx.space)
-				fx.set(one.row, true)
-				fx.measure(b, one.change)
-			})
-		}
-	}
-}
-
-// measure reports the cost of a frame over a program that does nothing.
-func (fx *fixture) measure(b *testing.B, change func(*packet)) {
-	b.Helper()
-	empty := livePrograms(b, xdpPass)
-	fx.onLoopback()
-	frame := fx.frame("tcp", change)
-	best, floor := math.Inf(1), math.Inf(1)
-	for b.Loop() {
-		best = min(best, fx.cost(fx.filter.objs.FilterXdp, frame))
-		floor = min(floor, fx.cost(empty, frame))
-	}
-	b.ReportMetric(best-floor, "ns/packet")
-	b.ReportMetric(0, "ns/op")
-}
-
-// addresses configures n of them, each with a rule of its own; the fixture's is the
-// last.
-func (fx *fixture) addresses(n int) {
-	fx.t.Helper()
 	c := webConfig()
-	c.Interfaces[0].Addresses, c.Groups[0].Rules = nil, nil
-	for i := range n {
-		a := netip.AddrFrom4([4]byte{10, 1, 1, byte(i)})
-		if i == n-1 {
-			a = addr(vip)
-		}
-		c.Interfaces[0].Addresses = append(c.Interfaces[0].Addresses, a)
-		c.Groups[0].Rules = append(c.Groups[0].Rules, sdk.FilterRule{Address: a, Port: 80, Protocol: "tcp", Hash: sdk.HashPort})
+	c.Self = 1
+	for n := 1; n < addresses; n++ {
+		c.Interfaces[0].Addresses = append(c.Interfaces[0].Addresses, netip.AddrFrom4([4]byte{10, 1, byte(1 + n>>8), byte(n)}))
+	}
+	c.Groups[0].Rules = c.Groups[0].Rules[2:]
+	for n := range rules {
+		c.Groups[0].Rules = append(c.Groups[0].Rules, sdk.FilterRule{Port: uint16(80 + n), Protocol: "tcp", Hash: sdk.HashPort})
 	}
 	fx.config = c
 	_, err := fx.filter.Configure(context.Background(), c)
-	check0(fx.t, err)
-}
-
-// nodes puts a table in force in which n nodes have their buckets; that of the frame
-// is the last one's.
-func (fx *fixture) nodes(n int) {
-	fx.t.Helper()
-	t := sdk.FilterTable{Module: "web", Accept: true, Agreed: true, Groups: map[string][]sdk.Row{}, MACs: map[uint8][]sdk.MAC{}}
-	rows := rowsOf(rowOf(uint8(n)))
-	for i := range rows {
-		if i%2 == 0 {
-			rows[i] = sdk.Row(rowOf(uint8(i/2%n + 1)))
-		}
+	check0(b, err)
+	fx.onLoopback()
+	t := sdk.FilterTable{Module: "web", Accept: true, Agreed: true, Groups: map[string][]sdk.Row{"http": make([]sdk.Row, share.Buckets)}, MACs: map[uint8][]sdk.MAC{}}
+	for n := 1; n <= nodes; n++ {
+		t.MACs[uint8(n)] = []sdk.MAC{{2, 0, 0, 0, byte(n * 7), byte(n)}}
 	}
-	for node := 1; node <= n; node++ {
-		t.MACs[uint8(node)] = []sdk.MAC{{2, 0, 0, 0, 1, byte(node)}} // none is the client's
+	for n := range t.Groups["http"] {
+		t.Groups["http"][n] = sdk.Row(2 + n%(nodes-1))
 	}
-	rows[share.Bucket(testKey, addr(clientIP), 40000)] = sdk.Row(rowOf(uint8(n)))
-	t.Groups["http"] = rows
-	check0(fx.t, fx.filter.SetTable(context.Background(), t))
-}
-
-// crowd makes this machine have as many open connections to the virtual address as said.
-// They are made by TCP_REPAIR (tcp(7)), which opens one without a peer, and kept as
-// messages that nobody reads (unix(7), SCM_RIGHTS): a process may not have so many files.
-func (fx *fixture) crowd(b *testing.B, from, to int) {
-	b.Helper()
-	const batch, perPair = 250, 25_000
-	var pair [2]int
-	for done := from; done < to; done += batch {
-		if (done-from)%perPair == 0 {
-			ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-			check0(b, err)
-			b.Cleanup(func() { check0(b, errors.Join(unix.Close(ends[0]), unix.Close(ends[1]))) })
-			pair = ends
-		}
-		var some []int
-		for i := range batch {
-			some = append(some, repaired(b, done+i))
-		}
-		check0(b, unix.Sendmsg(pair[0], []byte{0}, unix.UnixRights(some...), nil, 0))
-		for _, fd := range some {
-			check0(b, unix.Close(fd))
-		}
+	check0(b, fx.filter.SetTable(context.Background(), t))
+	empty := livePrograms(b, xdpPass)
+	var frames [8][]byte
+	for n := range frames {
+		sender := t.MACs[uint8(2+n*max(1, nodes/8)%(nodes-1))][0]
+		to := c.Interfaces[0].Addresses[n*(addresses-1)/7]
+		port := 80 + n*(rules-1)/7
+		frames[n] = fx.frame("tcp", func(p *packet) {
+			p.eth.SrcMAC, p.ip.DstIP, p.tcp.DstPort = hardware(sender), to.AsSlice(), layers.TCPPort(port)
+			p.tcp.SYN, p.tcp.ACK = true, false
+		})
 	}
-}
-
-// repaired is the socket of the i-th of many open connections.
-func repaired(t testing.TB, i int) int {
-	t.Helper()
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	check0(t, err)
-	check0(t, unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_REPAIR, 1))
-	check0(t, unix.Bind(fd, &unix.SockaddrInet4{Port: openPort, Addr: addr(vip).As4()}))
-	client := [4]byte{10, 1, 0, byte(128 + i/60_000)} // on the network of eth0: there is a route
-	check0(t, unix.Connect(fd, &unix.SockaddrInet4{Port: 2000 + i%60_000, Addr: client}))
-	return fd
+	best, floor := math.Inf(1), math.Inf(1)
+	for b.Loop() {
+		var sum float64
+		for _, f := range frames {
+			sum += fx.cost(fx.filter.objs.FilterXdp, f)
+		}
+		best = min(best, sum/float64(len(frames)))
+		floor = min(floor, fx.cost(empty, frames[0]))
+	}
+	b.ReportMetric(best-floor, "ns/packet")
+	b.ReportMetric(0, "ns/op")
 }

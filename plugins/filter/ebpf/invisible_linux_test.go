@@ -149,12 +149,18 @@ func TestInvisibleOther(t *testing.T) {
 func TestHandOverOfTables(t *testing.T) {
 	fx := newInvisible(t)
 	epoch := uint64(0)
-	install := func(row uint32, planned, agreed bool) {
+	const (
+		moving  = iota // a step of a plan, another follows
+		planned        // the last one
+		agreed         // the same view, and all use it
+		alone          // of this node itself
+	)
+	install := func(row uint32, step int) {
 		t.Helper()
-		if planned {
+		if step == moving || step == planned {
 			epoch++
 		}
-		table := sdk.FilterTable{Module: "web", Epoch: epoch, Accept: true, Agreed: agreed, Groups: map[string][]sdk.Row{"http": rowsOf(row)}, MACs: map[uint8][]sdk.MAC{}}
+		table := sdk.FilterTable{Module: "web", Epoch: epoch, Accept: true, Agreed: step == agreed, Moving: step == moving, Groups: map[string][]sdk.Row{"http": rowsOf(row)}, MACs: map[uint8][]sdk.MAC{}}
 		for n := uint8(1); n <= 3; n++ {
 			table.MACs[n] = []sdk.MAC{macOf(n)}
 		}
@@ -175,31 +181,39 @@ func TestHandOverOfTables(t *testing.T) {
 			}
 		}
 	}
-	install(rowOf(2), true, true)
+	install(rowOf(2), planned)
+	install(rowOf(2), agreed)
 	expect("settled, another's", "drop-other", "drop-other")
-	install(rowOf(2, 1), true, false)
+	install(rowOf(2, 1), moving)
 	expect("prepare, to this node", "drop-other", "accept-new")
-	install(rowOf(1, 2), true, false)
-	expect("commit, to this node", "drop-handover", "accept-new")
-	install(rowOf(1, 2), false, true)
-	expect("agreed, to this node", "accept-new", "accept-new")
-	install(rowOf(1), true, true)
-	install(rowOf(1, 2), true, false)
+	install(rowOf(1, 2), moving)
+	expect("handing, to this node", "drop-handover", "accept-new")
+	install(rowOf(1, 2), planned)
+	expect("commit, to this node", "accept-new", "accept-new")
+	install(rowOf(1), agreed)
+	install(rowOf(1, 2), moving)
 	expect("prepare, from this node", "accept-new", "accept-new")
-	install(rowOf(2, 1), true, false)
+	install(rowOf(2, 1), moving)
+	expect("handing, from this node", "forward-handover", "drop-other")
+	install(rowOf(2, 1), planned)
 	expect("commit, from this node", "forward-handover", "drop-other")
-	install(rowOf(2, 1), false, true)
+	install(rowOf(2, 1), agreed)
 	expect("agreed, from this node", "forward-handover", "drop-other")
 	m := fx.filter.members["web"]
 	if left := m.gives - bootNow(t); left > uint64(share.GivesFor) || left < uint64(share.GivesFor)/2 {
 		t.Errorf("it goes on for %d ns", left)
 	}
+	install(rowOf(2, 1), moving)
+	expect("the next plan, back to this node", "drop-other", "accept-new")
+	install(rowOf(1, 2), planned)
+	install(rowOf(2, 1), planned)
+	install(rowOf(2, 1), agreed)
 	m.gives = bootNow(t) - 1
 	check0(t, fx.filter.writeModule(m))
 	expect("later, from this node", "drop-other", "drop-other")
-	install(rowOf(2, 1), false, true)
+	install(rowOf(2, 1), agreed)
 	expect("the same table again", "drop-other", "drop-other")
-	install(rowOf(1, 2), false, false)
+	install(rowOf(1, 2), alone)
 	expect("the other has failed", "accept-new", "accept-new")
 }
 
@@ -211,6 +225,7 @@ func TestInvisibleRefuses(t *testing.T) {
 		"0 virtual MAC addresses for the 1": nil,
 		"2 virtual MAC addresses for the 1": {virtualMAC, virtualMAC},
 		"00:00:00:00:00:00":                 {{}},
+		"the interface's own":               {ownMAC},
 		"5b:fe:0a:01:00:64":                 {{0x5b, 0xfe, 10, 1, 0, 100}},
 	} {
 		c := invisibleConfig()

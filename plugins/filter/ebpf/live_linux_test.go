@@ -2,6 +2,7 @@ package ebpf
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"net"
@@ -14,6 +15,8 @@ import (
 	bpf "github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
+
+	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
 const (
@@ -49,10 +52,9 @@ func BenchmarkLiveFrames(b *testing.B) {
 	if index := fx.nftables(b); index > 0 {
 		ways = append(ways, way{"nftables-ns", index})
 	}
-	// The filter sends on what is another's; with a TTL of 1 it does not, at the last
-	// moment.
+	// What is another node's the filter sends on, in directed mode, or drops.
 	frame := newFrameMaker(b, fx.frame("tcp", syn))
-	mortal := newFrameMaker(b, fx.frame("tcp", all(syn, ttl(1))))
+	flooded := newFrameMaker(b, fx.frame("tcp", all(syn, func(p *packet) { p.eth.DstMAC = hardware(virtualMAC) })))
 	if index := fx.xtCluster(b, frame); index > 0 {
 		ways = append(ways, way{"xt_cluster-ns", index})
 	}
@@ -65,24 +67,36 @@ func BenchmarkLiveFrames(b *testing.B) {
 		}
 		best[metric] = least{few, many}
 	}
-	fx.set(rowOf(2), true)
+	fx.be(webConfig())
 	if moved := fx.counted(func() { frame.send(mine, matchAway) }); moved["web/forward-new"] != matchAway {
 		b.Fatalf("not all frames are sent on: %v", moved)
 	}
-	if moved := fx.counted(func() { mortal.send(mine, matchAway) }); moved["web/forward-new"] != 0 || len(moved) != 1 {
-		b.Fatalf("mortal frames are sent on, or not judged: %v", moved)
+	fx.be(invisibleConfig())
+	if moved := fx.counted(func() { flooded.send(mine, matchAway) }); moved["web/drop-other"] != matchAway {
+		b.Fatalf("not all frames are dropped: %v", moved)
 	}
 	for b.Loop() {
 		for _, w := range ways {
 			measure(w.metric, w.ifindex, frame)
 		}
-		measure("filter-ns", mine, mortal)
+		measure("filter-ns", mine, flooded)
+		fx.be(webConfig())
 		measure("forward-ns", mine, frame)
+		fx.be(invisibleConfig())
 	}
 	b.ReportMetric(0, "ns/op")
 	for metric, took := range best {
 		b.ReportMetric(float64((took.many-took.few).Nanoseconds())/(manyFrames-fewFrames), metric)
 	}
+}
+
+// be configures the filter anew; all buckets are another node's.
+func (fx *fixture) be(c sdk.FilterConfig) {
+	fx.t.Helper()
+	fx.config = c
+	_, err := fx.filter.Configure(context.Background(), c)
+	check0(fx.t, err)
+	fx.set(rowOf(2), true)
 }
 
 // frameMaker makes frames that are all the same.

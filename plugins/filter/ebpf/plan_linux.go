@@ -109,7 +109,7 @@ func checkGroups(c sdk.FilterConfig, others map[string]*member) []error {
 			if err := checkRule(c.Module, g.Name, r, held); err != nil {
 				errs = append(errs, err)
 			}
-			what := fmt.Sprintf("%s port %d of %v", r.Protocol, r.Port, r.Address.Unmap())
+			what := fmt.Sprintf("%s port %d of %s", r.Protocol, r.Port, whichAddress(r))
 			if at, ok := rules[what]; ok {
 				errs = append(errs, fmt.Errorf("module %s shares %s in group %q and again in group %q; keep one", c.Module, what, at, g.Name))
 			}
@@ -129,6 +129,15 @@ func checkGroups(c sdk.FilterConfig, others map[string]*member) []error {
 		errs = append(errs, fmt.Errorf("module %s is one too many: at most %d modules can be filtered on a node", c.Module, maxModules))
 	}
 	return errs
+}
+
+// whichAddress tells for which address a rule is; there are three ways to write that it
+// is for all.
+func whichAddress(r sdk.FilterRule) string {
+	if !r.Address.IsValid() || r.Address.IsUnspecified() {
+		return "every address"
+	}
+	return r.Address.Unmap().String()
 }
 
 func checkRule(module, group string, r sdk.FilterRule, held map[netip.Addr]bool) error {

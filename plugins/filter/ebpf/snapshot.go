@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 
-	"github.com/orchestrator-ha/orchestrator/core/share"
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
@@ -22,6 +21,7 @@ type Snapshot struct {
 	Modules     []PinnedModule     `json:"modules"`
 	Addresses   []PinnedAddress    `json:"addresses"`
 	MACs        []PinnedMAC        `json:"macs"`
+	Strangers   []PinnedStranger   `json:"strangers"`
 }
 
 // PinnedAttachment says how an interface is filtered.
@@ -39,6 +39,7 @@ type PinnedModule struct {
 	Fence    bool              `json:"fence"`
 	Accept   bool              `json:"accept"`
 	Agreed   bool              `json:"agreed"`
+	Epoch    uint64            `json:"epoch"` // of the tables
 	Groups   []PinnedGroup     `json:"groups"`
 	Counters map[string]uint64 `json:"counters"` // by reason; those that are not zero
 }
@@ -56,7 +57,8 @@ type RowsAlike struct {
 	Last     int    `json:"last"`
 	Owner    int    `json:"owner"` // number of a node; 0 is nobody
 	Previous []int  `json:"previous,omitempty"`
-	Row      string `json:"row"` // the same as share.Row writes it
+	Row      string `json:"row"`            // the same as share.Row writes it
+	Hand     string `json:"hand,omitempty"` // in invisible mode: the part of this node in their hand-over
 }
 
 // PinnedAddress is a virtual address on an interface.
@@ -64,7 +66,8 @@ type PinnedAddress struct {
 	Address   netip.Addr   `json:"address"`
 	Interface int          `json:"interface"` // its index
 	Module    string       `json:"module"`
-	MAC       string       `json:"mac"` // of the interface
+	MAC       string       `json:"mac"`                   // of the interface
+	Virtual   string       `json:"virtual_mac,omitempty"` // in invisible mode
 	Rules     []PinnedRule `json:"rules"`
 }
 
@@ -84,21 +87,12 @@ type PinnedMAC struct {
 	MAC       string `json:"mac"`
 }
 
-// alike puts a table into ranges.
-func alike(rows []uint32) []RowsAlike {
-	var all []RowsAlike
-	for n, r := range rows {
-		if n > 0 && r == rows[n-1] {
-			all[len(all)-1].Last = n
-			continue
-		}
-		row := RowsAlike{First: n, Last: n, Owner: int(share.Row(r).Owner()), Row: share.Row(r).String()}
-		for _, p := range share.Row(r).Previous() {
-			row.Previous = append(row.Previous, int(p))
-		}
-		all = append(all, row)
-	}
-	return all
+// PinnedStranger is who claims a virtual address without being a node that has it.
+type PinnedStranger struct {
+	Address   netip.Addr `json:"address"`
+	Interface int        `json:"interface"`
+	MAC       string     `json:"mac"`
+	Seen      uint64     `json:"seen"` // last time, CLOCK_BOOTTIME, ns
 }
 
 func macText(m [6]byte) string { return net.HardwareAddr(m[:]).String() }

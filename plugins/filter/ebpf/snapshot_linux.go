@@ -17,6 +17,7 @@ import (
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
+	"github.com/orchestrator-ha/orchestrator/core/share"
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
@@ -26,6 +27,7 @@ import (
 func Read(pinDir string) (*Snapshot, error) {
 	r := reader{dir: filepath.Join(pinDir, layoutName(layoutVersion)), s: &Snapshot{
 		Layout: layoutVersion, Attachments: []PinnedAttachment{}, Modules: []PinnedModule{}, Addresses: []PinnedAddress{}, MACs: []PinnedMAC{},
+		Strangers: []PinnedStranger{},
 	}}
 	if _, err := os.Stat(r.dir); errors.Is(err, fs.ErrNotExist) {
 		return nil, notRead(pinDir)
@@ -37,7 +39,7 @@ func Read(pinDir string) (*Snapshot, error) {
 		return nil, fmt.Errorf("read the clock: %w", err)
 	}
 	r.s.Now = uint64(now.Nano())
-	for _, step := range []func() error{r.members, r.lease, r.links, r.modules, r.index, r.macs} {
+	for _, step := range []func() error{r.members, r.lease, r.links, r.modules, r.index, r.macs, r.strangers} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("read the packet filter in %s: %w", r.dir, err)
 		}
@@ -186,7 +188,7 @@ func (r *reader) modules() error {
 		state := r.state.Module[m.Slot]
 		p := PinnedModule{
 			Name: m.Config.Module, Self: state.Self, Fence: state.Fence != 0,
-			Accept: state.Live&liveAccept != 0, Agreed: state.Live&liveAgreed != 0, Counters: map[string]uint64{},
+			Accept: state.Live&liveAccept != 0, Agreed: state.Live&liveAgreed != 0, Epoch: state.Epoch, Counters: map[string]uint64{},
 		}
 		for _, g := range m.Config.Groups {
 			slot := m.Groups[g.Name]
@@ -220,6 +222,9 @@ func (r *reader) index() error {
 		a := PinnedAddress{
 			Address: netip.AddrFrom16(v.Address).Unmap(), Interface: int(v.Ifindex),
 			Module: r.bySlot[v.Module], MAC: macText(v.MAC), Rules: []PinnedRule{},
+		}
+		if v.VMAC != ([6]byte{}) {
+			a.Virtual = macText(v.VMAC)
 		}
 		for _, rule := range x.Rule {
 			if rule.Key != 0 && rule.Key>>17 == uint32(v.Ports) {
@@ -263,4 +268,37 @@ func (r *reader) macs() error {
 		}
 	}
 	return nil
+}
+
+func (r *reader) strangers() error {
+	err := each(r, filterMapStrangers, func(k strangerKey, v strangerValue) {
+		r.s.Strangers = append(r.s.Strangers, PinnedStranger{
+			Address: netip.AddrFrom16(k.Address).Unmap(), Interface: int(k.Ifindex), MAC: macText(macFrom(v.MAC)), Seen: v.Seen,
+		})
+	})
+	slices.SortFunc(r.s.Strangers, func(a, b PinnedStranger) int {
+		return cmp.Or(a.Address.Compare(b.Address), cmp.Compare(a.Interface, b.Interface))
+	})
+	return err
+}
+
+// alike puts a table into ranges.
+func alike(rows []uint32) []RowsAlike {
+	var all []RowsAlike
+	for n, r := range rows {
+		if n > 0 && r == rows[n-1] {
+			all[len(all)-1].Last = n
+			continue
+		}
+		pure := share.Row(r & rowNodes)
+		row := RowsAlike{First: n, Last: n, Owner: int(pure.Owner()), Row: pure.String()}
+		if h := handOf(r); h != share.Steady {
+			row.Hand = [...]string{share.Expects: "expects", share.Gives: "gives", share.Takes: "takes"}[h]
+		}
+		for _, p := range pure.Previous() {
+			row.Previous = append(row.Previous, int(p))
+		}
+		all = append(all, row)
+	}
+	return all
 }

@@ -11,6 +11,7 @@ import (
 
 	bpf "github.com/cilium/ebpf"
 
+	"github.com/orchestrator-ha/orchestrator/core/share"
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
@@ -32,19 +33,32 @@ func TestRead(t *testing.T) {
 	if m.Name != "web" || m.Self != 1 || !m.Fence || !m.Accept || !m.Agreed || m.Counters["accept-new"] != 1 {
 		t.Errorf("module %+v", m)
 	}
-	if got, want := m.Groups[0].Rows, []RowsAlike{{0, 6, 1, nil, "1"}, {7, 8, 2, []int{1}, "2<1"}, {9, 4095, 1, nil, "1"}}; !reflect.DeepEqual(got, want) {
+	if got, want := m.Groups[0].Rows, []RowsAlike{{0, 6, 1, nil, "1", ""}, {7, 8, 2, []int{1}, "2<1", ""}, {9, 4095, 1, nil, "1", ""}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("rows %v, want %v", got, want)
 	}
 	if got, want := want.Attachments, []PinnedAttachment{{"eth0", fx.ifindex, []string{"tcx-out", howNative}, ""}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("attachments %v, want %v", got, want)
 	}
-	if got, want := want.Addresses, []PinnedAddress{{addr(vip), fx.ifindex, "web", "02:00:00:00:00:01", []PinnedRule{
+	if got, want := want.Addresses, []PinnedAddress{{addr(vip), fx.ifindex, "web", "02:00:00:00:00:01", "", []PinnedRule{
 		{"arp", 0, "http", sdk.HashAddress}, {"tcp", 80, "http", sdk.HashPort}, {"tcp", openPort, "http", sdk.HashPort},
 	}}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("addresses %+v, want %+v", got, want)
 	}
 	if len(want.MACs) != 6 || want.MACs[5] != (PinnedMAC{fx.ifindex, "web", 6, "02:00:00:00:00:06"}) {
 		t.Errorf("MACs %+v", want.MACs)
+	}
+	p := programs()[0]
+	p.run(fx, fx.frame("arp", announcement))
+	fx.config = invisibleConfig()
+	fx.configure()
+	fx.hand(rowOf(2, 1), share.Gives, bootNow(t))
+	want, err = Read(dir)
+	check0(t, err)
+	if s := want.Strangers; len(s) != 1 || s[0].Address != addr(vip) || s[0].MAC != "02:00:00:00:00:32" {
+		t.Errorf("strangers %+v", s)
+	}
+	if r := want.Modules[0].Groups[0].Rows; len(r) != 1 || r[0].Row != "2<1" || r[0].Hand != "gives" || want.Addresses[0].Virtual != "5a:fe:0a:01:00:64" {
+		t.Errorf("rows %+v, addresses %+v", r, want.Addresses)
 	}
 	check0(t, fx.filter.Close())
 	got, err := Read(dir)

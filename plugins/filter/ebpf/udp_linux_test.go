@@ -81,7 +81,7 @@ func echoNumber(c net.Conn, n int) {
 func TestDatagrams(t *testing.T) {
 	for _, how := range []string{howNative, howTCX} {
 		t.Run(how, func(t *testing.T) {
-			f := newFarm(t, how)
+			f := newFarm(t, how, webConfig())
 			for n := 1; n <= farmNodes; n++ {
 				f.answer(n)
 			}

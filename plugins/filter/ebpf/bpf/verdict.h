@@ -31,10 +31,51 @@ struct facts {
 	__u8 live;
 };
 
+#define LONGEST_JIFFY 10000000 /* ns, at 100 Hz, the slowest that a kernel ticks */
+#define PROOF_USES 64
+
+/* Whether the lease holds. To ask the clock costs as much as half a verdict,
+ * so an answer is used again, by the same processor, while the lease is the one
+ * that was looked at, and the jiffy too, which the lease outlives. A machine that
+ * was stopped (a virtual one paused, a laptop asleep) may see its old jiffy for
+ * a moment after the clock has jumped; therefore the answer is good for 64
+ * packets and no more. A lease that is taken back counts at once. */
+static __always_inline int lease_holds(void)
+{
+	__u32 zero = 0;
+	__u64 *lease_now, until, now, jiffy;
+	struct proof *p;
+
+	lease_now = bpf_map_lookup_elem(&lease, &zero);
+	p = bpf_map_lookup_elem(&proofs, &zero);
+	if (!lease_now || !p)
+		return 0;
+	until = *(volatile __u64 *)lease_now;
+	jiffy = bpf_jiffies64();
+	if (p->lease == until && p->jiffy == jiffy && p->uses) {
+		p->uses--;
+		return 1;
+	}
+	now = bpf_ktime_get_boot_ns();
+	p->lease = until;
+	p->jiffy = jiffy;
+	p->uses = until > now + LONGEST_JIFFY ? PROOF_USES : 0;
+	return now < until;
+}
+
+/* Whether this node may serve. */
+static __always_inline int serving(const struct module *m)
+{
+	return !m->fence || lease_holds();
+}
+
 static __always_inline int facts_of(struct facts *f, const struct frame *fr, struct state *s, const struct vip *vip)
 {
 	f->module = &s->module[vip->module & (MODULES - 1)];
 	f->live = live_of(f->module);
+	/* A node that serves on without a lease may do so by an old table. */
+	if (!f->module->fence && !lease_holds())
+		f->live &= ~LIVE_AGREED;
 	f->link = link_of(vip, f->live);
 	f->sender = mac_wide(fr->eth->h_source);
 	f->invisible = mac_wide(vip->vmac) != 0;
@@ -60,40 +101,6 @@ static __always_inline enum to to_whom(const struct frame *fr, const struct vip 
 static __always_inline __u32 peer_of(struct facts *f)
 {
 	return node_of(f->link, f->sender);
-}
-
-#define LONGEST_JIFFY 10000000 /* ns, at 100 Hz, the slowest that a kernel ticks */
-#define PROOF_USES 64
-
-/* Whether this node may serve. To ask the clock costs as much as half a verdict,
- * so an answer is used again, by the same processor, while the lease is the one
- * that was looked at, and the jiffy too, which the lease outlives. A machine that
- * was stopped (a virtual one paused, a laptop asleep) may see its old jiffy for
- * a moment after the clock has jumped; therefore the answer is good for 64
- * packets and no more. A lease that is taken back counts at once. */
-static __always_inline int serving(const struct module *m)
-{
-	__u32 zero = 0;
-	__u64 *lease_now, until, now, jiffy;
-	struct proof *p;
-
-	if (!m->fence)
-		return 1;
-	lease_now = bpf_map_lookup_elem(&lease, &zero);
-	p = bpf_map_lookup_elem(&proofs, &zero);
-	if (!lease_now || !p)
-		return 0;
-	until = *(volatile __u64 *)lease_now;
-	jiffy = bpf_jiffies64();
-	if (p->lease == until && p->jiffy == jiffy && p->uses) {
-		p->uses--;
-		return 1;
-	}
-	now = bpf_ktime_get_boot_ns();
-	p->lease = until;
-	p->jiffy = jiffy;
-	p->uses = until > now + LONGEST_JIFFY ? PROOF_USES : 0;
-	return now < until;
 }
 
 #define TCP_STATE_ESTABLISHED 1 /* of a UDP socket: it is connected */

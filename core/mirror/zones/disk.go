@@ -1,0 +1,57 @@
+package zones
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// Disk is the directory that holds the files. What is not synced may be lost by a crash,
+// in any part: data by File.Sync, names by Disk.Sync.
+type Disk interface {
+	Create(name string) (File, error) // empty, also if it was there
+	Open(name string) (File, error)   // for writing
+	ReadFile(name string) ([]byte, error)
+	Rename(from, to string) error
+	Remove(name string) error
+	Sync() error
+}
+
+// File is one that is written.
+type File interface {
+	io.WriterAt
+	io.Closer
+	Sync() error
+}
+
+// Directory is a directory of the operating system.
+type Directory string
+
+func (d Directory) path(name string) string { return filepath.Join(string(d), name) }
+
+// Create makes an empty file.
+func (d Directory) Create(name string) (File, error) {
+	return os.OpenFile(d.path(name), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+}
+
+// Open opens a file for writing.
+func (d Directory) Open(name string) (File, error) { return os.OpenFile(d.path(name), os.O_RDWR, 0) }
+
+// ReadFile reads a file.
+func (d Directory) ReadFile(name string) ([]byte, error) { return os.ReadFile(d.path(name)) }
+
+// Rename renames a file, over another.
+func (d Directory) Rename(from, to string) error { return os.Rename(d.path(from), d.path(to)) }
+
+// Remove removes a file.
+func (d Directory) Remove(name string) error { return os.Remove(d.path(name)) }
+
+// Sync makes the names durable.
+func (d Directory) Sync() error {
+	f, err := os.Open(string(d))
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
