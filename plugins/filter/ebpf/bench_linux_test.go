@@ -22,7 +22,7 @@ import (
 func BenchmarkVerdict(b *testing.B) {
 	fx := newFixture(b, howTCX)
 	fx.config.Interfaces[0].Addresses = append(fx.config.Interfaces[0].Addresses, addr(vip6))
-	_, err := fx.filter.Configure(context.Background(), fx.config)
+	_, err := fx.filter.Configure(context.Background(), withUDP(fx.config))
 	check0(b, err)
 	port := fx.connect()
 	empty := emptyProgram(b)
