@@ -44,7 +44,9 @@ func BenchmarkVerdict(b *testing.B) {
 		{"accept-settled-ipv6", rowOf(1), crafter{t: b}.tcp(40000, 80, nil)},
 		{"accept-settled-udp", rowOf(1), crafter{t: b, four: true}.udp(40000, 5353)},
 	}
-	alone := map[string]*bpf.Program{"kernel-lookup-hit": lookupAlone(b, port, openPort), "kernel-lookup-miss": lookupAlone(b, 40000, 80)}
+	alone := map[string]*bpf.Program{
+		"kernel-lookup-hit": lookupAlone(b, port, openPort), "kernel-lookup-miss": lookupAlone(b, 40000, 80), "kernel-clock": clockAlone(b),
+	}
 	for name, p := range alone {
 		b.Run(name, func(b *testing.B) {
 			lockThread(b)
@@ -75,6 +77,18 @@ func BenchmarkVerdict(b *testing.B) {
 			b.ReportMetric(0, "ns/op")
 		})
 	}
+}
+
+// clockAlone is an XDP program that does nothing but ask for the time.
+func clockAlone(t testing.TB) *bpf.Program {
+	t.Helper()
+	p, err := bpf.NewProgram(&bpf.ProgramSpec{
+		Type: bpf.XDP, License: "Dual BSD/GPL",
+		Instructions: asm.Instructions{asm.FnKtimeGetBootNs.Call(), asm.Mov.Imm(asm.R0, xdpPass), asm.Return()},
+	})
+	check0(t, err)
+	t.Cleanup(func() { p.Close() })
+	return p
 }
 
 // lookupAlone is an XDP program that does nothing but look for the socket of a
