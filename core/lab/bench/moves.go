@@ -39,14 +39,26 @@ func ordering(verb string) func(context.Context, *rig) error {
 	}
 }
 
-func nothing(context.Context, *rig) error { return nil }
+// drained makes sure that the node is drained, or that it is not.
+func drained(want bool) func(context.Context, *rig) error {
+	return func(ctx context.Context, r *rig) error {
+		if r.states(ctx, r.nodes[0], moveModule)[moving].Drained == want {
+			return nil
+		}
+		verb := "undrain"
+		if want {
+			verb = "drain"
+		}
+		return errors.Join(ordering(verb)(ctx, r), r.whole(ctx))
+	}
+}
 
 var planned = []move{
 	{name: "join", title: "a node joins", before: ordering("stop"), do: ordering("start")},
-	{name: "drain", title: "a node is drained", before: ordering("undrain"), do: ordering("drain")},
-	{name: "return", title: "a drained node returns", before: ordering("drain"), do: ordering("undrain")},
-	{name: "weights", title: "powers change and change back", before: nothing, do: reweigh},
-	{name: "restart", title: "all nodes are restarted, one after the other", before: nothing, do: restartAll, restarts: true},
+	{name: "drain", title: "a node is drained", before: drained(false), do: ordering("drain")},
+	{name: "return", title: "a drained node returns", before: drained(true), do: ordering("undrain")},
+	{name: "weights", title: "powers change and change back", before: drained(false), do: reweigh},
+	{name: "restart", title: "all nodes are restarted, one after the other", before: drained(false), do: restartAll, restarts: true},
 }
 
 // moves measures whether anybody notices that a farm changes: 10,000 connections live,
