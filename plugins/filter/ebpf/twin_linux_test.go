@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -257,6 +258,10 @@ func TestTwin(t *testing.T) {
 				}
 			}
 		})
+		// What the kernel itself says meanwhile about neighbours is counted, too.
+		maps.DeleteFunc(moved, func(name string, _ uint64) bool {
+			return strings.Contains(name, "arp-") || strings.Contains(name, "ndp-")
+		})
 		if !maps.Equal(reasons, moved) {
 			t.Fatalf("counters moved %v, the twin says %v", moved, reasons)
 		}
@@ -313,4 +318,44 @@ func FuzzTwin(f *testing.F) {
 			}
 		})
 	})
+}
+
+// TestSocketsOfBothKinds: TCP connections and connected UDP sockets of both
+// families are counted in their buckets, bound ones are not.
+func TestSocketsOfBothKinds(t *testing.T) {
+	tw := newTwins(t, 3)
+	_, err := tw.filter.Configure(context.Background(), tw.config)
+	check0(t, err)
+	got, err := tw.filter.Sockets(context.Background(), "web")
+	check0(t, err)
+	want := map[uint16]uint32{}
+	for name, found := range tw.known {
+		if found != share.Connected {
+			continue
+		}
+		for _, client := range []netip.Addr{addr(clientIP), addr(client6)} {
+			for _, port := range tw.maker.ports {
+				for _, local := range []netip.AddrPort{netip.AddrPortFrom(addr(vip), 53), netip.AddrPortFrom(addr(vip6), 53),
+					netip.AddrPortFrom(addr(vip), openPort), netip.AddrPortFrom(addr(vip6), openPort)} {
+					from := netip.AddrPortFrom(client, port)
+					if name == socketName("udp", from, local) || name == socketName("tcp", from, local) {
+						want[share.Bucket(testKey, client, port)] = 1
+					}
+				}
+			}
+		}
+	}
+	if len(want) != 4 {
+		t.Fatalf("%d sockets are known: %v", len(want), tw.known)
+	}
+	for b, n := range got["http"] {
+		if n != want[uint16(b)] {
+			t.Errorf("bucket %d has %d connections, want %d", b, n, want[uint16(b)])
+		}
+	}
+	for b, n := range got["rest"] {
+		if n != 0 {
+			t.Errorf("bucket %d of the other group has %d", b, n)
+		}
+	}
 }

@@ -28,7 +28,7 @@ static __always_inline int judge(struct frame *fr)
 
 	if ((void *)tag > fr->end)
 		return PASS;
-	proto = fr->eth->h_proto;
+	proto = *(__be16 *)&fr->eth->h_proto; /* struct ethhdr is packed: it would be read by bytes */
 	fr->l3 = tag;
 	if (proto == bpf_htons(ETH_P_8021Q)) {
 		/* A tag without a number only gives a priority; the frame is of this

@@ -193,7 +193,8 @@ static __always_inline int ipv6_in(struct frame *fr)
 {
 	struct ip6 *ip = fr->l3;
 	struct facts f = { .ctx = fr->ctx };
-	struct index *x = index_now();
+	struct state *s = state_now();
+	struct index *x = index_of(s);
 	struct flow flow = {};
 	struct verdict v;
 	struct addr a;
@@ -214,7 +215,7 @@ static __always_inline int ipv6_in(struct frame *fr)
 	f.to = to_whom(fr, vip);
 	if (f.to == TO_OTHERS)
 		return PASS;
-	if (!facts_of(&f, fr, vip))
+	if (!facts_of(&f, fr, s, vip))
 		return DISCARD;
 	why = parse6(fr, x, vip, &f, &flow, &later);
 	if (why != NOT_JUDGED)

@@ -77,6 +77,12 @@ static __always_inline __u64 mac_number(const __u8 *mac)
 	return half[0] | (__u64)half[1] << 16 | (__u64)half[2] << 32;
 }
 
+/* The same in one load, where two more bytes follow. */
+static __always_inline __u64 mac_wide(const __u8 *mac)
+{
+	return *(const __u64 *)mac & 0xffffffffffffULL;
+}
+
 static __always_inline int mac_is(const __u8 *a, const __u8 *b)
 {
 	return mac_number(a) == mac_number(b);
@@ -89,15 +95,19 @@ static __always_inline struct state *state_now(void)
 	return bpf_map_lookup_elem(&states, &zero);
 }
 
-static __always_inline struct index *index_now(void)
+static __always_inline struct index *index_of(struct state *s)
 {
-	struct state *s = state_now();
 	__u32 half;
 
 	if (!s)
 		return 0;
 	half = *(volatile __u32 *)&s->index & 1;
 	return bpf_map_lookup_elem(&indexes, &half);
+}
+
+static __always_inline struct index *index_now(void)
+{
+	return index_of(state_now());
 }
 
 /* The virtual address, on whatever interface it is. The place is read back from

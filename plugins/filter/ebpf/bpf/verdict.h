@@ -34,7 +34,7 @@ struct facts {
 #define LONGEST_JIFFY 10000000 /* ns, at 100 Hz, the slowest that a kernel ticks */
 #define PROOF_USES 64
 
-/* Whether the lease holds. To ask the clock costs as much as half a verdict,
+/* Whether the lease holds. To ask the clock costs more than all the rest,
  * so an answer is used again, by the same processor, while the lease is the one
  * that was looked at, and the jiffy too, which the lease outlives. A machine that
  * was stopped (a virtual one paused, a laptop asleep) may see its old jiffy for
@@ -69,18 +69,16 @@ static __always_inline int serving(const struct module *m)
 	return !m->fence || lease_holds();
 }
 
-static __always_inline int facts_of(struct facts *f, const struct frame *fr, const struct vip *vip)
+static __always_inline int facts_of(struct facts *f, const struct frame *fr, struct state *s, const struct vip *vip)
 {
-	f->module = module_of(vip);
-	if (!f->module)
-		return 0;
+	f->module = &s->module[vip->module & (MODULES - 1)];
 	f->live = live_of(f->module);
 	/* A node that serves on without a lease may do so by an old table. */
 	if (!f->module->fence && !lease_holds())
 		f->live &= ~LIVE_AGREED;
 	f->link = link_of(vip, f->live);
-	f->sender = mac_number(fr->eth->h_source);
-	f->invisible = mac_number(vip->vmac) != 0;
+	f->sender = mac_wide(fr->eth->h_source);
+	f->invisible = mac_wide(vip->vmac) != 0;
 	return f->link != 0;
 }
 
@@ -93,11 +91,11 @@ enum to {
 
 static __always_inline enum to to_whom(const struct frame *fr, const struct vip *vip)
 {
-	__u64 mac = mac_number(fr->eth->h_dest);
+	__u64 mac = mac_wide(fr->eth->h_dest);
 
-	if (mac == mac_number(vip->mac))
+	if (mac == mac_wide(vip->mac))
 		return TO_US;
-	return mac && mac == mac_number(vip->vmac) ? TO_ALL : TO_OTHERS;
+	return mac && mac == mac_wide(vip->vmac) ? TO_ALL : TO_OTHERS;
 }
 
 static __always_inline __u32 peer_of(struct facts *f)
