@@ -42,14 +42,10 @@ func TestChecks(t *testing.T) {
 	s.do(t, "n1", "start", s.module)
 	s.whole(t, everybody...)
 	t.Run("resources", func(t *testing.T) {
-		for _, node := range everybody {
-			for name, want := range map[string]string{
-				"ping.client": "up ", "intf.lan": "up ", "http.web": "up ", "ip." + vip: "up ", "ip." + vip + ".vip": "up ",
-				"custom.own": "down checked checked custom.own a b",
-			} {
-				s.resource(t, node, name, want)
-			}
-		}
+		s.resources(t, map[string]string{
+			"ping.client": "up ", "intf.lan": "up ", "http.web": "up ", "ip." + vip: "up ", "ip." + vip + ".vip": "up ",
+			"custom.own": "down checked checked custom.own a b",
+		})
 	})
 	t.Run("server hangs", func(t *testing.T) {
 		old := s.processesOf(t, "n2", "web --listen")
@@ -73,30 +69,37 @@ func TestChecks(t *testing.T) {
 	})
 	t.Run("network gone", func(t *testing.T) {
 		s.fault(t, lab.Cut, false, lab.Client)
-		for _, node := range everybody {
-			s.resource(t, node, "ping.client", "down ping 10.77.0.200: ")
-			eventually(t, node+" waits", func() string {
-				if n := s.status(t, node, s.module)[node]; n.State != "WAIT" || !strings.Contains(n.Reason, "ping.client") {
+		s.resources(t, map[string]string{"ping.client": "down ping 10.77.0.200: "})
+		eventually(t, "all wait", func() string {
+			for _, n := range s.status(t, "n1", s.module) {
+				if n.State != "WAIT" || !strings.Contains(n.Reason, "ping.client") {
 					return fmt.Sprintf("%+v", n)
 				}
-				return ""
-			})
-		}
+			}
+			return ""
+		})
 		s.fault(t, lab.Heal, false, lab.Client)
 		s.whole(t, everybody...)
 	})
 }
 
-// resource waits until a node's resource has a value and a reason that begins so.
-func (s *stage) resource(t *testing.T, node, name, want string) {
+// resources waits until on all nodes resources have these values, and reasons that
+// begin so.
+func (s *stage) resources(t *testing.T, want map[string]string) {
 	t.Helper()
-	eventually(t, name+" is "+want, func() string {
-		n := s.status(t, node, s.module)[node]
-		for _, r := range n.Resources {
-			if r.Name == name && strings.HasPrefix(r.Value+" "+r.Reason, want) {
-				return ""
+	eventually(t, "resources", func() string {
+		all := s.status(t, "n1", s.module)
+		for _, node := range everybody {
+			got := map[string]string{}
+			for _, r := range all[node].Resources {
+				got[r.Name] = r.Value + " " + r.Reason
+			}
+			for name, begins := range want {
+				if !strings.HasPrefix(got[name], begins) {
+					return fmt.Sprintf("%s on %s is %q, want %q", name, node, got[name], begins)
+				}
 			}
 		}
-		return fmt.Sprintf("%+v", n)
+		return ""
 	})
 }
