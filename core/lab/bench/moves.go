@@ -69,7 +69,7 @@ func moves(ctx context.Context, b *bench) error {
 			return fmt.Errorf("%s: %w", mode, err)
 		}
 	}
-	return b.movesOfPeers(ctx)
+	return nil
 }
 
 // noticed is what clients saw of a move. busy: this machine did not keep up with them.
