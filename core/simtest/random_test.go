@@ -194,10 +194,10 @@ func TestPairHolds(t *testing.T) {
 	})
 }
 
-// TestPairHoldsLong runs as many steps as fit: STEPS of them, 120000 without.
+// TestPairHoldsLong runs as many steps as fit: STEPS of them, 80000 without.
 // SEED repeats a run.
 func TestPairHoldsLong(t *testing.T) {
-	want, seed := 120_000, rand.Uint64()
+	want, seed := 80_000, rand.Uint64()
 	if s := os.Getenv("STEPS"); s != "" {
 		if _, err := fmt.Sscan(s, &want); err != nil {
 			t.Fatal(err)

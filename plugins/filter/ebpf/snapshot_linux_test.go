@@ -41,6 +41,7 @@ func TestRead(t *testing.T) {
 	}
 	if got, want := want.Addresses, []PinnedAddress{{addr(vip), fx.ifindex, "web", "02:00:00:00:00:01", "", []PinnedRule{
 		{"arp", 0, "http", sdk.HashAddress}, {"tcp", 80, "http", sdk.HashPort}, {"tcp", openPort, "http", sdk.HashPort},
+		{"udp", 5353, "http", sdk.HashPort},
 	}}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("addresses %+v, want %+v", got, want)
 	}
@@ -51,7 +52,7 @@ func TestRead(t *testing.T) {
 	p.run(fx, fx.frame("arp", announcement))
 	fx.config = invisibleConfig()
 	fx.configure()
-	fx.hand(rowOf(2, 1), share.Gives, bootNow(t))
+	fx.hand(rowOf(2, 1), share.Gives)
 	want, err = Read(dir)
 	check0(t, err)
 	if s := want.Strangers; len(s) != 1 || s[0].Address != addr(vip) || s[0].MAC != "02:00:00:00:00:32" {
