@@ -41,7 +41,6 @@ func TestRead(t *testing.T) {
 	}
 	if got, want := want.Addresses, []PinnedAddress{{addr(vip), fx.ifindex, "web", "02:00:00:00:00:01", "", []PinnedRule{
 		{"arp", 0, "http", sdk.HashAddress}, {"tcp", 80, "http", sdk.HashPort}, {"tcp", openPort, "http", sdk.HashPort},
-		{"udp", 5353, "http", sdk.HashPort},
 	}}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("addresses %+v, want %+v", got, want)
 	}
