@@ -41,12 +41,13 @@ check: ## format, vet (Linux and Windows), staticcheck
 	$(GO) tool staticcheck ./...
 
 .PHONY: bench
-bench: build root deps ## the figures of docs/benchmarks.md, measured on this machine
+bench: build root bench-deps ## the figures of docs/benchmarks.md, measured on this machine
 	$(GO) run ./core/lab/bench -program bin/orchestrator -json dist/bench.json -table docs/benchmarks.md
 
 .PHONY: update
 update: ## rewrite golden files and scenarios; review the diff
 	UPDATE=1 $(GO) test ./core/config ./core/hook ./cmd/orchestrator
+	UPDATE=1 $(GO) test ./plugins/filter/ebpf -run TestGolden # needs root
 	$(GO) test ./core/simtest -rewrite
 	$(GO) test ./core/lab/demo -update
 
@@ -58,8 +59,14 @@ generate: ## the protocol's Go code (protoc) and the packet filter's objects (cl
 root:
 	@test "$$(id -u)" = 0 || { echo "this needs root: network namespaces and packet filters are made; try: sudo make $(MAKECMDGOALS)"; exit 1; }
 
-# What the tests use besides Go: a real nginx.
-PACKAGES := nginx-light:nginx
+# What the tests use besides Go: a real nginx, everyday clients of a farm, and xmllint.
+PACKAGES := nginx-light:nginx curl:curl iputils-ping:ping iproute2:ip bind9-dnsutils:dig dnsmasq-base:dnsmasq socat:socat iperf3:iperf3 libxml2-utils:xmllint
+# What make bench measures beside ours.
+BENCH_PACKAGES := wrk:wrk haproxy:haproxy keepalived:keepalived iptables:iptables-legacy nftables:nft
+
+.PHONY: bench-deps
+bench-deps:
+	@$(MAKE) -s --no-print-directory deps PACKAGES='$(PACKAGES) $(BENCH_PACKAGES)'
 
 .PHONY: deps
 deps:

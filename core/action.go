@@ -14,6 +14,9 @@ const (
 	ActTimer       ActionKind = "timer"        // set (After > 0) or cancel timer Name; answers EventTimer
 	ActResource    ActionKind = "resource"     // publish Resource; state.local tells the state entered, with State and Phase
 	ActCancel      ActionKind = "cancel"       // end the hook that runs now; it answers as failed
+	ActPublish     ActionKind = "publish"      // mirror: tell the peer Peer, with each heartbeat until the next
+	ActReboot      ActionKind = "reboot"       // restart the machine; what starts the module then is boot
+	ActReplicate   ActionKind = "replicate"    // mirror: Replica order; answers EventReplica with Name = the order
 )
 
 // ShareOrder asks for a change of this node's share of the connections.
@@ -25,6 +28,15 @@ const (
 	ShareWithdraw ShareOrder = "withdraw" // take no new connection from now on; answered at once
 	ShareDrain    ShareOrder = "drain"    // as leave, but stay ready; answered when no bucket is owned here
 	ShareUndrain  ShareOrder = "undrain"  // take a share again; answered at once
+)
+
+// ReplicaOrder asks replication for a change of this node's part in it.
+type ReplicaOrder string
+
+const (
+	ReplicatePrim   ReplicaOrder = "prim"   // data writable here; the peer may connect
+	ReplicateSecond ReplicaOrder = "second" // follow the primary: copy what is missing, then each write
+	ReplicateStop   ReplicaOrder = "stop"   // data writable by nobody
 )
 
 // HookCall is one run of a hook with the arguments that hooks get.
@@ -51,8 +63,12 @@ type Action struct {
 	When     When          // checks
 	Start    bool          // checks: start (true) or stop
 	Resource Resource
-	State    State  // resource state.local
-	Phase    Phase  // resource state.local
-	Reason   string // why, in words
-	Cause    int64  // journal entry of what began this: the Cause of an event; 0 is unknown
+	Replica  ReplicaOrder
+	Full     bool       // replicate second: copy everything, whatever is known to be the same
+	Lease    bool       // network-up: the address serves only while the daemon renews its lease
+	Peer     *PeerState // publish
+	State    State      // resource state.local
+	Phase    Phase      // resource state.local
+	Reason   string     // why, in words
+	Cause    int64      // journal entry of what began this: the Cause of an event; 0 is unknown
 }

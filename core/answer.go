@@ -18,9 +18,10 @@ func (m *machine) hookEnded(ev Event) error {
 		return m.impossible(fmt.Sprintf("the end of hook %s", ev.Name))
 	}
 	m.Asked = Task{}
-	stop := t.Hook == hookStop
+	part, start, ok := hookPart(t.Hook)
+	stop := ok && !start
 	if stop && (ev.OK || t.Force) {
-		m.Started = false
+		m.setRunning(part, false)
 	}
 	if ev.OK {
 		return nil
@@ -31,9 +32,9 @@ func (m *machine) hookEnded(ev Event) error {
 		m.Next.Reason += "; " + why
 	case t.Hook == hookPrestart:
 		m.replace(Order{Verb: VerbStop, Reason: why})
-	case t.Hook == hookStart:
+	case start:
 		m.startFailed(why)
-	case stop && t.Force && m.Target == Up:
+	case stop && t.Force && m.Target != Stop:
 		m.note(why)
 		m.replace(Order{Verb: VerbStop, Reason: m.LastReason + "; not started again, because something of the application may still run"})
 	case stop && t.Force:
@@ -41,6 +42,12 @@ func (m *machine) hookEnded(ev Event) error {
 		m.note(why + "; something of the application may still run")
 	default:
 		m.note(why)
+		if stop && m.mirror() && m.State != Wait { // the peer may start its own as soon as this goes on
+			t.Force = true
+			if len(m.Plan) == 0 || m.Plan[0] != t {
+				m.Plan = slices.Insert(m.Plan, 0, t)
+			}
+		}
 	}
 	return nil
 }
@@ -129,6 +136,9 @@ func (m *machine) shareAnswered(ev Event) error {
 	case order == ShareOpen && m.Next.Verb == "":
 		m.startFailed(why)
 	default:
+		if order == ShareDrain { // the wish is void: the node goes on taking its share
+			m.Drained, m.Share = false, ShareIsOpen
+		}
 		m.shareFailed(order, why)
 	}
 	return nil
@@ -144,7 +154,7 @@ func (m *machine) shareFailed(order ShareOrder, why string) {
 
 func (m *machine) timerRanOut(ev Event) error {
 	if ev.Name != timerLeave {
-		return m.impossible(fmt.Sprintf("timer %q", ev.Name))
+		return m.pairTimer(ev.Name)
 	}
 	if t := m.Asked; t.waits() {
 		m.Asked = Task{}

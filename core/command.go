@@ -1,24 +1,48 @@
 package core
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // command judges what an operator, or somebody automatic, asks for.
 func (m *machine) command(ev Event) error {
 	name := m.Module.Name
 	operator := ev.Identity == ""
 	reason := fmt.Sprintf("%s asked for by %s", ev.Verb, asker(ev)) + because(ev.Reason)
-	r, ok := commands[m.activity()][ev.Verb]
+	r, ok := m.reply(ev.Verb)
 	switch {
+	case ev.Verb == VerbResetLoop:
+		m.Failures = nil
+		return nil
+	case ev.Verb == VerbIncLoop:
+		if !m.counts() {
+			return &Refusal{fmt.Sprintf("%s has reached its limit of automatic actions: stop it", name)}
+		}
+		return nil
 	case ev.Verb == VerbWakeup:
 		return &Refusal{fmt.Sprintf("%s wakes up by itself when what it waits for is up", name)}
+	case !ok && slices.Contains(pairVerbs, ev.Verb):
+		return &Refusal{fmt.Sprintf("%s is a %s module: it has no primary and no secondary", name, m.Module.Mode)}
 	case !ok:
-		return &Refusal{fmt.Sprintf("%q is not a command for %s: use start, stop, forcestop, restart, stopstart, drain or undrain", ev.Verb, name)}
+		return &Refusal{fmt.Sprintf("%q is not a command for %s: use %s", ev.Verb, name, m.commandList())}
 	case ev.Verb == VerbWait && operator:
 		return &Refusal{fmt.Sprintf("wait is what a failed check asks of %s: use stop", name)}
 	case r.how == refuse:
 		return m.refusal(r)
+	case r.how == mark && slices.Contains(pairVerbs, ev.Verb):
+		return m.markPair(ev.Verb, reason)
 	case r.how == mark:
 		return m.setDrained(ev.Verb == VerbDrain, reason)
+	case r.how == swap && operator:
+		m.Failures = nil
+		return m.swapRoles(Order{Verb: VerbSwap, Reason: reason, Cause: m.cause})
+	case r.how == swap:
+		return m.swapRoles(Order{Verb: VerbSwap, Reason: reason, Cause: m.cause})
+	case r.how == begin && wishOf[ev.Verb] != "":
+		if err := m.startRefused(ev.Verb); err != nil {
+			return err
+		}
 	}
 	if operator {
 		m.Failures = nil
@@ -42,6 +66,13 @@ func (m *machine) command(ev Event) error {
 	return nil
 }
 
+func (m *machine) commandList() string {
+	if m.mirror() {
+		return "start, stop, forcestop, restart, stopstart, swap, prim, second, primforce, secondforce, failover-on or failover-off"
+	}
+	return "start, stop, forcestop, restart, stopstart, drain or undrain"
+}
+
 func asker(ev Event) string {
 	switch {
 	case ev.By != "":
@@ -58,6 +89,10 @@ func (m *machine) refusal(r reply) error {
 	switch {
 	case r == isStarting && m.BlockedBy != "":
 		text = fmt.Sprintf("%s waits on this node: %s", m.Module.Name, m.BlockedBy)
+	case r == isStarting && m.mirror():
+		text = fmt.Sprintf("%s is starting on this node: wait until it is ALONE, PRIM or SECOND Ready, or stop it", m.Module.Name)
+	case r == alreadyUp && m.mirror():
+		text = fmt.Sprintf("%s is already %s on this node", m.Module.Name, m.State)
 	case r == alreadyUp && m.Drained:
 		text += ", but drained: undrain it to let it take connections"
 	}
@@ -67,6 +102,8 @@ func (m *machine) refusal(r reply) error {
 // setDrained notes the wish; settle puts it into effect.
 func (m *machine) setDrained(drained bool, reason string) error {
 	switch {
+	case m.mirror():
+		return &Refusal{fmt.Sprintf("%s is a mirror: its primary serves all; use swap or stop", m.Module.Name)}
 	case !m.Module.Shared:
 		return &Refusal{fmt.Sprintf("%s has no virtual address: it has no share of connections to drain", m.Module.Name)}
 	case drained && m.Drained:

@@ -48,6 +48,10 @@ var rules = []rule{
 		why: "the state machine reaches nothing outside (1)"},
 	{from: "core/share", forbid: []string{"net", "net/...", "os", "os/...", "log", "log/...", "io/fs", "syscall"}, allow: []string{"net/netip"},
 		why: "decisions about shares reach nothing outside (1)"},
+	{from: "core/rules", forbid: []string{"outside", "ours"}, allow: []string{"core", "core/diag"},
+		why: "core/rules is pure: the standard library only (1)"},
+	{from: "core/rules", forbid: []string{"net", "net/...", "os", "os/...", "log", "log/...", "io/fs", "syscall"}, allow: []string{"net/netip"},
+		why: "rules are evaluated without reaching outside (1)"},
 	{from: "core/mirror", forbid: []string{"net", "net/...", "os", "os/...", "log", "log/...", "io/fs", "syscall"}, allow: []string{"net/netip"},
 		why: "decisions about copies reach nothing outside (1)"},
 	{from: "core/diag", forbid: []string{"outside", "ours"},
@@ -158,7 +162,7 @@ func TestPackageNames(t *testing.T) {
 // Pure packages get the time with their events.
 func TestPurePackagesNeverAskTheClock(t *testing.T) {
 	clock := []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}
-	for _, dir := range []string{".", "share", "mirror"} {
+	for _, dir := range []string{".", "share", "rules", "mirror"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no files in %s: %v", dir, err)

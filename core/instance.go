@@ -37,6 +37,9 @@ type Instance struct {
 
 	Resources map[string]Resource `json:"resources,omitempty"`
 	Failures  []time.Time         `json:"failures,omitempty"` // automatic actions within Module.LoopInterval
+
+	Pair   Pair    `json:"pair,omitzero"`    // of a mirror
+	Update *Module `json:"update,omitempty"` // a new configuration, until it is taken over
 }
 
 // ShareState is what was last asked of this node's share of the connections.
@@ -53,9 +56,12 @@ const (
 type Order struct {
 	Verb   Verb   `json:"verb,omitempty"`
 	Reason string `json:"reason,omitempty"`
-	Cause  int64  `json:"cause,omitempty"` // journal entry of what asked for it
-	Leave  bool   `json:"leave,omitempty"` // hand the share over by plan first, instead of withdrawing at once
-	Nice   bool   `json:"nice,omitempty"`  // call stop hooks without force first
+	Cause  int64  `json:"cause,omitempty"`  // journal entry of what asked for it
+	To     State  `json:"to,omitempty"`     // VerbChange: the role
+	Reboot bool   `json:"reboot,omitempty"` // restart the machine when STOP is reached
+	Drop   bool   `json:"drop,omitempty"`   // mirror: remove the address before the stop hooks, because the peer has it or may
+	Leave  bool   `json:"leave,omitempty"`  // hand the share over by plan first, instead of withdrawing at once
+	Nice   bool   `json:"nice,omitempty"`   // call stop hooks without force first
 }
 
 // New returns a module that is stopped, with nothing known of its resources.

@@ -10,6 +10,7 @@ const (
 	WhenBoth   When = "both"   // while the application runs, on any active node
 	WhenPrim   When = "prim"   // while primary or alone
 	WhenSecond When = "second" // while secondary
+	WhenSec    When = "sec"    // while secondary or alone
 )
 
 // Verb is what an operator or a failed check asks of a module.
@@ -26,6 +27,18 @@ const (
 	VerbWait      Verb = "wait"
 	VerbWakeup    Verb = "wakeup"
 	VerbNone      Verb = "noaction"
+
+	VerbPrim        Verb = "prim"         // start as primary: this node's data is the good one
+	VerbPrimForce   Verb = "primforce"    // the same, although the data is known to be outdated or partial
+	VerbSecond      Verb = "second"       // start as secondary
+	VerbSecondForce Verb = "secondforce"  // the same, copying everything
+	VerbSwap        Verb = "swap"         // primary and secondary change their roles
+	VerbFailoverOn  Verb = "failover-on"  // the secondary takes over by itself
+	VerbFailoverOff Verb = "failover-off" // it does not
+	VerbIncLoop     Verb = "incloop"      // count an automatic action that somebody else carries out; refused where the limit is reached
+	VerbResetLoop   Verb = "resetloop"    // forget what was counted
+	VerbUpdate      Verb = "update"       // a new configuration is taken over; hooks alone see it
+	VerbChange      Verb = "change"       // a change of role that the pair came to by itself; nobody asks for it
 )
 
 // Check is a resource that a module depends on and what its failure asks for.
@@ -47,5 +60,7 @@ type Module struct {
 	ForceTimeout time.Duration   `json:"force_timeout"` // deadline of stop hooks called with force
 	LeaveTimeout time.Duration   `json:"leave_timeout"` // how long a planned stop waits for the share to move away; 0 does not wait
 	Checks       []Check         `json:"checks,omitempty"`
-	Shared       bool            `json:"shared"` // has a virtual address: network and share actions are asked for
+	Shared       bool            `json:"shared"`           // has a virtual address: network and, in a farm, share actions are asked for
+	Reboot       bool            `json:"reboot,omitempty"` // an automatic stopstart ends with a restart of the machine
+	Mirror       MirrorConfig    `json:"mirror,omitzero"`
 }

@@ -1,6 +1,9 @@
 package core
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Value is what a checker says of a resource.
 type Value string
@@ -11,6 +14,18 @@ const (
 	ResDown    Value = "down"    //
 	ResUnknown Value = "unknown" // nobody can tell now, e.g. the plugin died
 )
+
+// RulePrefix begins the names of the resources that tell of failover rules: one
+// is down while its rule holds.
+const RulePrefix = "rule."
+
+// trouble tells in words that the resource is down; was is "is" or "was".
+func (r Resource) trouble(was string) string {
+	if label, ok := strings.CutPrefix(r.Name, RulePrefix); ok {
+		return map[string]string{"is": "rule " + label + " holds", "was": "rule " + label + " held"}[was] + because(r.Reason)
+	}
+	return r.Name + " " + was + " down" + because(r.Reason)
+}
 
 // Resource is one observed fact about a module, e.g. tcp.web or proc.nginx.
 type Resource struct {

@@ -11,8 +11,8 @@ import (
 // the instance is returned as it was: a *Refusal for a command that makes no
 // sense now, an *Impossible for an event that nobody can have caused here.
 func Step(in Instance, ev Event) (Instance, []Action, error) {
-	if in.Module.Mode != Farm && in.Module.Mode != Light {
-		return in, nil, fmt.Errorf("run module %s: mode %q is not available in this version: use farm or light", in.Module.Name, in.Module.Mode)
+	if in.Module.Mode != Farm && in.Module.Mode != Light && in.Module.Mode != Mirror {
+		return in, nil, fmt.Errorf("run module %s: mode %q is not known: use farm, mirror or light", in.Module.Name, in.Module.Mode)
 	}
 	m := &machine{Instance: in.clone(), now: ev.At, cause: ev.Cause}
 	if err := m.handle(ev); err != nil {
@@ -21,6 +21,9 @@ func Step(in Instance, ev Event) (Instance, []Action, error) {
 	m.advance()
 	if m.err != nil {
 		return in, nil, m.err
+	}
+	if m.mirror() {
+		m.tell(in.Pair.Self)
 	}
 	return m.Instance, m.out, nil
 }
@@ -48,6 +51,10 @@ func (m *machine) handle(ev Event) error {
 		ev.Resource.Cause = ev.Cause
 		m.resourceChanged(ev.Resource)
 		return nil
+	case EventModule:
+		return m.moduleChanged(ev)
+	case EventPeer, EventPeerLost, EventLease, EventReplica:
+		return m.pairChanged(ev)
 	case EventTimer:
 		return m.timerRanOut(ev)
 	default:
@@ -74,7 +81,11 @@ func (m *machine) advance() {
 			}
 		default:
 			t := m.Plan[0]
-			if t.Kind == TaskGate && !m.gateOpens() {
+			goes, again := m.goesOn(t)
+			if again {
+				continue
+			}
+			if !goes {
 				return
 			}
 			m.Plan = m.Plan[1:]
@@ -83,17 +94,50 @@ func (m *machine) advance() {
 	}
 }
 
+// goesOn judges a task that may have to wait. again means that the plan, or an
+// order in its place, has become another.
+func (m *machine) goesOn(t Task) (goes, again bool) {
+	waits := t.Kind == TaskGate || t.Kind == TaskRole || t.Kind == TaskJoin
+	if waits && m.renews() {
+		return false, true
+	}
+	switch t.Kind {
+	case TaskGate:
+		return m.gateOpens(), false
+	case TaskRole:
+		return false, m.findsRole()
+	case TaskJoin:
+		if m.joined() {
+			return true, false
+		}
+		return false, m.react() || m.findsOther()
+	case TaskEnter:
+		if t.To.primary() && m.State == Second && m.hears() && m.Pair.Peer.State.primary() {
+			m.replace(m.change(Second, "%s is heard again and is %s", m.PeerName(), m.Pair.Peer.State))
+			return false, true
+		}
+	}
+	return true, false
+}
+
 // begin makes the plan of an order.
 func (m *machine) begin(o Order) {
 	m.Verb, m.LastReason, m.Cause, m.BlockedBy = o.Verb, o.Reason, o.Cause, ""
 	m.Target = Up
+	if m.mirror() {
+		m.leaveRole()
+		m.Pair.Waited = ""
+	}
 	switch {
 	case m.State == Stop:
+		m.Pair.Self.Wish = wishOf[o.Verb]
 		m.Plan = m.planStart()
 	case o.Verb == VerbRestart:
-		m.Plan = m.planRestart(o)
+		m.Plan, m.Target = m.planRestart(o), m.State
 	case o.Verb == VerbWait:
 		m.Plan = m.planWait(o)
+	case o.Verb == VerbChange || o.Verb == VerbSwap:
+		m.Plan, m.Target = m.planChange(o.To), o.To
 	default:
 		m.Plan = m.planStop(o)
 		m.Target = Stop
@@ -110,13 +154,22 @@ func (m *machine) settle() bool {
 	if m.State == Stop && m.Then.Verb != "" {
 		o := m.Then
 		m.Then = Order{}
+		if o.Reboot {
+			m.emit(Action{Kind: ActReboot})
+			return m.settle()
+		}
 		m.begin(o)
 		return true
 	}
 	m.Verb, m.Target = "", m.State
 	if m.State == Stop {
-		m.Drained = false
+		m.Drained, m.Pair.Self.Wish = false, ""
+		m.renews()
 		return false
+	}
+	if m.renews() {
+		m.Verb = VerbUpdate
+		return true
 	}
 	switch {
 	case m.Drained && m.Share == ShareIsOpen:
@@ -128,7 +181,7 @@ func (m *machine) settle() bool {
 		m.LastReason, m.Cause = m.DrainedBy.Reason, m.DrainedBy.Cause
 		return true
 	}
-	return m.react()
+	return m.react() || m.mirror() && m.findsOther()
 }
 
 // perform carries out one task. A task that answers is noted in Asked.
@@ -143,9 +196,9 @@ func (m *machine) perform(t Task) {
 	case TaskHook:
 		m.callHook(t)
 	case TaskNetworkUp:
-		if m.Module.Shared {
+		if m.Module.Shared && !m.Network {
 			m.Network = true
-			m.ask(t, Action{Kind: ActNetworkUp})
+			m.ask(t, Action{Kind: ActNetworkUp, Lease: m.mirror()})
 		}
 	case TaskNetworkDown:
 		m.ask(t, Action{Kind: ActNetworkDown})
@@ -153,16 +206,19 @@ func (m *machine) perform(t Task) {
 		if m.Module.Shared {
 			m.orderShare(t)
 		}
+	case TaskReplicate:
+		m.orderReplica(t)
 	}
 }
 
 // callHook calls a hook if the module has it.
 func (m *machine) callHook(t Task) {
-	switch t.Hook {
-	case hookStart:
-		m.Started = true
-	case hookStop:
-		m.Started = m.Started && m.Module.Hooks[hookStop] // else when it has answered
+	if part, start, ok := hookPart(t.Hook); ok {
+		if start {
+			m.setRunning(part, part == PartBoth || m.Module.has(part))
+		} else if !m.Module.Hooks[t.Hook] {
+			m.setRunning(part, false) // else when it has answered
+		}
 	}
 	if m.Module.Hooks[t.Hook] {
 		m.ask(t, Action{Kind: ActHook, Hook: HookCall{
@@ -192,9 +248,12 @@ func (m *machine) enter(to status, reason string, cause int64) {
 		m.err = m.impossible("entering " + to.String())
 		return
 	}
+	if m.mirror() {
+		m.takeRole(from, to)
+	}
 	m.State, m.Phase, m.Since = to.State, to.Phase, m.now
 	value := ResDown
-	if to == (status{Up, Ready}) {
+	if to.Phase == Ready && to.State != Second {
 		value = ResUp
 	}
 	m.emit(Action{Kind: ActResource, State: to.State, Phase: to.Phase, Reason: reason, Cause: cause,
@@ -211,8 +270,11 @@ func (m *machine) note(text string) {
 
 // hookVerb is what hooks are told of the transition; force has its own field.
 func (m *machine) hookVerb() Verb {
-	if m.Verb == VerbForceStop {
+	switch m.Verb {
+	case VerbForceStop:
 		return VerbStop
+	case VerbPrim, VerbPrimForce, VerbSecond, VerbSecondForce, VerbChange, VerbSwap:
+		return VerbStart
 	}
 	return m.Verb
 }

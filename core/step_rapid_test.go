@@ -10,6 +10,11 @@ import (
 	"pgregory.net/rapid"
 )
 
+const (
+	hookStart = "start_both"
+	hookStop  = "stop_both"
+)
+
 // world is what an instance acts upon: it answers, and holds what must always
 // be true.
 type world struct {
@@ -23,16 +28,22 @@ type world struct {
 	ready   bool // start_both ended well, and nothing stopped it since
 	owed    bool // start_both was called, and stop_both not since
 	ups     int
+
+	owedPrim bool
 }
 
 func drawModule(t *rapid.T) Module {
 	m := Module{Name: "m", Mode: rapid.SampledFrom([]Mode{Farm, Light}).Draw(t, "mode"), Hooks: map[string]bool{}}
 	m.Shared = m.Mode == Farm
-	for _, h := range []string{hookTransition, hookPrestart, hookPoststop} {
+	for _, h := range []string{hookTransition, hookPrestart, hookPoststop, hookUpdate} {
 		m.Hooks[h] = rapid.Bool().Draw(t, h)
 	}
 	app := rapid.SampledFrom([]int{3, 3, 3, 2, 1, 0}).Draw(t, "application hooks")
 	m.Hooks[hookStart], m.Hooks[hookStop] = app&1 != 0, app&2 != 0
+	for _, h := range []string{"start_prim", "stop_prim", "stop_sec"} {
+		m.Hooks[h] = rapid.Bool().Draw(t, h)
+	}
+	m.Reboot = rapid.Bool().Draw(t, "reboot")
 	m.MaxLoop = rapid.IntRange(0, 3).Draw(t, "maxloop")
 	m.LoopInterval = rapid.SampledFrom([]time.Duration{0, time.Hour}).Draw(t, "loop_interval")
 	m.LeaveTimeout = rapid.SampledFrom([]time.Duration{0, time.Second}).Draw(t, "leave_timeout")
@@ -148,6 +159,13 @@ func (w *world) hook(h HookCall) {
 			w.t.Fatal("stop hook called while the share is open")
 		}
 		w.owed, w.ready = false, false
+	case "start_prim":
+		if w.owedPrim && w.in.Module.Hooks["stop_prim"] {
+			w.t.Fatal("start_prim called again without stop_prim")
+		}
+		w.owedPrim = true
+	case "stop_prim":
+		w.owedPrim = false
 	}
 }
 
@@ -178,8 +196,8 @@ func (w *world) nothingLeft() {
 
 // Verbs and events are listed several times where they lead further.
 var (
-	someVerbs  = []Verb{VerbStart, VerbRestart, VerbStop, VerbForceStop, VerbStopStart, VerbDrain, VerbUndrain, VerbWait, VerbWakeup}
-	someEvents = []string{"answer", "command", "answer", "resource", "rise", "answer", "resource", "time", "answer", "rise"}
+	someVerbs  = []Verb{VerbStart, VerbRestart, VerbStop, VerbForceStop, VerbStopStart, VerbDrain, VerbUndrain, VerbWait, VerbWakeup, VerbIncLoop, VerbResetLoop}
+	someEvents = []string{"answer", "command", "answer", "resource", "rise", "answer", "resource", "time", "answer", "rise", "config"}
 )
 
 // random posts one event that may happen now.
@@ -193,6 +211,14 @@ func (w *world) random() {
 		c := rapid.SampledFrom(w.in.Module.Checks).Draw(t, "check")
 		v := rapid.SampledFrom([]Value{ResDown, ResUp, ResInit, ResUnknown}).Draw(t, "value")
 		w.post(Event{Kind: EventResource, Resource: Resource{Name: c.Resource, Value: v, Reason: "as drawn", Since: w.now}})
+	case "config":
+		m := w.in.Module
+		m.MaxLoop = rapid.IntRange(0, 3).Draw(t, "new maxloop")
+		m.Checks = append([]Check{}, m.Checks...)
+		for i := 1; i < len(m.Checks); i++ {
+			m.Checks[i].Action = rapid.SampledFrom([]Verb{VerbRestart, VerbStopStart, VerbStop, VerbNone}).Draw(t, "new action")
+		}
+		w.post(Event{Kind: EventModule, Module: &m})
 	case "time":
 		w.now = w.now.Add(rapid.SampledFrom([]time.Duration{time.Second, time.Hour}).Draw(t, "pass"))
 		w.post(Event{Kind: EventTimer, Name: timerLeave})

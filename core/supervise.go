@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// severity orders the actions of checks that are down at the same time.
-var severity = []Verb{VerbStop, VerbWait, VerbStopStart, VerbRestart}
+// Severity orders the actions of checks that are down at the same time.
+var Severity = []Verb{VerbStop, VerbWait, VerbStopStart, VerbSwap, VerbRestart}
 
 // resourceChanged notes what a checker says. Results of checks that do not run
 // are too late and are ignored.
@@ -34,6 +34,9 @@ func (m *machine) resourceChanged(r Resource) {
 // that what was seen before a restart is not held against the application
 // afterwards.
 func (m *machine) switchChecks(t Task) {
+	if t.Start == slices.Contains(m.Checking, t.When) {
+		return // what runs in both roles goes on over the change
+	}
 	for _, c := range m.Module.Checks {
 		if c.When == t.When {
 			m.Resources[c.Resource] = Resource{Name: c.Resource, Value: ResInit, Since: m.now}
@@ -58,7 +61,7 @@ func (m *machine) gateOpens() bool {
 		}
 		switch r := m.Resources[c.Resource]; {
 		case r.Value == ResDown && down == "":
-			down, cause = r.Name+" is down"+because(r.Reason), r.Cause
+			down, cause = r.trouble("is"), r.Cause
 		case r.Value == ResInit && missing == "":
 			missing = r.Name + " has no result yet"
 		}
@@ -78,9 +81,8 @@ func (m *machine) gateOpens() bool {
 
 // passGate goes on after the gate. From here on hooks see a start.
 func (m *machine) passGate() {
-	if m.Phase == NotReady {
-		name, _, _ := strings.Cut(m.BlockedBy, " ")
-		m.LastReason, m.Cause = "woke up: "+name+" is no longer down", m.cause
+	if m.Phase == NotReady && !m.mirror() {
+		m.wake(awakened(m.BlockedBy))
 	}
 	if m.Verb == VerbWait {
 		m.Verb = VerbStart
@@ -88,6 +90,17 @@ func (m *machine) passGate() {
 	m.BlockedBy = ""
 	m.enter(status{Wait, Transient}, m.LastReason, m.Cause)
 }
+
+// awakened tells that what blocked is over.
+func awakened(blocked string) string {
+	if label, _, ok := strings.Cut(strings.TrimPrefix(blocked, "rule "), " holds"); ok && strings.HasPrefix(blocked, "rule ") {
+		return "rule " + label + " no longer holds"
+	}
+	name, _, _ := strings.Cut(blocked, " ")
+	return name + " is no longer down"
+}
+
+func (m *machine) wake(why string) { m.LastReason, m.Cause = "woke up: "+why, m.cause }
 
 // worst finds the running check whose resource is down and whose action weighs
 // most. A check that cannot be seen any more after a stop would block for ever,
@@ -101,8 +114,8 @@ func (m *machine) worst() (Check, bool) {
 		if c.Action == VerbWait && c.When != WhenPre {
 			c.Action = VerbStopStart
 		}
-		rank := slices.Index(severity, c.Action)
-		if rank >= 0 && (!found || rank < slices.Index(severity, best.Action)) {
+		rank := slices.Index(Severity, c.Action)
+		if rank >= 0 && (!found || rank < slices.Index(Severity, best.Action)) {
 			best, found = c, true
 		}
 	}
@@ -116,7 +129,7 @@ func (m *machine) react() bool {
 		return false
 	}
 	r := m.Resources[c.Resource]
-	m.automatic(Order{Verb: c.Action, Reason: r.Name + " was down" + because(r.Reason), Cause: r.Cause, Nice: true})
+	m.automatic(Order{Verb: c.Action, Reason: r.trouble("was"), Cause: r.Cause, Nice: true})
 	return true
 }
 
@@ -136,18 +149,27 @@ func (m *machine) startFailed(why string) {
 // module.
 func (m *machine) automatic(o Order) {
 	counted := o.Verb == VerbRestart || o.Verb == VerbStopStart || o.Verb == VerbWait
-	if counted && m.Module.LoopInterval > 0 {
-		m.Failures = slices.DeleteFunc(m.Failures, func(t time.Time) bool {
-			return m.now.Sub(t) >= m.Module.LoopInterval
-		})
-		if len(m.Failures) >= m.Module.MaxLoop {
-			o.Verb = VerbStop
-			o.Reason = fmt.Sprintf("stopped %s: %s", m.limit(), o.Reason)
-		} else {
-			m.Failures = append(m.Failures, m.now)
-		}
+	if counted && !m.counts() {
+		o.Verb = VerbStop
+		o.Reason = fmt.Sprintf("stopped %s: %s", m.limit(), o.Reason)
 	}
+	o.Reboot = m.Module.Reboot && o.Verb == VerbStopStart
 	m.replace(o)
+}
+
+// counts notes one automatic action, or reports that it is one too many.
+func (m *machine) counts() bool {
+	if m.Module.LoopInterval <= 0 {
+		return true
+	}
+	m.Failures = slices.DeleteFunc(m.Failures, func(t time.Time) bool {
+		return m.now.Sub(t) >= m.Module.LoopInterval
+	})
+	if len(m.Failures) >= m.Module.MaxLoop {
+		return false
+	}
+	m.Failures = append(m.Failures, m.now)
+	return true
 }
 
 // limit tells in words which limit of automatic actions was reached.

@@ -29,10 +29,17 @@ commands below.
 */
 var transitions = map[status][]status{
 	{Stop, NotReady}:  {{Wait, Transient}},
-	{Wait, Transient}: {{Wait, NotReady}, {Up, Transient}, {Stop, NotReady}},
+	{Wait, Transient}: {{Wait, NotReady}, {Up, Transient}, {Alone, Transient}, {Prim, Transient}, {Second, Transient}, {Stop, NotReady}},
 	{Wait, NotReady}:  {{Wait, Transient}},
 	{Up, Transient}:   {{Up, Ready}, {Wait, Transient}},
 	{Up, Ready}:       {{Up, Transient}},
+
+	{Alone, Transient}:  {{Alone, Ready}, {Prim, Transient}, {Wait, Transient}},
+	{Alone, Ready}:      {{Alone, Transient}},
+	{Prim, Transient}:   {{Prim, Ready}, {Alone, Transient}, {Second, Transient}, {Wait, Transient}},
+	{Prim, Ready}:       {{Prim, Transient}},
+	{Second, Transient}: {{Second, Ready}, {Alone, Transient}, {Prim, Transient}, {Wait, Transient}},
+	{Second, Ready}:     {{Second, Transient}},
 }
 
 // status is a state with its phase.
@@ -71,7 +78,8 @@ const (
 	merge      // what is asked for happens already
 	queue      // start when STOP is reached
 	forget     // do not start when STOP is reached
-	mark       // note Drained; put into effect when settled
+	mark       // note the wish; put into effect when settled
+	swap       // change roles with the peer
 )
 
 var (
@@ -127,6 +135,16 @@ var commands = map[activity]map[Verb]reply{
 	},
 }
 
+// reply looks up what a command does now.
+func (in Instance) reply(v Verb) (reply, bool) {
+	table := commands
+	if in.mirror() {
+		table = mirrorCommands
+	}
+	r, ok := table[in.activity()][v]
+	return r, ok
+}
+
 // activity derives the row of commands from what goes on or is about to.
 func (in Instance) activity() activity {
 	verb := in.Verb
@@ -134,8 +152,10 @@ func (in Instance) activity() activity {
 		verb = in.Next.Verb
 	}
 	switch verb {
-	case VerbStart:
+	case VerbStart, VerbPrim, VerbPrimForce, VerbSecond, VerbSecondForce:
 		return starting
+	case VerbChange, VerbSwap:
+		return changing
 	case VerbStopStart:
 		if in.Then.Verb == "" && in.Next.Verb == "" {
 			return starting // the second half

@@ -1,21 +1,27 @@
 package modules_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/archive"
 	"github.com/orchestrator-ha/orchestrator/core/config"
+	"github.com/orchestrator-ha/orchestrator/core/diag"
 	"github.com/orchestrator-ha/orchestrator/core/hook"
 	"github.com/orchestrator-ha/orchestrator/modules"
 )
 
 func TestNames(t *testing.T) {
-	want := []string{"apache_farm", "farm", "iis_farm", "nginx_farm", "web_farm"}
+	want := []string{"apache_farm", "dns_farm", "farm", "iis_farm", "nginx_farm", "web_farm"}
 	if got := modules.Names(); !slices.Equal(got, want) {
 		t.Errorf("got %v", got)
 	}
@@ -73,5 +79,79 @@ func TestModulesAskForTheirAddress(t *testing.T) {
 		if len(problems) != 1 || problems[0].ID != "config/missing-macro" || !strings.Contains(problems[0].Hint, "--set VIRTUAL_IP=") {
 			t.Errorf("%s: got\n%v", name, problems)
 		}
+	}
+}
+
+// What the check of a module takes for a hook is what the runner of hooks finds.
+func TestHooksAreThoseThatRun(t *testing.T) {
+	for _, end := range []string{".lua", "", ".sh", ".exe", ".cmd", ".bat", ".ps1", ".vbs", ".py"} {
+		dir := t.TempDir()
+		for name, text := range map[string]string{
+			"conf/userconfig.xml":  `<safe><service mode="farm"><user/></service></safe>`,
+			"bin/start_both" + end: "#!/bin/sh\n", "bin/stop_both" + end: "#!/bin/sh\n",
+		} {
+			if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m, problems := config.Parse(os.DirFS(dir), "m", config.Options{})
+		checked := m != nil && m.Core().Hooks["start_both"]
+		if runs := hook.New(hook.Options{}).Find(dir)["start_both"]; runs != checked {
+			t.Errorf("start_both%s: it runs: %t, the check says %t:\n%v", end, runs, checked, problems)
+		}
+	}
+}
+
+// An archive as SafeKit makes them, with entries for folders, without the modes
+// of Unix, and with old things beside, is read and extracted; its hooks can be
+// run.
+func TestArchiveOfSafeKit(t *testing.T) {
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, f := range []struct{ name, text string }{
+		{"conf/", ""}, {"conf/userconfig.xml", `<!DOCTYPE safe><safe><service mode="farm"><farm><lan name="default"/></farm><user/></service></safe>`},
+		{"conf/userconfig.xml.template", "old"}, {"conf/modulekey.p12", "\x30\x82"}, {"conf/modulekey.dat", "key"},
+		{"bin/", ""}, {"bin/prestart", "#!/bin/sh\n"}, {"bin/start_both", "#!/bin/sh\n"}, {"bin/stop_both", "#!/bin/sh\n"},
+		{"web/", ""}, {"web/index.html", "old"}, {"web/index.html.ja", "old"}, {"manifest.xml", "<application_module/>"},
+	} {
+		e, err := w.CreateHeader(&zip.FileHeader{Name: f.name, Method: zip.Deflate, CreatorVersion: 0, Modified: time.Now()})
+		if err == nil {
+			_, err = e.Write([]byte(f.text))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	files, err := archive.Read(bytes.NewReader(b.Bytes()), int64(b.Len()), "old.safe", archive.DefaultLimits())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, problems := config.Parse(files, "old", config.Options{System: "linux", Path: "old.safe:"})
+	if m == nil || len(m.Hooks) != 3 {
+		t.Fatalf("got %+v, %v", m, problems)
+	}
+	var beside []string
+	for _, p := range problems {
+		if p.Severity != diag.Note || p.ID != "config/ignored" {
+			t.Errorf("unexpected: %v", p)
+		}
+		beside = append(beside, strings.TrimPrefix(p.Pos.File, "old.safe:"))
+	}
+	slices.Sort(beside)
+	if want := []string{"conf/modulekey.dat", "conf/modulekey.p12", "conf/userconfig.xml.template", "manifest.xml", "web"}; !slices.Equal(beside, want) {
+		t.Errorf("listed as ignored: %v, want %v", beside, want)
+	}
+	dir := filepath.Join(t.TempDir(), "old")
+	if err := archive.Extract(files, dir); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(filepath.Join(dir, "bin", "start_both")); err != nil || runtime.GOOS != "windows" && info.Mode()&0o111 == 0 {
+		t.Errorf("bin/start_both cannot be run: %v %v", info, err)
 	}
 }

@@ -67,6 +67,7 @@ type FilterTable struct {
 	Epoch  uint64
 	Accept bool             // the application here is ready; false accepts nothing new
 	Agreed bool             // all nodes are known to use this table, so RST may be sent
+	Moving bool             // another table of the same plan follows at once
 	Groups map[string][]Row // by group name
 	MACs   map[uint8][]MAC  // node number → its real address per interface, in the order of the configuration
 }
@@ -80,7 +81,7 @@ type FilterAttachment struct {
 	Interface string
 	Index     int
 	MAC       MAC    // the interface's real address
-	How       string // xdp-native, xdp-generic or tcx
+	How       string // xdp-native, xdp-generic or tcx; empty: not any more, and Note says why
 	Note      string // why not something faster, empty if nothing is faster
 }
 

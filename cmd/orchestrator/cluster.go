@@ -17,7 +17,7 @@ on one server reaches all of them.`
 
 func clusterCommand(a *app) *cobra.Command {
 	return noun("cluster", "The servers: found a cluster, join, leave, look", clusterLong,
-		clusterInit(a), clusterJoin(a), clusterToken(a), clusterLeave(a), clusterStatus(a))
+		clusterInit(a), clusterJoin(a), clusterToken(a), clusterLeave(a), clusterStatus(a), clusterCheck(a))
 }
 
 // nodeFlags are what init and join ask of this server.
@@ -33,25 +33,35 @@ func (f *nodeFlags) add(c *cobra.Command) {
 
 func clusterInit(a *app) *cobra.Command {
 	var flags nodeFlags
-	var cluster string
+	var cluster, hash string
 	c := a.jsonFlag(&cobra.Command{
 		Use: "init", Short: "Found a cluster with this server", Args: cobra.NoArgs,
 		Long: `Found a cluster with this server as its first member: keys and certificates are
 made, nothing has to be set up before. --address says by which address the other
 servers reach this one; with a second network, give both: the cluster then lives
-as long as one of them works.`,
+as long as one of them works.
+
+--hash chooses, for good, how clients are shared out: keyed mixes addresses and
+ports under a secret key; low_bits takes the lowest bits of the port or address,
+which spreads worse but is all that the packet filter of a Windows server can do:
+choose it for a cluster that is to have one.`,
 		Example: `  orchestrator cluster init
   orchestrator cluster init --name web1 --address 10.0.0.1
-  orchestrator cluster init --address 10.0.0.1 --address backup=10.1.0.1`,
+  orchestrator cluster init --address 10.0.0.1 --address backup=10.1.0.1
+  orchestrator cluster init --hash low_bits`,
 	})
 	flags.add(c)
 	c.Flags().StringVar(&cluster, "cluster", "cluster", "`NAME` of the cluster")
+	c.Flags().StringVar(&hash, "hash", "", "the hash `FUNCTION` of the cluster, keyed or low_bits (default keyed)")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		if hash != "" && hash != "keyed" && hash != "low_bits" {
+			return usagef("--hash %q: use keyed or low_bits", hash)
+		}
 		name, addresses, err := thisNode(flags.name, flags.addresses, os.Hostname)
 		if err != nil {
 			return err
 		}
-		return a.change(cmd, "/v1/cluster/init", control.InitRequest{Cluster: cluster, Name: name, Addresses: addresses})
+		return a.change(cmd, "/v1/cluster/init", control.InitRequest{Cluster: cluster, Name: name, Addresses: addresses, Hash: hash})
 	}
 	return c
 }

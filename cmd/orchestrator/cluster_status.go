@@ -38,7 +38,7 @@ what that is known from, and whether they use the same configuration.`,
 
 func (a *app) showCluster(st control.ClusterStatus) error {
 	color := a.color(a.stdout)
-	if _, err := fmt.Fprintf(a.stdout, "cluster %s, seen from %s\n\n", paint(color, bold, clean(st.Name)), clean(st.Node)); err != nil {
+	if _, err := fmt.Fprintf(a.stdout, "cluster %s, seen from %s; clients are shared by hash function %s\n\n", paint(color, bold, clean(st.Name)), clean(st.Node), clean(st.Hash)); err != nil {
 		return err
 	}
 	t := table{heads: []string{"NODE", "ALIVE", "GOSSIP", "ADDRESSES", "CONFIGURATION", "EVIDENCE"}}

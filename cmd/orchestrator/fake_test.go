@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -20,7 +22,10 @@ import (
 // fakeNode is a node with three servers and one module, of which n2 is drained
 // and n3 cannot be reached. It writes what it is asked for to a file, one line
 // each.
-type fakeNode struct{ asked string }
+type fakeNode struct {
+	asked string
+	left  atomic.Int32 // connections of n2; one ends with each look
+}
 
 var fakeTime = time.Date(2025, 1, 31, 8, 0, 0, 0, time.UTC)
 
@@ -34,7 +39,7 @@ func (f *fakeNode) note(format string, args ...any) {
 }
 
 func (f *fakeNode) Init(_ context.Context, _ string, r control.InitRequest) (control.Outcome, error) {
-	f.note("init %s %s %v", r.Cluster, r.Name, r.Addresses)
+	f.note("init %s %s %v %s", r.Cluster, r.Name, r.Addresses, r.Hash)
 	return control.Outcome{Text: "cluster " + r.Cluster + " founded; this node is " + r.Name}, nil
 }
 
@@ -106,6 +111,10 @@ func (f *fakeNode) Do(_ context.Context, _, name string, verb core.Verb, r contr
 	if name != "web_farm" {
 		return control.Outcome{}, &control.Refusal{Kind: control.ErrNotFound, Text: fmt.Sprintf("there is no module %q", name)}
 	}
+	if verb == core.VerbDrain && slices.Equal(r.Nodes, []string{"n2"}) {
+		f.left.Store(3)
+		return control.Outcome{Nodes: []control.NodeOutcome{{Node: "n2", OK: true, State: "UP Ready"}}}, nil
+	}
 	all := []control.NodeOutcome{{Node: "n1", OK: true, State: "UP Ready"}, {Node: "n3", Text: "the node cannot be asked"}}
 	if len(r.Nodes) > 0 {
 		all = all[:1]
@@ -124,7 +133,7 @@ func (f *fakeNode) Status(_ context.Context, name string) (control.Status, error
 			{Node: "n1", Reachable: true, State: core.Up, Phase: core.Ready, Since: fakeTime, Share: 0.6665, Connections: 1234,
 				Reason: "start asked for by root on this node", Signature: "0123456789ab", Filter: []string{"eth0 xdp-native"},
 				Resources: []core.Resource{{Name: "tcp.web", Value: core.ResUp}}, Counters: map[string]uint64{"accept-owner": 42}},
-			{Node: "n2", Reachable: true, State: core.Up, Phase: core.Ready, Since: fakeTime, Share: 0.3335, Drained: true, Signature: "ba9876543210", Held: 7},
+			{Node: "n2", Reachable: true, State: core.Up, Phase: core.Ready, Since: fakeTime, Share: 0.3335, Drained: true, Signature: "ba9876543210", Held: 7, Connections: int(max(0, f.left.Add(-1)))},
 			{Node: "n3", Phase: core.NotReady, Reason: "the node cannot be asked"},
 		},
 	})
@@ -137,7 +146,7 @@ func (f *fakeNode) List(context.Context) ([]control.ModuleInfo, error) {
 }
 
 func (f *fakeNode) ClusterStatus(context.Context) (control.ClusterStatus, error) {
-	return control.ClusterStatus{ID: "x", Name: "prod", Node: "n1", Nodes: []control.ClusterNode{
+	return control.ClusterStatus{ID: "x", Name: "prod", Node: "n1", Hash: "keyed", Nodes: []control.ClusterNode{
 		{Name: "n1", Number: 1, Alive: true, Member: "alive", Evidence: "this node", Addresses: map[string]string{"default": "10.0.0.1", "backup": "10.1.0.1"}, Current: true},
 		{Name: "n2", Number: 2, Member: "dead", Evidence: "silent for 312 ms on default", Addresses: map[string]string{"default": "10.0.0.2"}, Stale: []string{"module/web_farm"}},
 	}}, nil
@@ -162,6 +171,25 @@ func (f *fakeNode) Log(_ context.Context, q control.LogQuery, emit func(control.
 
 func (f *fakeNode) Why(_ context.Context, name string) (control.Why, error) {
 	return control.Why{Text: name + " is UP\n  because: root asked for it\n", Chain: []control.LogEntry{{ID: 1, Text: "root asked for it"}}}, nil
+}
+
+func (f *fakeNode) Explain(_ context.Context, q control.ExplainQuery) (control.Explanation, error) {
+	f.note("explain %s %q %s", q.Client, q.Address, q.Proto)
+	if q.Client == "nonsense" {
+		return control.Explanation{}, &control.Refusal{Kind: control.ErrInput, Text: `"nonsense" is not the address of a client`}
+	}
+	p := control.Path{Module: "web_farm", Address: "192.0.2.10", Rule: "no rule covers " + q.Proto + ": such packets are dropped"}
+	if q.Proto == "tcp" {
+		p = control.Path{Module: "web_farm", Group: "web", Address: "192.0.2.10", Rule: "tcp port 80, each connection by itself (on_port)",
+			ARP: "n1", Agreed: true, Nodes: []control.Standing{
+				{Node: "n1", Power: 2, Share: 1}, {Node: "n2", Power: 1, Why: "it is drained"}, {Node: "n3", Power: 1, Why: "it is lost"},
+			}}
+	}
+	if strings.Contains(q.Client, ":") {
+		bucket := 1234
+		p.Bucket, p.Owner, p.Previous, p.Next, p.Moving = &bucket, "n1", []string{"n2"}, "n3", true
+	}
+	return control.Explanation{Node: "n1", Client: q.Client, Paths: []control.Path{p}}, nil
 }
 
 func (f *fakeNode) Plugins(context.Context) ([]control.PluginInfo, error) {

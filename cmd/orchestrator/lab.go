@@ -38,7 +38,7 @@ func labCommand(a *app) *cobra.Command {
 	c := noun("lab", "A whole cluster on this machine, to try things out", labLong,
 		labUp(a), labDown(a), labStatus(a), labList(a), labExec(a),
 		faultCommand(a, lab.Kill), faultCommand(a, lab.Stop), faultCommand(a, lab.Pause), faultCommand(a, lab.Resume),
-		faultCommand(a, lab.Cut), faultCommand(a, lab.Heal), labPartition(a),
+		faultCommand(a, lab.Cut), faultCommand(a, lab.Unplug), faultCommand(a, lab.Heal), labPartition(a),
 		labLoad(a), labDemo(a), labHold(a))
 	c.Example = labExample
 	return c

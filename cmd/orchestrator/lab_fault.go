@@ -25,6 +25,8 @@ of a server is halted, as when the machine freezes.`, true},
 	lab.Resume: {"resume NODE…", "Let halted processes go on (SIGCONT)", "Let all halted processes of servers go on.", false},
 	lab.Cut: {"cut NODE…", "Pull network cables", `Pull the network cables of servers, or of the client: their ports at the switch go
 down.`, false},
+	lab.Unplug: {"unplug NODE…", "Take network cards away", `Take the network cards of servers away, with their addresses and all else that is on
+them. "heal" puts new ones of the same names there.`, false},
 	lab.Heal: {"heal [NODE…]", "Make everything well again", `Make servers well again: their cables, their side of a partition, their halted
 processes, their dead daemons. Without a name, everything.`, false},
 }
@@ -40,12 +42,18 @@ func faultCommand(a *app, verb lab.Verb) *cobra.Command {
 	if verb == lab.Heal {
 		args, example = cobra.ArbitraryArgs, "  orchestrator lab heal"
 	}
+	if verb == lab.Cut || verb == lab.Unplug {
+		example += "\n  orchestrator lab " + string(verb) + " --network 2 n2"
+	}
 	if d.all {
 		example += "\n  orchestrator lab " + string(verb) + " --all n2 n3"
 	}
 	c := p.add(a.jsonFlag(&cobra.Command{Use: d.use, Short: d.short, Long: d.long, Example: example, Args: args}))
 	if d.all {
 		c.Flags().BoolVar(&f.All, "all", false, "not only the daemon, but every process of the server")
+	}
+	if verb == lab.Cut || verb == lab.Unplug {
+		c.Flags().IntVar(&f.Network, "network", 0, "in a lab of two networks, the one that is meant, 1 or 2; 0 for both")
 	}
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		f.Nodes = args

@@ -21,14 +21,20 @@ func labLoad(a *app) *cobra.Command {
 	c := p.add(a.jsonFlag(&cobra.Command{
 		Use: "load", Short: "Be a client, and tell what it sees", Args: cobra.NoArgs,
 		Long: `Make new connections on schedule and keep long-lived ones, and tell what a client
-sees: outages, failed and broken connections, and who answered. It runs until
---duration is over or Ctrl-C. docs/lab.md tells how things are measured.`,
+sees: outages, failed and broken connections, requests that were answered twice, and
+who answered. With --udp it sends datagrams instead, to a server that returns them
+with its name in front ("orchestrator web --udp" does). It runs until --duration is
+over or Ctrl-C. docs/lab.md tells how things are measured.`,
 		Example: `  orchestrator lab load --rate 500 --connections 100 --duration 30s
   orchestrator lab load --target 10.77.0.100:8080 --connections 0 --json
+  orchestrator lab load --target [fd77::100]:80
+  orchestrator lab load --udp --size 4000
   orchestrator lab load --here --target 192.0.2.10:80`,
 	}))
 	f := c.Flags()
 	f.StringVar(&target, "target", lab.SuggestedVIP+":80", "`ADDRESS:PORT` of the service")
+	f.BoolVar(&cfg.UDP, "udp", false, "datagrams instead of connections")
+	f.IntVar(&cfg.Size, "size", 64, "`BYTES` of a datagram")
 	f.StringVar(&cfg.Path, "path", "/", "what is asked for")
 	f.IntVar(&cfg.Rate, "rate", 300, "new connections per second; 0 makes none")
 	f.DurationVar(&cfg.Timeout, "timeout", 250*time.Millisecond, "how long a new connection and its answer may take, below 1s")
@@ -46,18 +52,19 @@ sees: outages, failed and broken connections, and who answered. It runs until
 			return usagef("--rate and --connections are both 0: there is nothing to do")
 		}
 		if !here {
-			if cfg.Sources, err = a.sources(cmd, p); err != nil {
+			if cfg.Sources, err = a.sources(cmd, p, cfg.Target.Addr().Is4()); err != nil {
 				return err
 			}
 			cfg.Namespace = lab.ClientNamespace(p.name)
+			cfg.Doubles = true
 		}
 		return a.load(cmd, cfg)
 	}
 	return c
 }
 
-// sources are the addresses of a lab's client.
-func (a *app) sources(cmd *cobra.Command, p place) ([]netip.Addr, error) {
+// sources are the addresses of a lab's client, of one family.
+func (a *app) sources(cmd *cobra.Command, p place, four bool) ([]netip.Addr, error) {
 	remote, err := lab.Connect(p.root, p.name)
 	if err != nil {
 		return nil, err
@@ -66,8 +73,12 @@ func (a *app) sources(cmd *cobra.Command, p place) ([]netip.Addr, error) {
 	if err != nil {
 		return nil, p.explain(err)
 	}
+	list := st.Client.Addresses
+	if !four {
+		list = st.Client.Addresses6
+	}
 	var all []netip.Addr
-	for _, text := range st.Client.Addresses {
+	for _, text := range list {
 		addr, err := netip.ParseAddr(text)
 		if err != nil {
 			return nil, fmt.Errorf("read the client's addresses: %w", err)

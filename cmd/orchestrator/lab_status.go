@@ -47,12 +47,12 @@ func (a *app) showLab(st lab.Status) error {
 	if a.json {
 		return a.printJSON(st)
 	}
-	fmt.Fprintf(a.stdout, "lab %s is %s; free for a module: %s", st.Name, st.Phase, st.VIP)
+	fmt.Fprintf(a.stdout, "lab %s is %s; free for a module: %s, %s", st.Name, st.Phase, st.VIP, st.VIP6)
 	if st.Console != "" {
 		fmt.Fprintf(a.stdout, "; console of n1: https://%s", st.Console)
 	}
 	fmt.Fprint(a.stdout, "\n\n")
-	t := table{heads: []string{"NODE", "ADDRESS", "DAEMON", "PID", "CABLE", "SIDE", "NAMESPACE", "LOG"}}
+	t := table{heads: []string{"NODE", "ADDRESSES", "DAEMON", "PID", "CABLE", "SIDE", "NAMESPACE", "LOG"}}
 	for _, n := range st.Nodes {
 		daemon, cable := tinted(string(n.Daemon), green), tinted(n.Link, green)
 		if n.Daemon != lab.DaemonRunning {
@@ -65,11 +65,11 @@ func (a *app) showLab(st lab.Status) error {
 		if n.PID != 0 {
 			pid = fmt.Sprint(n.PID)
 		}
-		t.add(tinted(n.Name, bold), plain(n.Address), daemon, plain(pid), cable, plain(side(n.Group)), plain(n.Namespace), plain(n.Log))
+		t.add(tinted(n.Name, bold), plain(n.Address+" "+n.Address6), daemon, plain(pid), cable, plain(side(n.Group)), plain(n.Namespace), plain(n.Log))
 	}
 	first := ""
 	if len(st.Client.Addresses) > 0 {
-		first = st.Client.Addresses[0]
+		first = st.Client.Addresses[0] + " " + st.Client.Addresses6[0]
 	}
 	t.add(tinted(lab.Client, bold), plain(first), cell{}, cell{}, cell{}, plain(side(st.Client.Group)), plain(st.Client.Namespace), cell{})
 	return t.write(a.stdout, a.color(a.stdout), 0)

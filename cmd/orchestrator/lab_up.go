@@ -20,10 +20,13 @@ func labUp(a *app) *cobra.Command {
 		Long: `Build a lab, start a daemon on each of its servers and make a cluster of them. When
 that is complete the command ends, and the lab goes on in the background until
 "orchestrator lab down". Ctrl-C meanwhile removes what was built.`,
-		Example: "  orchestrator lab up --nodes 5\n  orchestrator lab up --name second --no-cluster",
+		Example: "  orchestrator lab up --nodes 5\n  orchestrator lab up --name second --no-cluster\n  orchestrator lab up --networks 2 --router",
 	}))
 	c.Flags().IntVar(&set.Nodes, "nodes", 3, fmt.Sprintf("number of servers, 1 to %d", lab.MaxNodes))
 	c.Flags().IntVar(&set.ClientAddresses, "client-addresses", 16, "further addresses of the client, to spread connections over")
+	c.Flags().IntVar(&set.MTU, "mtu", 1500, "largest packet of the network in bytes, 1280 to 9000")
+	c.Flags().IntVar(&set.Networks, "networks", 1, "networks that the servers are on, 1 or 2")
+	c.Flags().BoolVar(&set.WithRouter, "router", false, fmt.Sprintf("a router and a client behind it, %q, whose cable carries %d bytes", lab.Far, lab.FarMTU))
 	c.Flags().IntVar(&set.HostPort, "port", 0, fmt.Sprintf("port of this machine's 127.0.0.1 that leads to the console of n1; -1 for none (default %d, or a free one)", lab.DefaultPort))
 	c.Flags().BoolVar(&bare, "no-cluster", false, "start the daemons, but do not make a cluster of them")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -35,6 +38,7 @@ that is complete the command ends, and the lab goes on in the background until
 			return err
 		}
 		o.Nodes, o.ClientAddresses, o.HostPort, o.NoCluster = set.Nodes, set.ClientAddresses, set.HostPort, bare
+		o.MTU, o.Networks, o.WithRouter = set.MTU, set.Networks, set.WithRouter
 		st, err := lab.Up(cmd.Context(), o)
 		if err != nil {
 			return err

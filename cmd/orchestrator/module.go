@@ -19,7 +19,7 @@ folder, or an archive of it (.safe). docs/modules.md tells how to write one.`
 
 func moduleCommand(a *app) *cobra.Command {
 	return noun("module", "What is made highly available: install, check, write", moduleLong,
-		moduleInstall(a), moduleUninstall(a), moduleList(a), modulePackage(a), moduleNew(a), moduleCheck(a), moduleArchives(a))
+		moduleInstall(a), moduleUninstall(a), moduleList(a), modulePackage(a), moduleNew(a), moduleCheck(a), moduleSchema(a), moduleArchives(a))
 }
 
 // setFlag adds --set and answers where its values go.
@@ -120,8 +120,9 @@ func configCommand(a *app) *cobra.Command {
 		Use: "apply NAME", Short: "Check the edited copy of a module and give it to all servers", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeModule,
 		Long: `Check the copy of a module that lies in the folder modules/NAME of this node's
 directory, where you may edit it, and give it to all servers. Values that were set
-stay, unless --set changes them. Servers on which the module runs go on with what
-they have until it is stopped.`,
+stay, unless --set changes them. Where the module runs, only the powers of servers and
+slow_start can be changed, which moves shares without breaking a connection; for
+all else stop it first. Servers that cannot be reached now take it over later.`,
 		Example: `  $EDITOR /var/lib/orchestrator/modules/web_farm/conf/userconfig.xml
   orchestrator config apply web_farm
   orchestrator config apply web_farm --set PORT=8080`,

@@ -12,6 +12,7 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core/config"
 	"github.com/orchestrator-ha/orchestrator/core/diag"
 	"github.com/orchestrator-ha/orchestrator/core/hook"
+	"github.com/orchestrator-ha/orchestrator/core/rules"
 )
 
 func moduleCheck(a *app) *cobra.Command {
@@ -69,7 +70,7 @@ func (a *app) check(from source, set map[string]string) error {
 	if err := config.ValidName(from.name); err != nil {
 		return fmt.Errorf("%w; the name of the file or folder is that of the module", err)
 	}
-	m, problems := config.Parse(files, from.name, config.Options{Set: set, Env: a.lookup, CheckHook: hook.CheckSyntax, Path: from.where()})
+	m, problems := config.Parse(files, from.name, config.Options{Set: set, Env: a.lookup, CheckHook: hook.CheckSyntax, CheckRules: rules.Check, Path: from.where()})
 	r.Problems = append(r.Problems, problems...)
 	if m == nil {
 		return a.showReport(r, nil)
@@ -144,11 +145,8 @@ func (a *app) describe(r report, m *config.Module) error {
 
 func checksOf(m *config.Module) []string {
 	var names []string
-	for _, c := range m.TCPChecks {
-		names = append(names, c.Resource())
-	}
-	for _, p := range m.Procs {
-		names = append(names, p.Resource())
+	for _, c := range m.Checks() {
+		names = append(names, c.Resource)
 	}
 	return names
 }

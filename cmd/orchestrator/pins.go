@@ -4,8 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"path/filepath"
+
+	"github.com/orchestrator-ha/orchestrator/plugins/filter/ebpf"
 )
 
 // pinDir is where the filter of the node with this home directory pins its
@@ -18,7 +19,7 @@ func pinDir(home string) string {
 
 // cleanPins removes what a node's filter has left in the kernel.
 func cleanPins(home string) error {
-	if err := os.RemoveAll(pinDir(home)); err != nil {
+	if _, err := ebpf.Clean(pinDir(home)); err != nil {
 		return fmt.Errorf("remove the filter of %s from the kernel: %w", home, err)
 	}
 	return nil

@@ -62,9 +62,9 @@ func newRoot(a *app) *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add(groupRead, statusCommand(a), logCommand(a), whyCommand(a))
+	add(groupRead, statusCommand(a), logCommand(a), whyCommand(a), explainCommand(a))
 	add(groupChange, verbCommands(a)...)
-	add(groupSetup, clusterCommand(a), moduleCommand(a), configCommand(a), pluginCommand(a), labCommand(a))
+	add(groupSetup, clusterCommand(a), moduleCommand(a), configCommand(a), rulesCommand(a), pluginCommand(a), filterCommand(a), labCommand(a))
 	add(groupProgram, daemonCommand(a), webCommand(a), versionCommand(a))
 	root.AddCommand(helpTopics()...)
 	root.SetHelpCommandGroupID(groupProgram)

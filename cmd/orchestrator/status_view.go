@@ -53,6 +53,9 @@ func row(name cell, m control.ModuleStatus, n control.ModuleNode) []cell {
 	if n.State != core.Stop {
 		share = plain(fmt.Sprintf("%s %5.1f %%", bar(n.Share, 10), 100*n.Share))
 		connections = plain(fmt.Sprint(n.Connections))
+		if n.Drained {
+			connections = plain(fmt.Sprintf("%d left", n.Connections))
+		}
 	}
 	return []cell{name, plain(n.Node), state(n), share, connections, plain(reason)}
 }

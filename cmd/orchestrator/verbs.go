@@ -29,9 +29,7 @@ stays.`},
 the configuration needs.`},
 	{"forcestop", "Stop a module at once, whatever happens", `Stop a module without handing anything over, also when a hook hangs: stop hooks are
 called with force, and what does not end is killed.`},
-	{"drain", "Take the load off servers, without stopping", `Take the load off servers: new connections go to the others, those that exist go on
-until they end. The application keeps running. --node is needed: to drain all servers
-would take the service away.`},
+	{"drain", "Take the load off servers, without stopping", drainLong},
 	{"undrain", "Give drained servers their share again", `Give drained servers their share of the connections again. No connection breaks.`},
 }
 
@@ -45,12 +43,14 @@ func verbCommands(a *app) []*cobra.Command {
 
 func verbCommand(a *app, v verb) *cobra.Command {
 	var (
-		nodes   []string
-		noWait  bool
-		timeout time.Duration
+		nodes    []string
+		noWait   bool
+		timeout  time.Duration
+		deadline time.Duration
 	)
+	draining := v.name == string(core.VerbDrain)
 	where := "It is done on all servers of the cluster unless --node names some. "
-	if v.name == string(core.VerbDrain) {
+	if draining {
 		where = ""
 	}
 	c := a.jsonFlag(&cobra.Command{
@@ -62,12 +62,18 @@ what became of each server; the exit code is 1 if one of them failed.`,
 	c.Flags().StringSliceVar(&nodes, "node", nil, "a `NODE` to do it on; may be repeated (default all)")
 	c.Flags().BoolVar(&noWait, "no-wait", false, "do not wait for the end")
 	c.Flags().DurationVar(&timeout, "timeout", 2*time.Minute, "how long to wait for the end on each server")
+	if draining {
+		c.Flags().DurationVar(&deadline, "deadline", 0, "how long to wait for connections to end (default not at all)")
+	}
 	a.completeNodes(c, "node")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		if timeout <= 0 {
 			return usagef("--timeout %s is not positive; to wait for nothing use --no-wait", timeout)
 		}
-		if v.name == string(core.VerbDrain) && len(nodes) == 0 {
+		if deadline < 0 || deadline > 0 && noWait {
+			return usagef("--deadline %s: it is how long to wait, so it cannot be negative, or go with --no-wait", deadline)
+		}
+		if draining && len(nodes) == 0 {
 			return usagef("drain which servers? name them with --node: all of them at once would take the service away")
 		}
 		client, err := a.client()
@@ -81,6 +87,11 @@ what became of each server; the exit code is 1 if one of them failed.`,
 		var out control.Outcome
 		if err := client.Post(cmd.Context(), modulePath(args[0])+"/"+v.name, q, &out); err != nil {
 			return err
+		}
+		if draining && !noWait {
+			if err := a.drained(cmd.Context(), client, args[0], deadline, &out); err != nil {
+				return err
+			}
 		}
 		return a.outcome(out)
 	}

@@ -21,16 +21,21 @@ const (
 
 func webCommand(a *app) *cobra.Command {
 	var listen, node string
+	var udp bool
 	c := &cobra.Command{
 		Use: "web", Short: "Run a small web server that tells who answered", Args: cobra.NoArgs,
 		Long: `Run the small web server of the module web_farm and the demonstration, until SIGTERM
 or SIGINT. Every answer has a header X-Node. The page / is a mosaic: each of its
 tiles is a connection of its own and shows the server that answered it.
-/slow?ms=N answers after so many milliseconds.`,
-		Example: "  orchestrator web --listen :8080 --node-name web1",
+/slow?ms=N answers after so many milliseconds.
+
+With --udp, datagrams to the same port are sent back with a line in front that tells
+who answered. Both are served by IPv4 and IPv6.`,
+		Example: "  orchestrator web --listen :8080 --node-name web1\n  orchestrator web --udp",
 	}
 	c.Flags().StringVar(&listen, "listen", ":80", "`ADDRESS:PORT` to listen on; without an address, all")
 	c.Flags().StringVar(&node, "node-name", "", "`NAME` that answers tell (default this machine's host name)")
+	c.Flags().BoolVar(&udp, "udp", false, "send datagrams back, too")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		if node == "" {
 			var err error
@@ -43,6 +48,13 @@ tiles is a connection of its own and shows the server that answered it.
 			return fmt.Errorf("listen on %s: %w", listen, err)
 		}
 		fmt.Fprintf(a.stderr, "web server of %s listens on %s\n", node, listener.Addr())
+		if udp {
+			end, err := echo(listener.Addr().String(), node)
+			if err != nil {
+				return errors.Join(err, listener.Close())
+			}
+			defer end()
+		}
 		return newWeb(node).serve(cmd.Context(), listener)
 	}
 	return c

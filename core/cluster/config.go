@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/share"
 )
 
 // Ports are the ports on which every node of the cluster listens.
@@ -44,20 +45,23 @@ type Node struct {
 // Config is the cluster document, the same on all nodes. It is kept in the
 // catalog under the name "cluster".
 type Config struct {
-	ID                string        `json:"id"` // random, for ever
-	Name              string        `json:"name"`
-	Networks          []Network     `json:"networks"`
-	Nodes             []Node        `json:"nodes"`
-	NextNumber        int           `json:"next_number"` // the lowest number that no node ever had
-	Ports             Ports         `json:"ports"`
-	HeartbeatInterval time.Duration `json:"-"` // in JSON a text such as "20ms"
-	HeartbeatTimeout  time.Duration `json:"-"`
+	ID         string    `json:"id"` // random, for ever
+	Name       string    `json:"name"`
+	Networks   []Network `json:"networks"`
+	Nodes      []Node    `json:"nodes"`
+	NextNumber int       `json:"next_number"` // the lowest number that no node ever had
+	// Hash is how clients are turned into buckets. It is chosen when the cluster
+	// is founded and never changed: every node's filter has to know it.
+	Hash              share.Function `json:"hash"`
+	Ports             Ports          `json:"ports"`
+	HeartbeatInterval time.Duration  `json:"-"` // in JSON a text such as "20ms"
+	HeartbeatTimeout  time.Duration  `json:"-"`
 }
 
 // NewConfig is a cluster without nodes and with the usual ports and times.
 func NewConfig(id, name string, networks ...string) Config {
 	c := Config{
-		ID: id, Name: name, NextNumber: 1,
+		ID: id, Name: name, NextNumber: 1, Hash: share.Keyed,
 		Ports:             Ports{DefaultHeartbeatPort, DefaultGossipPort, DefaultAPIPort},
 		HeartbeatInterval: DefaultHeartbeatInterval,
 		HeartbeatTimeout:  DefaultHeartbeatTimeout,
@@ -93,6 +97,9 @@ func (c *Config) UnmarshalJSON(b []byte) error {
 		return fmt.Errorf("read the cluster document: %w", err)
 	}
 	*c = Config(d.plain)
+	if c.Hash == "" {
+		c.Hash = share.Keyed // written before there was a choice
+	}
 	var err error
 	if c.HeartbeatInterval, err = time.ParseDuration(d.times.HeartbeatInterval); err != nil {
 		return fmt.Errorf("read the cluster document: heartbeat_interval: %w", err)
@@ -167,7 +174,7 @@ func (c Config) AddNode(name string, addresses map[string]netip.Addr) (Config, N
 		return c, Node{}, fmt.Errorf("add node %s: %w", name, ErrNameTaken)
 	}
 	if len(c.Nodes) >= core.MaxNodes {
-		return c, Node{}, fmt.Errorf("add node %s: the cluster has %d nodes already, which is the most", name, len(c.Nodes))
+		return c, Node{}, fmt.Errorf("add node %s: the cluster has %d nodes already, which is the most; take one out first, with 'orchestrator cluster leave' on it", name, len(c.Nodes))
 	}
 	c = c.Clone()
 	number := max(c.NextNumber, 1)

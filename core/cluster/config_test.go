@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/share"
 )
 
 func at(a string) map[string]netip.Addr {
@@ -86,6 +87,7 @@ func TestValidate(t *testing.T) {
 		"gossip and api both":          func(c *Config) { c.Ports.API = c.Ports.Gossip },
 		"the heartbeat interval is":    func(c *Config) { c.HeartbeatInterval = time.Millisecond },
 		"at least 3 intervals, 120ms":  func(c *Config) { c.HeartbeatInterval = 40 * time.Millisecond },
+		"hash function \"md5\"":        func(c *Config) { c.Hash = "md5" },
 		"at most 1m0s":                 func(c *Config) { c.HeartbeatTimeout = time.Hour },
 	} {
 		c := three(t)
@@ -98,6 +100,24 @@ func TestValidate(t *testing.T) {
 	c.Nodes[0].Name, c.Nodes[1].Addresses, c.Ports.API = "?", at("127.0.0.1"), 0
 	if n := len(c.Validate()); n != 3 {
 		t.Errorf("%d problems of 3 were found", n)
+	}
+}
+
+// A document of a version that had no choice has the function of that version.
+func TestHashIsKeptAndDefaults(t *testing.T) {
+	c := three(t)
+	c.Hash = share.LowBits
+	raw, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]share.Function{
+		string(raw): share.LowBits, strings.Replace(string(raw), `"hash":"low_bits",`, "", 1): share.Keyed,
+	} {
+		var back Config
+		if err := json.Unmarshal([]byte(text), &back); err != nil || back.Hash != want {
+			t.Errorf("%s: hash %q, error %v; want %s", text, back.Hash, err, want)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/share"
 )
 
 // ErrNameTaken says that a node of that name is in the cluster.
@@ -32,6 +33,9 @@ func (c Config) Validate() []error {
 	}
 	if !plainName.MatchString(c.Name) {
 		v.wrong("cluster name %q: use 1 to 63 letters, digits, '-', '_' or '.'", c.Name)
+	}
+	if c.Hash != share.Keyed && c.Hash != share.LowBits {
+		v.wrong("hash function %q: use %s or %s", c.Hash, share.Keyed, share.LowBits)
 	}
 	v.networks()
 	v.nodes()

@@ -34,7 +34,7 @@ func (n *node) one(name string) *node {
 // build makes the module and checks what one element alone cannot tell. It
 // goes on after problems, to find them all.
 func (p *parser) build(root *node, name string, hooks []Hook) *Module {
-	m := &Module{Name: name, Mode: p.mode, User: User{Vars: map[string]string{}}}
+	m := &Module{Name: name, Mode: p.mode, Failover: true, DefaultPrim: "alone", User: User{Vars: map[string]string{}}}
 	s := root.one("service")
 	if s != nil {
 		m.Pos = p.position(s.at)
@@ -42,43 +42,25 @@ func (p *parser) build(root *node, name string, hooks []Hook) *Module {
 		m.BootDelay = s.values["boot_delay"].span
 		m.MaxLoop = int(s.values["maxloop"].number)
 		m.LoopInterval = s.values["loop_interval"].span
+		m.AutomaticReboot = s.values["automatic_reboot"].text == "on"
+		m.Failover, m.DefaultPrim = s.values["failover"].text != "off", s.values["defaultprim"].text
 	}
-	m.Farm = p.farm(s.one("farm"))
+	m.Heart, m.Farm = p.heart(s.one("heart")), p.farm(s.one("farm"))
 	m.Interfaces = p.interfaces(s.one("vip"))
 	m.Groups = p.groups(s.one("vip").one("loadbalancing_list"), m.Addresses())
-	m.TCPChecks = p.tcpChecks(s.one("check"))
+	m.Rfs = p.rfs(s.one("rfs"))
+	m.VirtualHosts = p.virtualHosts(s.one("vhost"))
+	p.checks(m, s.one("check"))
 	m.Procs = p.procs(s)
+	m.Rules = p.failover(s.one("failover"))
 	p.user(m, s.one("user"), hooks)
 	m.Macros = p.macros.list()
 	p.covered(m)
+	p.shadowed(m)
 	return m
 }
 
 func (p *parser) position(at span) diag.Position { return p.src.Position(at.from, at.to) }
-
-func (p *parser) farm(n *node) Farm {
-	f := Farm{Fence: true}
-	if n == nil {
-		n = &node{values: map[string]value{}}
-		p.absent(n, farmDefault("leave_timeout"), nil)
-	}
-	f.LeaveTimeout = n.values["leave_timeout"].span
-	if lease := n.values["lease"]; lease.ok {
-		f.Fence = lease.text == "fence"
-	}
-	names := p.unique("lan")
-	for _, l := range n.all("lan") {
-		if v := l.values["name"]; names.add(v) {
-			f.Lans = append(f.Lans, Lan{Name: v.text, Pos: p.position(v.at)})
-		}
-	}
-	return f
-}
-
-func farmDefault(attribute string) *Attribute {
-	e := farmElement()
-	return e.attribute(attribute)
-}
 
 // user reads how hooks run. Without <user> none does, as in SafeKit.
 func (p *parser) user(m *Module, n *node, hooks []Hook) {
@@ -87,13 +69,10 @@ func (p *parser) user(m *Module, n *node, hooks []Hook) {
 			p.report(diag.Warning, idHooksUnused, span{}, fmt.Sprintf("%s will not run: there is no <user>", hooks[0].File)).Hint =
 				"add <user/> to run the hooks in bin/"
 		}
-		e := userElement()
-		n = &node{values: map[string]value{}}
-		for i := range e.Attributes {
-			p.absent(n, &e.Attributes[i], nil)
-		}
+		n = p.blank(nil, userElement())
 		hooks = nil
 	}
+	p.uncalled(hooks)
 	m.Hooks = hooks
 	m.User.StartTimeout = n.values["starttimeout"].span
 	m.User.NiceTimeout = n.values["nicestoptimeout"].span
@@ -169,6 +148,11 @@ func CheckAgainst(m *Module, others []*Module) diag.Problems {
 						Related: []diag.Related{{Message: "it is given there", Pos: b.Pos}}})
 				}
 			}
+		}
+	}
+	for _, o := range others {
+		if o.Name != m.Name {
+			out = append(out, folderConflicts(m, o)...)
 		}
 	}
 	out.Sort()

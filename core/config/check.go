@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -11,6 +12,11 @@ import (
 // check compares an element with the schema and fills in its values.
 func (p *parser) check(n *node, e *Element) {
 	p.attributes(n, e)
+	for _, t := range n.texts {
+		if !e.Text {
+			p.strayText(t)
+		}
+	}
 	first := map[string]*node{}
 	for _, c := range n.children {
 		ce := e.child(c.name)
@@ -23,9 +29,13 @@ func (p *parser) check(n *node, e *Element) {
 		} else if !twice {
 			first[c.name] = c
 		}
-		if p.allowed(c, ce) {
-			p.check(c, ce)
+		if !p.allowed(c, ce) {
+			continue
 		}
+		outer := p.nested
+		p.nested = outer || ce.Status == NotYet
+		p.check(c, ce)
+		p.nested = outer
 	}
 	for _, ce := range e.Children {
 		if ce.Required && first[ce.Name] == nil {
@@ -39,24 +49,15 @@ func firstSentence(s string) string {
 	return strings.TrimSuffix(s, ".")
 }
 
-// allowed says whether an element can be looked into: of this mode, and known
-// to this version.
+// allowed says whether an element can be looked into: if it is of this mode.
 func (p *parser) allowed(n *node, e *Element) bool {
-	if e.Mode != "" && p.mode != "" && e.Mode != p.mode {
-		p.errorf(idMode, n.at, "<%s> belongs to mode %s, this module is of mode %s", n.name, e.Mode, p.mode)
+	if len(e.Modes) > 0 && p.mode != "" && !slices.Contains(e.Modes, p.mode) {
+		p.errorf(idMode, n.at, "<%s> belongs to mode %s, this module is of mode %s", n.name, modeNames(e.Modes), p.mode)
 		return false
 	}
 	switch e.Status {
 	case NotYet:
-		if p.mode != "" && p.mode == e.Mode {
-			return false // the mode itself has been refused
-		}
-		what := ""
-		if e.Mode == core.Mirror {
-			what = ": mode mirror is not there yet"
-		}
-		p.errorf(idNotYet, n.at, "<%s> is not supported yet in this version%s", n.name, what)
-		return false
+		p.notYet(n.at, nil, e.Modes, fmt.Sprintf("<%s>", n.name))
 	case Ignored:
 		p.report(diag.Note, idIgnored, n.at, fmt.Sprintf("<%s> has no effect: %s", n.name, e.Why))
 	case Used:
@@ -64,13 +65,24 @@ func (p *parser) allowed(n *node, e *Element) bool {
 	return true
 }
 
+func modeNames(modes []core.Mode) string {
+	var names []string
+	for _, m := range modes {
+		names = append(names, string(m))
+	}
+	return strings.Join(names, " or ")
+}
+
 func (p *parser) unknownElement(n, parent *node, e *Element) {
-	if parents := parentsOf(Schema(), n.name); len(parents) > 0 {
+	if parents := p.parents[n.name]; len(parents) > 0 {
 		p.errorf(idMisplaced, n.at, "<%s> cannot stand in <%s>", n.name, parent.name).Hint =
 			fmt.Sprintf("it belongs in <%s>", strings.Join(parents, "> or <"))
 		return
 	}
 	problem := p.errorf(idUnknownElement, n.at, "<%s> is unknown", short(n.name))
+	if len(p.problems) > 10*maxProblems {
+		return // hardly one of those that are shown
+	}
 	var here []string
 	for _, c := range e.Children {
 		here = append(here, c.Name)
@@ -85,15 +97,20 @@ func (p *parser) unknownElement(n, parent *node, e *Element) {
 	}
 }
 
-// parentsOf lists the elements that may hold one of that name.
-func parentsOf(e *Element, name string) []string {
-	var out []string
-	if e.child(name) != nil {
-		out = append(out, e.Name)
+// parentsOf lists, for each element below e, those that may hold one of its name.
+func parentsOf(e *Element) map[string][]string {
+	out := map[string][]string{}
+	var walk func(e *Element)
+	walk = func(e *Element) {
+		for i := range e.Children {
+			c := &e.Children[i]
+			if !slices.Contains(out[c.Name], e.Name) {
+				out[c.Name] = append(out[c.Name], e.Name)
+			}
+			walk(c)
+		}
 	}
-	for i := range e.Children {
-		out = append(out, parentsOf(&e.Children[i], name)...)
-	}
+	walk(e)
 	return out
 }
 
@@ -155,7 +172,7 @@ func (p *parser) unknownAttribute(n *node, a attr, e *Element) {
 // value expands and converts one written value.
 func (p *parser) value(n *node, a attr, def *Attribute, e *Element) value {
 	v := value{text: a.value, at: a.val, set: true}
-	if e.Name != "macro" {
+	if p.macros != nil && e.Name != "macro" {
 		var ok bool
 		if v.text, v.macros, ok = p.macros.expand(a.value, a.val); !ok {
 			return v
@@ -172,30 +189,29 @@ func (p *parser) value(n *node, a attr, def *Attribute, e *Element) value {
 		}
 		return v
 	}
-	v.ok = p.supported(n, v, def)
+	v.ok = true
+	p.supported(n, v, def)
 	return v
 }
 
 // supported refuses what this version cannot do and tells what it leaves out.
-func (p *parser) supported(n *node, v value, def *Attribute) bool {
-	same := v.text == def.Default
-	switch {
-	case def.Status == NotYet && !same:
-		p.valueProblem(idNotYet, v, fmt.Sprintf("attribute %q of <%s> is not supported yet in this version", def.Name, n.name))
-		return false
-	case def.Status == Ignored && !same:
-		p.report(diag.Note, idIgnored, v.at, fmt.Sprintf("attribute %q of <%s> has no effect: %s", def.Name, n.name, def.Why))
+func (p *parser) supported(n *node, v value, def *Attribute) {
+	name := fmt.Sprintf("attribute %q of <%s>", def.Name, n.name)
+	switch same := v.isDefault(def); {
+	case !same && len(def.Modes) > 0 && p.mode != "" && !slices.Contains(def.Modes, p.mode):
+		p.report(diag.Note, idIgnored, v.at, fmt.Sprintf("%s has no effect: it is for mode %s", name, modeNames(def.Modes)))
+		return
+	case !same && def.Status == NotYet:
+		p.notYet(v.at, v.macros, def.Modes, name)
+	case !same && def.Status == Ignored:
+		p.report(diag.Note, idIgnored, v.at, fmt.Sprintf("%s has no effect: %s", name, def.Why))
 	}
-	for _, later := range def.NotYet {
-		if v.text != later {
-			continue
-		}
-		if def.Name == "mode" {
-			p.valueProblem(idNotYet, v, fmt.Sprintf("mode %s is not supported yet in this version", v.text)).Hint = "mode farm is"
-			return false
-		}
-		p.valueProblem(idNotYet, v, fmt.Sprintf("%s=%q is not supported yet in this version", def.Name, v.text))
-		return false
+	if !slices.Contains(def.NotYet, v.text) {
+		return
 	}
-	return true
+	if def.Name == "mode" {
+		p.notYet(v.at, v.macros, nil, fmt.Sprintf("mode %s", v.text)).Hint = "modes farm and light are"
+		return
+	}
+	p.notYet(v.at, v.macros, nil, fmt.Sprintf("%s=%q", def.Name, v.text))
 }

@@ -2,96 +2,100 @@ package config
 
 import (
 	"fmt"
+	"io/fs"
+	"path"
 	"strings"
-	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
-	"github.com/orchestrator-ha/orchestrator/core/diag"
 )
 
-// tcpChecks reads <check><tcp>.
-func (p *parser) tcpChecks(list *node) []TCPCheck {
-	var out []TCPCheck
-	idents := p.unique("ident")
-	for _, n := range list.all("tcp") {
-		c := TCPCheck{Ident: n.values["ident"].text, Pos: p.position(n.at)}
-		var ok bool
-		if c.When, c.Action, ok = p.reaction(n.values["when"], n.values["action"], core.VerbRestart); !ok {
-			continue
-		}
-		to := n.one("to")
-		if !idents.add(n.values["ident"]) || to == nil {
-			continue
-		}
-		c.Addr, c.Port = to.values["addr"].addr, uint16(to.values["port"].number)
-		c.Interval, c.Timeout = to.values["interval"].span, to.values["timeout"].span
-		out = append(out, c)
-	}
-	return out
-}
-
-// procs reads <errd>.
-func (p *parser) procs(service *node) []Proc {
-	errd := service.one("errd")
-	if errd != nil && service.one("user") == nil {
-		p.errorf(idMissingElement, errd.at, "<errd> needs a <user> beside it").Hint = "add <user/>"
-	}
-	var out []Proc
-	names := p.unique("proc")
-	for _, n := range errd.all("proc") {
-		name := n.values["name"]
-		if name.ok && (strings.TrimSpace(name.text) == "" || strings.ContainsAny(name.text, "\r\n\t")) {
-			p.valueProblem(idName, name, "the name of a process cannot be empty or have line breaks or tabs")
-			continue
-		}
-		if !names.add(name) {
-			continue
-		}
-		if proc, ok := p.proc(n, errd.values["polltimer"].span); ok {
-			out = append(out, proc)
-		}
-	}
-	return out
-}
-
-func (p *parser) proc(n *node, poll time.Duration) (Proc, bool) {
-	v := n.values
-	c := Proc{Name: v["name"].text, Service: v["service"].text == "yes", NameRegex: v["nameregex"].text, ArgRegex: v["argregex"].text,
-		AtLeast: int(v["atleast"].number), AtMost: int(v["atmax"].number), Poll: poll, Pos: p.position(n.at)}
-	if n := v["start_after"].number; n > 1 {
-		c.Grace = time.Duration(n-1) * poll
-	}
-	class := v["class"]
-	switch class.text {
-	case "both", "prim", "pre", "second", "sec":
-	default:
-		if class.ok {
-			p.valueProblem(idNotYet, class, fmt.Sprintf("class %q, of your own, is not supported yet in this version", short(class.text))).Hint =
-				"the classes that are supported are both, prim and pre"
-		}
-		return c, false
-	}
-	action := v["action"]
-	switch core.Verb(action.text) {
-	case core.VerbRestart, core.VerbStopStart, core.VerbStop, core.VerbNone, core.VerbWait:
-	default:
-		if action.ok {
-			problem := p.valueProblem(idNotYet, action, fmt.Sprintf("action %q, a program of your own, is not supported yet in this version", short(action.text)))
-			problem.Hint = "the actions that are supported are restart, stopstart, stop and noaction"
-			if near := diag.Nearest(action.text, []string{"restart", "stopstart", "stop", "noaction"}); near != "" {
-				problem.Hint = fmt.Sprintf("did you mean %q? %s", near, problem.Hint)
+// checks reads <check>.
+func (p *parser) checks(m *Module, list *node) {
+	each := func(kind string, def core.Verb, use func(n, to *node, c Checker)) {
+		idents := p.unique("ident")
+		for _, n := range list.all(kind) {
+			to := n.one("to")
+			c, ok := p.checker(n, def)
+			if idents.add(n.values["ident"]) && ok && (to != nil || kind == "custom" || kind == "splitbrain") {
+				use(n, to, c)
 			}
 		}
-		return c, false
 	}
-	if least, most := v["atleast"], v["atmax"]; least.ok && most.ok && c.AtMost >= 0 && c.AtMost < c.AtLeast {
-		p.report(diag.Error, idCheck, most.at, fmt.Sprintf("at most %d but at least %d processes is impossible", c.AtMost, c.AtLeast)).Hint =
-			`with atmax="0", write atleast="-1"`
-		return c, false
+	each("tcp", core.VerbRestart, func(_, to *node, c Checker) {
+		v := to.values
+		m.TCPChecks = append(m.TCPChecks, TCPCheck{c, v["addr"].addr, uint16(v["port"].number), v["interval"].span, v["timeout"].span})
+	})
+	each("ping", core.VerbWait, func(_, to *node, c Checker) {
+		v := to.values
+		m.PingChecks = append(m.PingChecks, PingCheck{c, v["addr"].addr, v["interval"].span, v["timeout"].span})
+	})
+	each("intf", core.VerbWait, func(_, to *node, c Checker) {
+		if v := to.values; p.oneOf(to, "local_addr", "name") {
+			m.IntfChecks = append(m.IntfChecks, IntfCheck{c, v["local_addr"].addr, v["name"].text})
+		}
+	})
+	each("ip", core.VerbStopStart, func(_, to *node, c Checker) {
+		m.IPChecks = append(m.IPChecks, IPCheck{c, to.values["addr"].addr, to.values["interval"].span})
+	})
+	each("custom", core.VerbNone, func(n, _ *node, c Checker) {
+		if p.program(n.values["exec"]) {
+			m.CustomChecks = append(m.CustomChecks, CustomCheck{c, n.values["exec"].text, strings.Fields(n.values["arg"].text)})
+		}
+	})
+	each("splitbrain", core.VerbWait, func(n, _ *node, c Checker) {
+		m.SplitBrain = &SplitBrain{c, n.values["exec"].text, n.values["arg"].addrs}
+	})
+	p.moduleChecks(m, list)
+}
+
+// oneOf says whether just one of two attributes is written.
+func (p *parser) oneOf(n *node, a, b string) bool {
+	switch {
+	case n.values[a].set && n.values[b].set:
+		p.valueProblem(idCheck, n.values[b], fmt.Sprintf("%s and %s both say what is checked", a, b)).Hint = "leave out one of them"
+		return false
+	case !n.values[a].set && !n.values[b].set:
+		p.errorf(idMissingAttribute, n.at, "<%s> needs the attribute %q or %q", n.name, a, b)
+		return false
 	}
+	return true
+}
+
+// checker reads what all checkers have. def is what a failure does, if nothing
+// is said, while the application runs.
+func (p *parser) checker(n *node, def core.Verb) (Checker, bool) {
+	c := Checker{Ident: n.values["ident"].text, Pos: p.position(n.at)}
 	var ok bool
-	c.When, c.Action, ok = p.reaction(class, action, core.VerbStopStart)
+	c.When, c.Action, ok = p.reaction(n.values["when"], n.values["action"], def)
 	return c, ok
+}
+
+// moduleChecks reads <module>, of which a failure always means to wait.
+func (p *parser) moduleChecks(m *Module, list *node) {
+	idents := p.unique("ident")
+	for _, n := range list.all("module") {
+		to := n.one("to")
+		if to == nil {
+			to = p.blank(n, moduleCheckElement().Children[0])
+		}
+		name, ident := n.values["name"], n.values["ident"]
+		if !ident.set {
+			ident = name
+			ident.text = name.text + "_" + to.values["addr"].addr.String()
+		}
+		if !idents.add(ident) || !name.ok {
+			continue
+		}
+		if name.text == m.Name {
+			p.valueProblem(idCheck, name, "a module cannot wait for itself").Hint = "name the module that this one needs"
+			continue
+		}
+		v := to.values
+		m.ModuleChecks = append(m.ModuleChecks, ModuleCheck{
+			Checker{ident.text, core.WhenPre, core.VerbWait, p.position(n.at)},
+			name.text, v["addr"].addr, uint16(v["port"].number), v["interval"].span, v["timeout"].span,
+		})
+	}
 }
 
 // reaction settles when a check runs and what its failure does. In a farm, prim
@@ -99,19 +103,24 @@ func (p *parser) proc(n *node, poll time.Duration) (Proc, bool) {
 // start_prim and start_sec.
 func (p *parser) reaction(when, action value, def core.Verb) (core.When, core.Verb, bool) {
 	w := core.When(when.text)
-	switch when.text {
-	case "prim", "sec":
+	switch {
+	case p.mode == core.Mirror || p.mode == "":
+	case when.text == "prim" || when.text == "sec":
 		w = core.WhenBoth
-	case "second":
-		p.valueProblem(idMode, when, `"second" belongs to mode mirror, this module is of mode farm`).Hint = `use "both"`
+	case when.text == "second":
+		p.valueProblem(idMode, when, fmt.Sprintf(`"second" belongs to mode mirror, this module is of mode %s`, p.mode)).Hint = `use "both"`
 		return w, "", false
 	}
 	if action.set && !action.ok || when.set && !when.ok {
 		return w, "", false
 	}
 	if !action.set {
-		if w == core.WhenPre {
+		if w == core.WhenPre && def != core.VerbNone {
 			def = core.VerbWait
+		}
+		if w != core.WhenPre && def == core.VerbWait {
+			p.valueProblem(idMissingAttribute, when, fmt.Sprintf(`with %q it must be said what a failure does`, when.text)).Hint = `add action="restart", stopstart, stop or noaction`
+			return w, "", false
 		}
 		return w, def, true
 	}
@@ -126,4 +135,17 @@ func (p *parser) reaction(when, action value, def core.Verb) (core.When, core.Ve
 		return w, "", false
 	}
 	return w, verb, true
+}
+
+// program says whether the module has a program of that name in bin/.
+func (p *parser) program(v value) bool {
+	if !v.ok {
+		return false
+	}
+	name := "bin/" + strings.ReplaceAll(v.text, `\`, "/")
+	if info, err := fs.Stat(p.files, path.Clean(name)); err != nil || info.IsDir() {
+		p.valueProblem(idProgram, v, fmt.Sprintf("the module has no %s", short(name))).Hint = "names are those of files in the module's bin/"
+		return false
+	}
+	return true
 }

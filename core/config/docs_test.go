@@ -22,10 +22,10 @@ func TestProblemsAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	used := map[string]bool{}
-	id := regexp.MustCompile(`"((?:archive|config|hook)/[a-z0-9-]+)"`)
+	id := regexp.MustCompile(`"((?:archive|config|hook|rules)/[a-z0-9-]+)"`)
 	for _, file := range files {
 		area := filepath.Base(filepath.Dir(file))
-		if strings.HasSuffix(file, "_test.go") || !slices.Contains([]string{"archive", "config", "hook"}, area) {
+		if strings.HasSuffix(file, "_test.go") || !slices.Contains([]string{"archive", "config", "hook", "rules"}, area) {
 			continue
 		}
 		source, err := os.ReadFile(file)
@@ -66,44 +66,103 @@ func TestProblemsAreDocumented(t *testing.T) {
 	}
 }
 
-// The reference in docs/modules.md is made from the schema.
+const referenceHead = `# The language of userconfig.xml
+
+<!-- generated from the table in core/config: UPDATE=1 go test ./core/config -->
+
+docs/modules.md tells how to write a module; this page lists every element and
+attribute. "orchestrator module check" finds mistakes, docs/problems.md explains them;
+"orchestrator module schema" prints an XML schema for editors.
+
+- *Not supported yet*: refused by this version, but checked already.
+- *No effect*: accepted, with a note; the reason is given.
+- (D): SafeKit can change it while the module runs, its mark for dynamic
+  configuration. Here powers and slow_start change while the module runs, everything else
+  when it has been stopped.
+- A duration is made of whole numbers with the units d, h, m, s, ms, us, such as 1h30m. A
+  bare number is in the unit that stands beside it. A time that would come to 0 of
+  that unit, or of the finer one named, is refused.
+- A *name* has letters, digits, _ - and ., at most 64. An *address* is one of IPv4 or
+  IPv6; a *host* may also be a name of DNS. A *folder* is written with its whole path, a
+  *path* is relative. A *regex* is one of RE2.
+- Every value may have macros in it: %NAME%.
+
+## userconfig.xml
+`
+
+const clusterHead = `
+## cluster.xml
+
+SafeKit describes the nodes in this document. Here a cluster is founded and joined:
+"orchestrator cluster check cluster.xml" checks the document and tells what to type on
+which server.
+`
+
+// docs/userconfig.md is made from the schemas.
 func TestReferenceIsCurrent(t *testing.T) {
-	page, err := os.ReadFile(docs + "modules.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	head, rest, ok := strings.Cut(string(page), "./core/config -->\n")
-	_, tail, ok2 := strings.Cut(rest, "<!-- end -->")
-	if !ok || !ok2 {
-		t.Fatal("docs/modules.md has no place for the reference")
-	}
 	var b strings.Builder
+	b.WriteString(referenceHead)
+	overview(&b, Schema())
 	reference(&b, Schema(), nil)
-	want := head + "./core/config -->\n" + b.String() + "<!-- end -->" + tail
+	b.WriteString(clusterHead)
+	overview(&b, ClusterSchema())
+	reference(&b, ClusterSchema(), nil)
+	const file = docs + "userconfig.md"
 	if os.Getenv("UPDATE") != "" {
-		if err := os.WriteFile(docs+"modules.md", []byte(want), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	if d := cmp.Diff(want, string(page)); d != "" {
+	page, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(b.String(), string(page)); d != "" {
 		t.Errorf("UPDATE=1 go test ./core/config rewrites it:\n%s", d)
 	}
 }
 
+// overview shows which element stands in which: ? at most once, * any number, +
+// at least once.
+func overview(b *strings.Builder, root *Element) {
+	var walk func(e *Element, depth int)
+	walk = func(e *Element, depth int) {
+		often := "*"
+		switch {
+		case e.Required && e.Once:
+			often = " "
+		case e.Once:
+			often = "?"
+		case e.Required:
+			often = "+"
+		}
+		remark := modeNames(e.Modes)
+		if e.Status == NotYet {
+			remark = strings.TrimPrefix(remark+", not supported yet", ", ")
+		}
+		fmt.Fprintln(b, strings.TrimRight(fmt.Sprintf("    %-42s %s %s", strings.Repeat("  ", depth)+"<"+e.Name+">", often, remark), " "))
+		for i := range e.Children {
+			walk(&e.Children[i], depth+1)
+		}
+	}
+	fmt.Fprint(b, "\nWhich element stands in which: `?` at most once, `*` any number, `+` at least once.\n\n")
+	walk(root, 0)
+}
+
 func reference(b *strings.Builder, e *Element, parents []string) {
 	path := slices.Concat(parents, []string{e.Name})
-	fmt.Fprintf(b, "\n### %s\n\n%s", strings.Join(path, "/"), e.Doc)
+	fmt.Fprintf(b, "\n### %s\n\n%s", strings.Join(path, "/"), markdown(e.Doc))
 	switch {
-	case e.Status == NotYet:
-		fmt.Fprintf(b, " *Not supported yet.*\n")
-		return // what is in it does not matter yet
 	case e.Required && e.Once:
 		fmt.Fprint(b, " Exactly one.")
 	case e.Once:
 		fmt.Fprint(b, " At most one.")
 	case e.Required:
 		fmt.Fprint(b, " At least one.")
+	}
+	if rest := strings.TrimSpace(strings.TrimPrefix(e.remark(), e.Doc)); rest != "" {
+		fmt.Fprintf(b, " *%s*", markdown(rest))
 	}
 	fmt.Fprint(b, "\n")
 	if len(e.Attributes) > 0 {
@@ -123,7 +182,10 @@ func kindText(a Attribute) string {
 	case KindChoice:
 		text = strings.Join(a.Values, ", ")
 	case KindDuration:
-		text += " (" + a.Unit + ")"
+		text += ", in " + a.Unit
+		if a.Grain != "" {
+			text += ", down to 1" + a.Grain
+		}
 	case KindNumber:
 		text += fmt.Sprintf(" from %d", a.Min)
 		if a.Max != 0 {
@@ -147,21 +209,17 @@ func defaultText(a Attribute) string {
 }
 
 func meaning(a Attribute) string {
+	plain := a
+	plain.Unit = "" // it stands in a column of its own
 	text := a.Doc
-	switch a.Status {
-	case Ignored:
-		text += " *No effect: " + a.Why + ".*"
-	case NotYet:
-		text += " *Not supported yet.*"
+	if rest := strings.TrimSpace(strings.TrimPrefix(plain.remark(), a.Doc)); rest != "" {
+		text += " *" + rest + "*"
 	}
-	if len(a.NotYet) > 0 {
-		text += " *Not supported yet: " + strings.Join(a.NotYet, ", ") + ".*"
-	}
-	if a.New {
-		text += " *New.*"
-	}
-	return text
+	return markdown(text)
 }
+
+// markdown keeps names of elements from being taken for HTML.
+func markdown(text string) string { return strings.ReplaceAll(text, "<", "&lt;") }
 
 // The schema itself must be sound: defaults that are values, and a word on
 // everything.
@@ -171,6 +229,9 @@ func TestSchemaIsSound(t *testing.T) {
 		if e.Doc == "" || e.Status == "" {
 			t.Errorf("<%s> has no doc or status", e.Name)
 		}
+		if (e.Status == Ignored) != (e.Why != "") {
+			t.Errorf("<%s>: a reason is given exactly if it is ignored", e.Name)
+		}
 		seen := map[string]bool{}
 		for i := range e.Attributes {
 			a := &e.Attributes[i]
@@ -179,6 +240,9 @@ func TestSchemaIsSound(t *testing.T) {
 				t.Errorf("%s is not complete, or there twice: %+v", where, a)
 			}
 			seen[a.Name] = true
+			if (a.Kind == KindDuration) != (a.Unit != "") || a.Grain != "" && unitSize(a.Grain) >= unitSize(a.Unit) {
+				t.Errorf("%s: exactly durations have a unit, and what they are exact to is less", where)
+			}
 			if (a.Status == Ignored) != (a.Why != "") {
 				t.Errorf("%s: a reason is given exactly if it is ignored", where)
 			}
@@ -197,4 +261,5 @@ func TestSchemaIsSound(t *testing.T) {
 		}
 	}
 	look(Schema())
+	look(ClusterSchema())
 }

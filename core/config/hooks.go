@@ -1,12 +1,16 @@
 package config
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
 	"io/fs"
 	"path"
+	"runtime"
 	"slices"
 	"strings"
 
+	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/diag"
 )
 
@@ -19,6 +23,27 @@ func HookNames() []string {
 	}
 }
 
+// called are the hooks that the state machine calls in a mode.
+func called(mode core.Mode) []string {
+	names := []string{"prestart", "poststop", "start_both", "stop_both", "start_prim", "stop_prim", "start_sec", "stop_sec", "transition"}
+	if mode == core.Mirror {
+		names = append(names, "start_second", "stop_second")
+	}
+	return names
+}
+
+// hookEnds are how the names of hook files end, by the system that runs them, in
+// the order in which core/hook looks for them.
+func hookEnds(system string) []string {
+	if system == "windows" {
+		return []string{".lua", ".exe", ".cmd", ".bat", ".ps1"}
+	}
+	return []string{".lua", "", ".sh"}
+}
+
+// system is where the module is to run.
+func (o Options) system() string { return cmp.Or(o.System, runtime.GOOS) }
+
 // hooks lists the hooks in bin/ and looks for mistakes in them, in what they
 // may require, and in their names.
 func (p *parser) hooks(fsys fs.FS) []Hook {
@@ -28,25 +53,81 @@ func (p *parser) hooks(fsys fs.FS) []Hook {
 	if err != nil {
 		return nil // no hooks: a module may have checks only
 	}
-	var found []Hook
-	scripts := map[string]string{}
+	files := map[string]bool{}
 	for _, e := range entries {
-		stem, ext := e.Name(), path.Ext(e.Name())
-		stem = strings.TrimSuffix(stem, ext)
-		known := slices.Contains(HookNames(), stem)
-		switch file := "bin/" + e.Name(); {
-		case e.IsDir():
-		case ext == ".lua" && known:
-			found = append(found, Hook{Name: stem, File: file})
-		case ext == ".lua":
-			p.strayLua(file, stem)
-		case known && slices.Contains([]string{"", ".sh", ".cmd", ".bat", ".ps1", ".vbs", ".exe"}, ext):
-			scripts[stem] = file
+		if !e.IsDir() {
+			files[e.Name()] = true
+			p.stray(e.Name())
 		}
 	}
-	p.otherLanguages(found, scripts)
+	var found []Hook
+	for _, name := range slices.Sorted(slices.Values(HookNames())) {
+		if file := p.hookFile(name, files); file != "" {
+			p.runnable(fsys, file)
+			found = append(found, Hook{Name: name, File: file})
+		}
+	}
 	p.pairs(found)
 	return found
+}
+
+// hookFile is the file that will run as the hook, empty if none will. A hook
+// that has files of which none will run is reported: to leave it out in
+// silence would leave the application unstarted.
+func (p *parser) hookFile(name string, files map[string]bool) string {
+	for _, end := range hookEnds(p.options.system()) {
+		if files[name+end] {
+			return "bin/" + name + end
+		}
+	}
+	other := "windows"
+	if p.options.system() == other {
+		other = "linux"
+	}
+	for _, end := range hookEnds(other) {
+		if files[name+end] {
+			p.hookProblem(diag.Warning, idHookSystem, "bin/"+name+end,
+				fmt.Sprintf("this hook runs on %s only; on %s the module has no %s", other, p.options.system(), name)).Hint =
+				fmt.Sprintf("bin/%s.lua runs everywhere", name)
+			return ""
+		}
+	}
+	for _, end := range []string{".vbs", ".js", ".py", ".pl", ".rb", ".bash", ".ksh", ".zsh"} {
+		if !files[name+end] {
+			continue
+		}
+		hint := fmt.Sprintf("write it as bin/%[1]s.lua; or name it bin/%[1]s, with #! and its interpreter in the first line", name)
+		if end == ".vbs" || end == ".js" {
+			hint = fmt.Sprintf("write it as bin/%[1]s.lua; or call it from bin/%[1]s.cmd: cscript //nologo \"%%SAFEUSERBIN%%\\%[1]s%[2]s\"", name, end)
+		}
+		p.hookProblem(diag.Error, idHookKind, "bin/"+name+end, "no system runs a hook of this kind").Hint = hint
+		break
+	}
+	return ""
+}
+
+// runnable looks for what keeps a program from being run at all.
+func (p *parser) runnable(fsys fs.FS, file string) {
+	kind := path.Ext(file)
+	if kind != "" && kind != ".sh" {
+		return
+	}
+	source, err := fs.ReadFile(fsys, file)
+	if err != nil {
+		p.hookProblem(diag.Error, idMissingFile, file, "the file cannot be read: "+err.Error())
+		return
+	}
+	first, _, _ := bytes.Cut(source, []byte("\n"))
+	script := bytes.HasPrefix(first, []byte("#!"))
+	switch {
+	case bytes.HasPrefix(source, []byte("\x7fELF")):
+	case kind == "" && !script:
+		p.hookProblem(diag.Error, idHookRunnable, file, "the system cannot run this file: it is no program and has no #! in its first line").Hint =
+			"begin it with #!/bin/sh"
+	case bytes.Contains(source, []byte("\r\n")):
+		p.hookProblem(diag.Error, idHookRunnable, file, "the lines end as on Windows; shells take the carriage return for a part of each command").Hint =
+			"save the file with Unix line endings"
+	}
 }
 
 // allLua checks every Lua file in a folder.
@@ -68,25 +149,17 @@ func (p *parser) allLua(fsys fs.FS, dir string) {
 	})
 }
 
-// strayLua tells of a file that is hardly meant to be what hooks may require,
-// because its name is almost that of a hook.
-func (p *parser) strayLua(file, stem string) {
-	if near := diag.Nearest(stem, HookNames()); near != "" {
-		p.hookProblem(diag.Warning, idUnknownHook, file, "there is no hook of this name, so the file will not run by itself").Hint =
-			fmt.Sprintf("did you mean bin/%s.lua?", near)
+// stray tells of a file that is hardly meant to be what hooks may require or
+// run, because its name is almost that of a hook.
+func (p *parser) stray(file string) {
+	end := path.Ext(file)
+	stem := strings.TrimSuffix(file, end)
+	if slices.Contains(HookNames(), stem) || !slices.Contains(hookEnds("linux"), end) && !slices.Contains(hookEnds("windows"), end) {
+		return
 	}
-}
-
-// otherLanguages refuses scripts in place of which no Lua hook stands: to leave
-// them out in silence would leave the application unstarted.
-func (p *parser) otherLanguages(lua []Hook, scripts map[string]string) {
-	for _, name := range HookNames() {
-		file, ok := scripts[name]
-		if !ok || slices.ContainsFunc(lua, func(h Hook) bool { return h.Name == name }) {
-			continue
-		}
-		p.hookProblem(diag.Error, idHookLanguage, file, "hooks in other languages than Lua are not supported yet in this version").Hint =
-			fmt.Sprintf("write it as bin/%s.lua", name)
+	if near := diag.Nearest(stem, HookNames()); near != "" {
+		p.hookProblem(diag.Warning, idUnknownHook, "bin/"+file, "there is no hook of this name, so the file will not run by itself").Hint =
+			fmt.Sprintf("did you mean bin/%s%s?", near, end)
 	}
 }
 
@@ -97,7 +170,21 @@ func (p *parser) pairs(hooks []Hook) {
 		if !start || slices.ContainsFunc(hooks, func(o Hook) bool { return o.Name == "stop_"+role }) {
 			continue
 		}
-		p.hookProblem(diag.Warning, idHookPair, h.File, fmt.Sprintf("what this hook starts is never stopped: there is no bin/stop_%s.lua", role))
+		p.hookProblem(diag.Warning, idHookPair, h.File, fmt.Sprintf("what this hook starts is never stopped: there is no bin/stop_%s%s", role, path.Ext(h.File)))
+	}
+}
+
+// uncalled tells of hooks that nothing calls in this mode.
+func (p *parser) uncalled(hooks []Hook) {
+	if p.mode == "" {
+		return
+	}
+	for _, h := range hooks {
+		if slices.Contains(called(p.mode), h.Name) {
+			continue
+		}
+		p.hookProblem(diag.Warning, idHookUncalled, h.File, fmt.Sprintf("nothing calls the hook %s in mode %s", h.Name, p.mode)).Hint =
+			"the hooks that are called are " + strings.Join(called(p.mode), ", ")
 	}
 }
 

@@ -45,7 +45,8 @@ type macros struct {
 	values   map[string]string // finished
 	origin   map[string]Origin
 	used     map[string]bool
-	failed   map[string]bool // reported, or being expanded: a loop
+	open     map[string]bool // being expanded: whoever meets one again is in a loop
+	failed   map[string]bool // reported
 }
 
 // maxValue bounds what macros in macros can grow to, in bytes.
@@ -57,7 +58,7 @@ func macroUse() *regexp.Regexp { return regexp.MustCompile(`%([A-Za-z_][A-Za-z0-
 // they may stand anywhere.
 func (p *parser) declare(root *node) {
 	p.macros = &macros{parser: p, use: macroUse(), declared: map[string]declaration{}, values: map[string]string{},
-		origin: map[string]Origin{}, used: map[string]bool{}, failed: map[string]bool{}}
+		origin: map[string]Origin{}, used: map[string]bool{}, open: map[string]bool{}, failed: map[string]bool{}}
 	for _, n := range root.children {
 		if n.name != "macro" {
 			continue
@@ -116,15 +117,20 @@ func (m *macros) value(name string, at span) (string, bool) {
 	if v, ok := m.values[name]; ok {
 		return v, true
 	}
+	if m.open[name] && !m.failed[name] {
+		m.failed[name] = true
+		m.errorf(idMacroLoop, m.declared[name].val, "macro %q is made of itself", short(name))
+	}
 	if m.failed[name] {
 		return "", false
 	}
-	m.failed[name] = true
+	m.open[name] = true
 	v, origin, ok := m.find(name, at)
+	delete(m.open, name)
 	if !ok {
+		m.failed[name] = true
 		return "", false
 	}
-	delete(m.failed, name)
 	m.values[name], m.origin[name] = v, origin
 	return v, true
 }
@@ -135,10 +141,6 @@ func (m *macros) find(name string, at span) (string, Origin, bool) {
 	}
 	d, declared := m.declared[name]
 	if declared && d.hasValue {
-		if m.mentions(d.value, name, map[string]bool{}) {
-			m.errorf(idMacroLoop, d.val, "macro %q is made of itself", short(name))
-			return "", "", false
-		}
 		v, _, ok := m.expand(d.value, d.val)
 		return v, FromModule, ok
 	}
@@ -147,23 +149,6 @@ func (m *macros) find(name string, at span) (string, Origin, bool) {
 	}
 	m.missing(name, d, declared, at)
 	return "", "", false
-}
-
-// mentions says whether text leads to the macro name.
-func (m *macros) mentions(text, name string, seen map[string]bool) bool {
-	for _, use := range m.use.FindAllStringSubmatch(text, -1) {
-		if use[1] == name {
-			return true
-		}
-		if _, overridden := m.options.Set[use[1]]; overridden || seen[use[1]] {
-			continue
-		}
-		seen[use[1]] = true
-		if m.mentions(m.declared[use[1]].value, name, seen) {
-			return true
-		}
-	}
-	return false
 }
 
 func (m *macros) environment(name string) (string, bool) {

@@ -6,26 +6,41 @@ import (
 
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/diag"
+	"github.com/orchestrator-ha/orchestrator/core/share"
 )
 
 // Module is a module's configuration, checked and complete: defaults filled
-// in, macros expanded. It is not to be changed.
+// in, macros expanded. It is not to be changed. What this version does not act
+// on is in it only with Options.Ahead.
 type Module struct {
-	Name         string
-	Mode         core.Mode
-	Pos          diag.Position // of <service>
-	Boot         string        // on, off, auto or ignore
-	BootDelay    time.Duration
-	MaxLoop      int
-	LoopInterval time.Duration // 0: no limit
-	Macros       []Macro       // by name
-	Farm         Farm
-	Interfaces   []Interface
-	Groups       []Group
-	TCPChecks    []TCPCheck
-	Procs        []Proc
-	User         User
-	Hooks        []Hook // that will run, by name
+	Name            string
+	Mode            core.Mode
+	Pos             diag.Position // of <service>
+	Boot            string        // on, off, auto or ignore
+	BootDelay       time.Duration
+	Failover        bool   // mirror: the secondary takes over by itself
+	DefaultPrim     string // mirror: alone, lastprim, or a node's name
+	MaxLoop         int
+	LoopInterval    time.Duration // 0: no limit
+	AutomaticReboot bool
+	Macros          []Macro // by name
+	Heart           Heart   // mirror
+	Farm            Farm    // farm
+	Interfaces      []Interface
+	Groups          []Group // farm
+	Rfs             *Rfs    // mirror; nil: nothing is replicated
+	VirtualHosts    []VirtualHost
+	TCPChecks       []TCPCheck
+	PingChecks      []PingCheck
+	IntfChecks      []IntfCheck
+	IPChecks        []IPCheck
+	CustomChecks    []CustomCheck
+	ModuleChecks    []ModuleCheck
+	SplitBrain      *SplitBrain // mirror; nil: there is no witness
+	Procs           []Proc
+	Rules           FailoverRules
+	User            User
+	Hooks           []Hook // that will run, by name
 }
 
 // Farm is how the nodes work together.
@@ -33,27 +48,69 @@ type Farm struct {
 	Lans         []Lan // empty: all networks of the cluster
 	Fence        bool  // a node whose daemon is silent stops serving
 	LeaveTimeout time.Duration
+	SlowStart    time.Duration // until a node that comes back has its full share
 }
 
 // Lan names a network of the cluster.
 type Lan struct {
-	Name string
-	Pos  diag.Position
+	Name string // empty if only Addresses tell which it is
+	// Addresses are those of some nodes on it, by a form older than the cluster's
+	// own configuration.
+	Addresses []string
+	Pos       diag.Position
+}
+
+// Heart is how the two nodes of a mirror watch each other.
+type Heart struct {
+	Timeout  time.Duration // silence after which the peer is lost
+	Networks []HeartNetwork
+}
+
+// HeartNetwork is a network that the heartbeat uses.
+type HeartNetwork struct {
+	Lan
+	Ident   string        // the resource is heartbeat.Ident; flow: replication uses it
+	Timeout time.Duration // as that of Heart
+}
+
+// VirtualHost is a host name that the application sees.
+type VirtualHost struct {
+	Name    string
+	EnvFile string // in bin/
+	When    core.When
+	Pos     diag.Position
+}
+
+// FailoverRules turn resources into actions.
+type FailoverRules struct {
+	Extends    bool // the built-in rules hold too
+	HandleTime time.Duration
+	Texts      []RuleText
+}
+
+// RuleText are rules in one language.
+type RuleText struct {
+	Lua  bool
+	Text string
+	Pos  diag.Position // of its first character
 }
 
 // Interface is a network interface with the virtual addresses on it.
 type Interface struct {
 	Name      string // empty: the one whose network holds the addresses
-	Directed  bool   // vmac_directed
+	Directed  bool   // vmac_directed; false is vmac_invisible
 	Addresses []Address
 	Pos       diag.Position
 }
 
 // Address is a virtual address.
 type Address struct {
-	Addr netip.Addr
-	Bits int // of the netmask; 0: that of the interface's network which holds Addr
-	Pos  diag.Position
+	Addr  netip.Addr
+	Bits  int       // of the netmask; 0: that of the interface's network which holds Addr
+	MAC   share.MAC // vmac_invisible: the virtual MAC that it is answered with; zero if directed
+	Where string    // alias (farm), one_side_alias or one_side (mirror)
+	Check bool      // refuse and report machines that have it besides the nodes
+	Pos   diag.Position
 }
 
 // Group is a set of rules with one table of owners.
@@ -71,47 +128,16 @@ type Host struct {
 	Pos   diag.Position
 }
 
-// Rule is traffic that is shared.
+// Rule is traffic that is shared. Of two rules that cover a packet, one for its
+// port goes before one for all ports; then one for its address before one for
+// all addresses.
 type Rule struct {
 	Address netip.Addr // zero: every address of the module
 	Port    uint16     // 0: every port
-	Proto   string     // tcp or arp
-	Filter  string     // on_addr or on_port
+	Proto   string     // tcp, udp or arp, which also means neighbour discovery
+	Filter  string     // on_addr, on_port, or for udp over IPv4 on_ipid
 	Pos     diag.Position
 }
-
-// TCPCheck is a checker that connects.
-type TCPCheck struct {
-	Ident    string // the resource is tcp.Ident
-	When     core.When
-	Action   core.Verb
-	Addr     netip.Addr
-	Port     uint16
-	Interval time.Duration
-	Timeout  time.Duration
-	Pos      diag.Position
-}
-
-// Resource is the name of the resource that the check publishes.
-func (c TCPCheck) Resource() string { return "tcp." + c.Ident }
-
-// Proc is a process or service that must run.
-type Proc struct {
-	Name      string // the resource is proc.Name
-	Service   bool   // a systemd unit or Windows service
-	NameRegex string // instead of Name, if not empty
-	ArgRegex  string
-	AtLeast   int // -1: no limit
-	AtMost    int // -1: no limit
-	When      core.When
-	Action    core.Verb
-	Poll      time.Duration // the longest time between two looks at the process list
-	Grace     time.Duration // after the start, before the first judgement
-	Pos       diag.Position
-}
-
-// Resource is the name of the resource that the watch publishes.
-func (c Proc) Resource() string { return "proc." + c.Name }
 
 // User is how hooks run.
 type User struct {
@@ -144,16 +170,25 @@ func (m *Module) Core() core.Module {
 		Hooks:        map[string]bool{},
 		StartTimeout: m.User.StartTimeout, NiceTimeout: m.User.NiceTimeout, ForceTimeout: m.User.ForceTimeout,
 		LeaveTimeout: m.Farm.LeaveTimeout,
+		Checks:       m.Checks(),
 		Shared:       len(m.Addresses()) > 0,
+		Reboot:       m.AutomaticReboot,
+	}
+	if m.Mode == core.Mirror {
+		c.Mirror = m.mirror()
 	}
 	for _, h := range m.Hooks {
 		c.Hooks[h.Name] = true
 	}
-	for _, t := range m.TCPChecks {
-		c.Checks = append(c.Checks, core.Check{Resource: t.Resource(), When: t.When, Action: t.Action})
-	}
-	for _, p := range m.Procs {
-		c.Checks = append(c.Checks, core.Check{Resource: p.Resource(), When: p.When, Action: p.Action})
+	return c
+}
+
+// mirror is what the state machine needs of a mirror, but for what the host
+// knows alone: which nodes the pair is, and how long a start listens for a peer.
+func (m *Module) mirror() core.MirrorConfig {
+	c := core.MirrorConfig{FailoverOff: !m.Failover, LastPrim: m.DefaultPrim == "lastprim", Replicated: m.Rfs != nil}
+	if m.SplitBrain != nil {
+		c.Witnesses = m.SplitBrain.Resources()
 	}
 	return c
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -20,6 +21,15 @@ type Options struct {
 	// CheckHook looks for mistakes in a hook; name is the file as problems
 	// should show it. nil means hooks are not looked into.
 	CheckHook func(name string, source []byte) []diag.Problem
+	// CheckRules looks for mistakes in the text of failover rules; the
+	// positions in its problems count from the beginning of the text. nil means
+	// rules are not looked into.
+	CheckRules func(mode core.Mode, text string) []diag.Problem
+	// System is where the module is to run, "linux" or "windows"; empty means
+	// here. It decides which files in bin/ are hooks.
+	System string
+	// Ahead accepts, with warnings, what this version does not act on yet.
+	Ahead bool
 	// Path is put before file names in problems, e.g. "modules/web_farm" or
 	// "web_farm.safe:".
 	Path string
@@ -34,19 +44,29 @@ const userconfig = "conf/userconfig.xml"
 // problems found are returned, sorted; the module is nil if one of them is an
 // error.
 func Parse(fsys fs.FS, name string, options Options) (*Module, diag.Problems) {
-	p := &parser{options: options, src: diag.NewSource(options.file(userconfig), nil)}
+	p := newParser(options.file(userconfig), Schema())
+	p.options, p.files = options, fsys
 	m := p.module(fsys, name)
+	if p.finish() {
+		return nil, p.problems
+	}
+	return m, p.problems
+}
+
+func newParser(file string, schema *Element) *parser {
+	return &parser{src: diag.NewSource(file, nil), schema: schema, parents: parentsOf(schema)}
+}
+
+// finish sorts the problems, cuts too many, and says whether one is an error.
+func (p *parser) finish() (refused bool) {
 	p.problems.Sort()
-	refused := p.problems.Refused()
+	refused = p.problems.Refused()
 	if more := len(p.problems) - maxProblems; more > 0 {
 		last := p.problems[maxProblems-1]
 		last.Hint = fmt.Sprintf("%d more problems are not shown", more)
 		p.problems = append(p.problems[:maxProblems-1], last)
 	}
-	if refused {
-		return nil, p.problems
-	}
-	return m, p.problems
+	return refused
 }
 
 func (o Options) file(name string) string {
@@ -59,10 +79,15 @@ func (o Options) file(name string) string {
 // parser is one reading of a module.
 type parser struct {
 	options  Options
+	files    fs.FS
 	src      *diag.Source
 	text     string
-	mode     core.Mode // empty if the document does not say
-	macros   *macros
+	schema   *Element
+	parents  map[string][]string // of the schema's elements
+	mode     core.Mode           // empty if the document does not say
+	unready  bool                // the mode is refused; so what belongs to it only is not refused again
+	nested   bool                // inside of something that is refused as a whole
+	macros   *macros             // nil: the document has none
 	problems diag.Problems
 }
 
@@ -73,20 +98,27 @@ func (p *parser) module(fsys fs.FS, name string) *Module {
 	}
 	root := p.read(fsys)
 	hooks := p.hooks(fsys)
+	p.beside(fsys)
 	if root == nil {
 		return nil
 	}
 	p.declare(root)
 	p.findMode(root)
-	schema := Schema()
-	if root.name != schema.Name {
-		p.errorf(idUnknownElement, root.at, "the outermost element is <%s>", short(root.name)).Hint = "it must be <safe>"
+	if !p.outermost(root) {
 		return nil
 	}
-	p.check(root, schema)
+	p.check(root, p.schema)
 	m := p.build(root, name, hooks)
 	p.macros.unused()
 	return m
+}
+
+func (p *parser) outermost(root *node) bool {
+	if root.name == p.schema.Name {
+		return true
+	}
+	p.errorf(idUnknownElement, root.at, "the outermost element is <%s>", short(root.name)).Hint = fmt.Sprintf("it must be <%s>", p.schema.Name)
+	return false
 }
 
 // read loads the document and makes it a tree.
@@ -101,10 +133,15 @@ func (p *parser) read(fsys fs.FS) *node {
 		}
 		return nil
 	}
+	return p.decode(data)
+}
+
+func (p *parser) decode(data []byte) *node {
 	if len(data) > maxDocument {
 		p.fileProblem(idTooLarge, fmt.Sprintf("the document has %d bytes, the limit is %d", len(data), maxDocument))
 		return nil
 	}
+	var err error
 	if p.text, err = toUTF8(data); err != nil {
 		p.fileProblem(idEncoding, err.Error()).Hint = "save the file as UTF-8"
 		return nil
@@ -123,6 +160,7 @@ func (p *parser) findMode(root *node) {
 			text, _, ok := p.macros.expand(a.value, a.val)
 			if mode := core.Mode(text); ok && (mode == core.Farm || mode == core.Mirror || mode == core.Light) {
 				p.mode = mode
+				p.unready = slices.Contains(notYetModes(), text)
 			}
 			return
 		}
@@ -133,6 +171,23 @@ func (p *parser) findMode(root *node) {
 // added.
 func (p *parser) errorf(id string, at span, format string, args ...any) *diag.Problem {
 	return p.report(diag.Error, id, at, fmt.Sprintf(format, args...))
+}
+
+// refusal is the severity of what this version does not act on yet.
+func (p *parser) refusal() diag.Severity {
+	if p.options.Ahead {
+		return diag.Warning
+	}
+	return diag.Error
+}
+
+// notYet refuses what belongs to the language but is not acted on. modes are
+// those it has a meaning in, if not in all.
+func (p *parser) notYet(at span, macros []string, modes []core.Mode, message string) *diag.Problem {
+	if p.nested || p.unready && len(modes) == 1 && modes[0] == p.mode {
+		return &diag.Problem{} // it has been refused with what is around it
+	}
+	return p.blamed(p.report(p.refusal(), idNotYet, at, message+" is not supported yet in this version"), macros)
 }
 
 func (p *parser) report(severity diag.Severity, id string, at span, message string) *diag.Problem {
@@ -153,8 +208,11 @@ func (p *parser) related(at span, message string) diag.Related {
 // valueProblem is an error in a value; it also names the macros that the value
 // was made of.
 func (p *parser) valueProblem(id string, v value, message string) *diag.Problem {
-	problem := p.report(diag.Error, id, v.at, message)
-	for _, name := range v.macros {
+	return p.blamed(p.report(diag.Error, id, v.at, message), v.macros)
+}
+
+func (p *parser) blamed(problem *diag.Problem, macros []string) *diag.Problem {
+	for _, name := range macros {
 		p.blame(problem, name)
 	}
 	return problem

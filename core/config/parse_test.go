@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode/utf16"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/diag"
 )
@@ -153,6 +155,57 @@ func TestCheckAgainst(t *testing.T) {
 	}
 }
 
+func TestFoldersOfTwoModules(t *testing.T) {
+	with := func(name string, dirs ...string) *Module {
+		text := `<safe><service mode="mirror"><rfs>`
+		for _, d := range dirs {
+			text += `<replicated dir="` + d + `"/>`
+		}
+		m, ps := Parse(fstest.MapFS{userconfig: {Data: []byte(text + `</rfs></service></safe>`)}}, name, Options{Ahead: true})
+		if m == nil {
+			t.Fatal(ps)
+		}
+		return m
+	}
+	db := with("db", "/srv/db", "/srv/logs")
+	for _, tc := range []struct {
+		dir      string
+		conflict bool
+	}{
+		{"/srv/db", true}, {"/srv/db/", true}, {"/srv/db/inner", true}, {"/srv/db2", false}, {"/srv/log", false}, {"/data", false},
+	} {
+		if ps := CheckAgainst(with("other", tc.dir), []*Module{db}); (len(ps) == 1 && ps[0].ID == idFolder) != tc.conflict || len(ps) > 1 {
+			t.Errorf("%s: got %v", tc.dir, ps)
+		}
+	}
+	if ps := CheckAgainst(db, []*Module{db}); len(ps) != 0 {
+		t.Errorf("a module is in conflict with itself: %v", ps)
+	}
+}
+
+// What a mirror's state machine is told by the document.
+func TestCoreOfMirror(t *testing.T) {
+	m, ps := parse(`<safe><service mode="mirror" failover="off" defaultprim="lastprim" automatic_reboot="on">
+<rfs><replicated dir="/srv/db"/></rfs>
+<check><splitbrain ident="w" arg="192.0.2.1 2001:db8::1"/><tcp ident="db" when="prim"><to addr="::1" port="1"/></tcp></check>
+</service></safe>`, Options{Ahead: true})
+	if m == nil {
+		t.Fatal(ps)
+	}
+	c := m.Core()
+	want := core.MirrorConfig{FailoverOff: true, LastPrim: true, Replicated: true, Witnesses: []string{"splitbrain.192.0.2.1", "splitbrain.2001:db8::1"}}
+	if d := cmp.Diff(want, c.Mirror); d != "" || !c.Reboot {
+		t.Errorf("reboot: %t\n%s", c.Reboot, d)
+	}
+	if d := cmp.Diff([]core.Check{
+		{Resource: "tcp.db", When: core.WhenPrim, Action: core.VerbRestart},
+		{Resource: "splitbrain.192.0.2.1", When: core.WhenPre, Action: core.VerbNone},
+		{Resource: "splitbrain.2001:db8::1", When: core.WhenPre, Action: core.VerbNone},
+	}, c.Checks); d != "" {
+		t.Error(d)
+	}
+}
+
 // FuzzParse: no document makes the reader panic, and a module comes back
 // exactly if nothing is refused.
 func FuzzParse(f *testing.F) {
@@ -161,8 +214,13 @@ func FuzzParse(f *testing.F) {
 	f.Add("<a b='\"' c=\"'>\" b='1'></a>", "%", "%A%")
 	f.Add("<safe a:b='1' b='2'>&#37;A&#37;</safe>", "", "")
 	f.Add(utf16le(farmDocument), "x", "y")
+	f.Add(`<cluster><lans><lan name="a"><node name="b" addr="::1"/></lan></lans></cluster>`, "x", "y")
+	f.Add(`<safe><service mode="mirror"><failover>a<![CDATA[%A%]]></failover></service></safe>`, "A", "1")
 	f.Fuzz(func(t *testing.T, document, name, value string) {
-		m, ps := parse(document, Options{Set: map[string]string{name: value}})
+		if c, ps := ParseCluster([]byte(document), "cluster.xml"); (c == nil) != ps.Refused() {
+			t.Errorf("cluster %v with %v", c, ps)
+		}
+		m, ps := parse(document, Options{Set: map[string]string{name: value}, Ahead: value == "1"})
 		if (m == nil) != ps.Refused() {
 			t.Errorf("module %v with %v", m, ps)
 		}

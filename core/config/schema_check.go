@@ -1,9 +1,11 @@
 package config
 
+import "github.com/orchestrator-ha/orchestrator/core"
+
 func errdElement() Element {
-	return Element{Name: "errd", Status: Used, Once: true, Doc: "Watches processes and services; needs <user>.",
+	return live(Element{Name: "errd", Status: Used, Once: true, Doc: "Watches processes and services; needs <user>.",
 		Attributes: []Attribute{
-			{Name: "polltimer", Kind: KindDuration, Unit: "s", Default: "30s", Min: 1, Status: Used, Doc: "How often the process list is read as a safety net; the end of a process is seen at once."},
+			{Name: "polltimer", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "30s", Min: 1, Status: Used, Doc: "How often the process list is read as a safety net; the end of a process is seen at once."},
 		},
 		Children: []Element{{Name: "proc", Status: Used, Doc: "A process or service that must run.",
 			Attributes: []Attribute{
@@ -11,62 +13,107 @@ func errdElement() Element {
 				{Name: "service", Kind: KindChoice, Values: []string{"yes", "no"}, Default: "no", Status: Used, Doc: "Whether it is a systemd unit or Windows service."},
 				{Name: "nameregex", Kind: KindRegex, Empty: true, Status: Used, Doc: "Regular expression for the program's name, instead of name."},
 				{Name: "argregex", Kind: KindRegex, Empty: true, Status: Used, Doc: "Regular expression that the command line must match too."},
-				{Name: "class", Kind: KindName, Default: "both", Status: Used, Doc: "When it must run: both, prim (in a farm the same), pre."},
-				{Name: "action", Kind: KindText, Default: "stopstart", Status: Used, Doc: "restart, stopstart, stop or noaction."},
-				{Name: "restart_services", Kind: KindText, Empty: true, Status: NotYet, Doc: "Services that a restart is about."},
+				{Name: "class", Kind: KindName, Default: "both", Status: Used,
+					Doc: "When it must run: both, prim (in a farm the same), second, sec (secondary or alone), pre; or a name of your own: when a hook says so. *Not supported yet: sec in mode mirror, and names of your own.*"},
+				{Name: "action", Kind: KindText, Default: "stopstart", Status: Used,
+					Doc: "What its failure does: restart, stopstart, stop, noaction; with class pre wait or noaction; or a program in bin/, with a class of your own. *Not supported yet: programs.*"},
+				{Name: "restart_services", Kind: KindText, Empty: true, Status: NotYet, Doc: "Services, with commas between, that a restart is about: hooks get their names. Needs service=\"yes\" and action=\"restart\"."},
 				{Name: "start_after", Kind: KindNumber, Min: 0, Max: 100000, Default: "0", Status: Used, Doc: "Polls to let pass after the start before the first judgement."},
 				{Name: "atleast", Kind: KindNumber, Min: -1, Max: 100000, Default: "1", Status: Used, Doc: "Fewest processes; -1 for no limit."},
 				{Name: "atmax", Kind: KindNumber, Min: -1, Max: 100000, Default: "-1", Status: Used, Doc: "Most processes; -1 for no limit."},
-			}}}}
+			}}}})
 }
+
+// Times of a checker's life, for its attribute when.
+var (
+	anyTime   = []string{"pre", "prim", "second", "both"}
+	beforeAll = []string{"pre"}
+	running   = []string{"prim", "both"}
+)
 
 func checkElement() Element {
-	return Element{Name: "check", Status: Used, Once: true, Doc: "Checkers: each publishes a resource that the module depends on.",
+	addr := Attribute{Name: "addr", Kind: KindAddress, Required: true, Status: Used, Doc: "Address."}
+	return live(Element{Name: "check", Status: Used, Once: true, Doc: "Checkers: each publishes a resource that the module depends on.",
 		Children: []Element{
-			checker("tcp", Used, "A TCP connection to an address and port works. Resource tcp.IDENT.", []string{"pre", "prim", "second", "both"}, "both", to("1s", "1s",
-				Attribute{Name: "addr", Kind: KindAddress, Required: true, Doc: "Address."},
-				Attribute{Name: "port", Kind: KindPort, Required: true, Doc: "Port."})),
-			checker("ping", NotYet, "An address answers to ping.", []string{"pre", "prim", "second", "both"}, "pre", to("10s", "5s",
-				Attribute{Name: "addr", Kind: KindText, Required: true, Doc: "Address."})),
-			checker("intf", NotYet, "A network interface is up.", []string{"pre"}, "pre", to("10s", "5s",
-				Attribute{Name: "local_addr", Kind: KindText, Required: true, Doc: "Address on the interface."})),
-			checker("ip", NotYet, "A local address is set.", []string{"prim", "both"}, "prim", to("10s", "5s",
-				Attribute{Name: "addr", Kind: KindText, Required: true, Doc: "Address."})),
-			checker("custom", NotYet, "A program of the module decides.", []string{"pre", "prim", "second", "both"}, "both", nil,
-				Attribute{Name: "exec", Kind: KindText, Required: true, Status: NotYet, Doc: "Program in bin/."},
-				Attribute{Name: "arg", Kind: KindText, Status: NotYet, Doc: "Its arguments."}),
-			{Name: "module", Status: NotYet, Doc: "Another module works.",
-				Attributes: []Attribute{
-					{Name: "name", Kind: KindName, Required: true, Status: NotYet, Doc: "The module."},
-					{Name: "ident", Kind: KindName, Status: NotYet, Doc: "Name of the resource."},
-				},
-				Children: to("10s", "5s",
-					Attribute{Name: "addr", Kind: KindText, Doc: "Address."},
-					Attribute{Name: "port", Kind: KindPort, Default: "9010", Doc: "Port."},
-					onOff("secure", "off", Attribute{Doc: "TLS."}))},
-			checker("splitbrain", NotYet, "A witness is reachable.", []string{"pre"}, "pre", nil,
-				Attribute{Name: "exec", Kind: KindText, Default: "ping", Status: NotYet, Doc: "How it is asked."},
-				Attribute{Name: "arg", Kind: KindText, Required: true, Status: NotYet, Doc: "Its addresses."}),
-		}}
+			checker("tcp", Used, "A TCP connection to an address and port works. Resource tcp.IDENT.", anyTime, "both", "restart",
+				to("1s", "1s", addr, Attribute{Name: "port", Kind: KindPort, Required: true, Status: Used, Doc: "Port."})),
+			checker("ping", Used, "An address answers to ping. Resource ping.IDENT.", anyTime, "pre", "wait", to("1s", "1s", addr)),
+			checker("intf", Used, "A network interface is up and has a carrier; a change is seen at once. Resource intf.IDENT.", beforeAll, "pre", "wait",
+				target(
+					Attribute{Name: "local_addr", Kind: KindAddress, Status: Used, Doc: "Address on the interface, or, where no interface has it, any of its network: 10.0.0.0 for whichever interface is in 10.0.0.0/24."},
+					Attribute{Name: "name", Kind: KindText, Empty: true, New: true, Status: Used, Doc: "The interface, instead of local_addr."})),
+			checker("ip", Used, "A local address is set and can be used; a change is seen at once. Resource ip.IDENT.", running, "both", "stopstart", target(addr, interval("1s"))),
+			checker("custom", NotYet, "A program of the module decides. It is called with the names of module and resource and then its own arguments, and sets the resource custom.IDENT.",
+				anyTime, "both", "noaction", Element{},
+				Attribute{Name: "exec", Kind: KindPath, Required: true, Status: Used, Doc: "Program in bin/."},
+				Attribute{Name: "arg", Kind: KindText, Status: Used, Doc: "Its arguments, with spaces between."}),
+			moduleCheckElement(),
+			splitbrainElement(),
+		}})
 }
 
-// checker is one checker with the attributes that all have.
-func checker(name string, status Status, doc string, when []string, def string, children []Element, more ...Attribute) Element {
-	return Element{Name: name, Status: status, Doc: doc, Children: children, Attributes: append([]Attribute{
-		{Name: "ident", Kind: KindName, Required: true, Status: status, Doc: "Name of the resource."},
-		{Name: "when", Kind: KindChoice, Values: when, Default: def, Status: status, Doc: "When it runs: pre: from prestart on; both, prim: while the application runs."},
-		{Name: "action", Kind: KindChoice, Values: []string{"restart", "stopstart", "stop", "wait", "noaction"}, Status: status,
-			Doc: "What its failure does. Default: restart; with when=\"pre\": wait. With pre only wait and noaction are possible, otherwise all but wait."},
-	}, more...)}
+func moduleCheckElement() Element {
+	e := target(
+		Attribute{Name: "addr", Kind: KindAddress, Default: "127.0.0.1", Status: Used, Doc: "Address of a node that has the module, or of the module itself."},
+		Attribute{Name: "port", Kind: KindPort, Default: "9010", Status: Used, Doc: "Port of that node's API."},
+		interval("10s"), patience("5s"),
+		onOff("secure", "off", Attribute{Status: Ignored, Why: "nodes always speak TLS to each other", Doc: "Whether to use TLS."}))
+	e.Required = false
+	return Element{Name: "module", Status: NotYet,
+		Doc: "Another module works. This one waits until it does, and is restarted when it was. Resource module.IDENT.",
+		Attributes: []Attribute{
+			{Name: "name", Kind: KindName, Required: true, Status: Used, Doc: "The module."},
+			{Name: "ident", Kind: KindName, Status: Used, Doc: "Name of the resource. Default: NAME_ADDR."},
+		},
+		Children: []Element{e}}
 }
 
-// to is the target of a checker, with how often and how patiently it is asked.
-func to(interval, timeout string, attributes ...Attribute) []Element {
-	attributes = append(attributes,
-		Attribute{Name: "interval", Kind: KindDuration, Unit: "s", Default: interval, Min: 10, Doc: "How often it is asked."},
-		Attribute{Name: "timeout", Kind: KindDuration, Unit: "s", Default: timeout, Min: 10, Doc: "How long an answer may take."})
-	for i := range attributes {
-		attributes[i].Status = Used
+func splitbrainElement() Element {
+	e := checker("splitbrain", NotYet, "A witness is reachable: a node that has lost its peer becomes primary only if it is. Resources splitbrain.ADDRESS and splitbrain.uptodate.",
+		beforeAll, "pre", "wait", Element{},
+		Attribute{Name: "exec", Kind: KindChoice, Values: []string{"ping"}, Default: "ping", Status: Used, Doc: "How witnesses are asked."},
+		Attribute{Name: "arg", Kind: KindAddresses, Required: true, Status: Used, Doc: "Addresses of the witnesses, such as a router; one that answers is enough."})
+	e.Modes, e.Once = only(core.Mirror), true
+	return e
+}
+
+// checker is one checker with the attributes that all have. def is when it runs,
+// action what its failure does, if nothing else is said.
+func checker(name string, status Status, doc string, when []string, def, action string, to Element, more ...Attribute) Element {
+	text := "What its failure does. Default: " + action + "."
+	if len(when) > 1 && when[0] == "pre" {
+		text = "What its failure does. Default: " + action + "; with when=\"pre\": wait."
+		if action == "noaction" || action == "wait" {
+			text = "What its failure does. Default: " + action + "."
+		}
+		text += " With pre only wait and noaction are possible, otherwise all but wait."
 	}
-	return []Element{{Name: "to", Status: Used, Required: true, Once: true, Doc: "What is checked.", Attributes: attributes}}
+	e := Element{Name: name, Status: status, Doc: doc, Attributes: append([]Attribute{
+		{Name: "ident", Kind: KindName, Required: true, Status: Used, Doc: "Name of the resource."},
+		{Name: "when", Kind: KindChoice, Values: when, Default: def, Status: Used,
+			Doc: "When it runs: pre: from prestart on, whatever the application does; both: while the application runs; prim, second: while it does in that role, in a farm prim is the same as both."},
+		{Name: "action", Kind: KindChoice, Values: []string{"restart", "stopstart", "stop", "wait", "noaction"}, Status: Used, Doc: text},
+	}, more...)}
+	if to.Name != "" {
+		e.Children = []Element{to}
+	}
+	return e
+}
+
+// target is what a checker asks.
+func target(attributes ...Attribute) Element {
+	return Element{Name: "to", Status: Used, Required: true, Once: true, Doc: "What is checked.", Attributes: attributes}
+}
+
+// to is a target with how often and how patiently it is asked.
+func to(every, wait string, attributes ...Attribute) Element {
+	return target(append(attributes, interval(every), patience(wait))...)
+}
+
+func interval(def string) Attribute {
+	return Attribute{Name: "interval", Kind: KindDuration, Unit: "s", Grain: "ms", Default: def, Min: 10, Status: Used, Doc: "How often it is asked."}
+}
+
+func patience(def string) Attribute {
+	return Attribute{Name: "timeout", Kind: KindDuration, Unit: "s", Grain: "ms", Default: def, Min: 10, Status: Used, Doc: "How long an answer may take."}
 }

@@ -3,77 +3,91 @@ package config
 import "github.com/orchestrator-ha/orchestrator/core"
 
 func heartElement() Element {
-	clock := []Attribute{
-		{Name: "pulse", Kind: KindDuration, Unit: "ms", Default: "700ms", Status: NotYet, Doc: "Heartbeat interval."},
-		{Name: "timeout", Kind: KindDuration, Unit: "ms", Default: "30000ms", Status: NotYet, Doc: "Silence after which the peer is lost."},
-	}
-	return Element{Name: "heart", Status: NotYet, Mode: core.Mirror, Once: true, Doc: "Heartbeats between the two nodes.",
-		Attributes: append([]Attribute{
-			{Name: "port", Kind: KindPort, Status: NotYet, Doc: "UDP port."},
-			onOff("permanent_arp", "on", Attribute{Status: NotYet, Doc: "Fixed ARP entries for the peer."}),
-		}, clock...),
-		Children: []Element{{Name: "heartbeat", Status: NotYet, Doc: "A network that carries heartbeats.",
-			Attributes: append([]Attribute{
-				{Name: "name", Kind: KindName, Status: NotYet, Doc: "Network of the cluster."},
-				{Name: "ident", Kind: KindName, Status: NotYet, Doc: "Name of the resource; flow: replication uses this network."},
-			}, clock...),
-			Children: []Element{serverElement()}}}}
+	pulse := Attribute{Name: "pulse", Kind: KindDuration, Unit: "ms", Default: "700ms", Status: Ignored, Why: clock, Doc: "Heartbeat interval."}
+	const silence = "Silence after which the peer is lost. SafeKit's default is 30000ms."
+	return live(Element{Name: "heart", Status: NotYet, Modes: only(core.Mirror), Once: true, Doc: "How the two nodes watch each other.",
+		Attributes: []Attribute{
+			{Name: "port", Kind: KindPort, Status: Ignored, Why: clock, Doc: "UDP port."},
+			onOff("permanent_arp", "on", Attribute{Status: Ignored, Why: "heartbeats keep the peer's ARP entry fresh", Doc: "Fixed ARP entries for the peer."}),
+			pulse,
+			{Name: "timeout", Kind: KindDuration, Unit: "ms", Default: "1000ms", Min: 1, Status: Used, Doc: silence},
+		},
+		Children: []Element{{Name: "heartbeat", Status: Used, Doc: "A network of the cluster. Without any, all are used.",
+			Attributes: []Attribute{
+				{Name: "name", Kind: KindName, Status: Used, Doc: "Its name in the cluster's configuration. May be left out only with <server> in it."},
+				{Name: "ident", Kind: KindName, Status: Used, Doc: "Name of the resource heartbeat.IDENT; flow: replication uses this network. Default: the network's name."},
+				pulse,
+				{Name: "timeout", Kind: KindDuration, Unit: "ms", Min: 1, Status: Used, Doc: "As that of <heart>, for this network."},
+			},
+			Children: []Element{serverElement()}}}})
 }
 
-// serverElement is the old form of a network: its two addresses.
+// serverElement is the old form of a network: the addresses of its nodes.
 func serverElement() Element {
-	return Element{Name: "server", Status: NotYet, Doc: "Old form: an address of the network.",
-		Attributes: []Attribute{{Name: "addr", Kind: KindText, Required: true, Status: NotYet, Doc: "The address."}}}
+	return Element{Name: "server", Status: Used, Doc: "The address of a node on the network: a form that is older than the cluster's own configuration.",
+		Attributes: []Attribute{{Name: "addr", Kind: KindHost, Required: true, Status: Used, Doc: "The address."}}}
 }
+
+// Why parts of the description of replication mean nothing here.
+const (
+	noNFS    = "replication does not go through NFS"
+	noDriver = "there is no driver between the application and its files"
+	noRename = "folders are not renamed"
+)
 
 func rfsElement() Element {
-	e := Element{Name: "rfs", Status: NotYet, Mode: core.Mirror, Once: true, Doc: "Folders that are replicated.",
+	e := Element{Name: "rfs", Status: NotYet, Modes: only(core.Mirror), Once: true, Doc: "Folders that are replicated.",
 		Attributes: []Attribute{
-			onOff("acl", "off", Attribute{Doc: "Replicate access lists."}),
-			{Name: "async", Kind: KindChoice, Values: []string{"second", "none"}, Default: "second", Doc: "When the secondary acknowledges."},
-			{Name: "iotimeout", Kind: KindDuration, Unit: "s", Default: "300s", Doc: "Patience with local writes."},
-			{Name: "locktimeout", Kind: KindDuration, Unit: "s", Default: "100s", Doc: "Patience with the secondary."},
-			{Name: "sendtimeout", Kind: KindDuration, Unit: "s", Default: "30s", Doc: "Patience with the network."},
-			{Name: "reitimeout", Kind: KindDuration, Unit: "s", Default: "150s", Doc: "Patience with a resynchronisation request."},
-			{Name: "checktime", Kind: KindDuration, Unit: "ms", Default: "220000ms", Doc: "Patience with the local file system."},
-			{Name: "checkintv", Kind: KindDuration, Unit: "s", Default: "120s", Doc: "How often it is asked."},
-			{Name: "syncdelta", Kind: KindDuration, Unit: "m", Default: "0m", Doc: "Age of the last synchronisation up to which a node may start alone."},
-			{Name: "roflags", Kind: KindText, Default: "0x10", Doc: "Reaction to writers on the secondary."},
-			onOff("reidetail", "off", Attribute{Doc: "Log each file that is resynchronised."}),
-			{Name: "nfsbox_options", Kind: KindText, Default: "cross", Doc: "Mount points."},
-			onOff("scripts", "off", Attribute{Doc: "Call scripts of the module."}),
-			{Name: "syncat", Kind: KindText, Doc: "Schedule of synchronisation."},
-			{Name: "mountoversuffix", Kind: KindText, Doc: "Suffix of the folder's real place."},
-			onOff("mountover", "on", Attribute{Doc: "Old."}),
+			onOff("acl", "off", Attribute{Status: Used, Doc: "Replicate access lists."}),
+			{Name: "async", Kind: KindChoice, Values: []string{"second", "none"}, Default: "second", Status: Used, Live: true, Doc: "second: the secondary acknowledges what it has received; none: what it has written to its disk."},
+			{Name: "locktimeout", Kind: KindDuration, Unit: "s", Default: "100s", Min: 1, Status: Used, Doc: "How long an answer of the secondary may take before the primary goes on alone."},
+			{Name: "sendtimeout", Kind: KindDuration, Unit: "s", Default: "30s", Min: 1, Status: Used, Doc: "How long sending may take before the primary goes on alone."},
+			{Name: "nbrei", Kind: KindNumber, Min: 1, Max: 1000, Default: "6", Status: Used, Live: true, Doc: "Files that are resynchronised at the same time."},
+			{Name: "reitimeout", Kind: KindDuration, Unit: "s", Default: "150s", Min: 1, Status: Used, Live: true, Doc: "How long an answer may take while files are resynchronised."},
+			{Name: "reiallowedbw", Kind: KindNumber, Min: 1, Max: 1 << 30, Empty: true, Status: Used, Doc: "Limit for resynchronisation, in KB/s; without it there is none."},
+			onOff("reidetail", "off", Attribute{Status: Used, Live: true, Doc: "Log each file that is resynchronised."}),
+			{Name: "syncdelta", Kind: KindDuration, Unit: "m", Default: "0m", Status: Used, Doc: "Age of the last synchronisation up to which a node may start alone."},
+			{Name: "syncat", Kind: KindText, Empty: true, Status: Used, Doc: "Synchronise at these times only, as cron writes them."},
+			onOff("scripts", "off", Attribute{Status: Used, Doc: "Call the module's _rfs_ hooks."}),
+			{Name: "mountoversuffix", Kind: KindText, Default: "_For_SafeKit_Replication", Status: Used, Doc: "What is added to the name of a folder for the place where its content is kept."},
+			{Name: "nfsbox_options", Kind: KindText, Default: "cross", Status: Used, Doc: "cross: replicate what is mounted inside a folder too; nocross: do not."},
+			onOff("mountover", "on", Attribute{Status: Ignored, Why: noRename, Doc: "Old."}),
 		},
-		Children: []Element{
-			{Name: "replicated", Doc: "A folder.",
-				Attributes: []Attribute{
-					{Name: "dir", Kind: KindText, Required: true, Doc: "Its path."},
-					{Name: "mode", Kind: KindChoice, Values: []string{"read_only"}, Default: "read_only", Doc: "The copy is read only."},
-				},
-				Children: []Element{
-					{Name: "tocheck", Doc: "A path that must exist.", Attributes: []Attribute{{Name: "path", Kind: KindText, Required: true, Doc: "Path."}}},
-					{Name: "notreplicated", Doc: "What is left out.", Attributes: []Attribute{
-						{Name: "path", Kind: KindText, Doc: "Path."}, {Name: "regexpath", Kind: KindText, Doc: "Regular expression for paths."}}},
-				}},
-			{Name: "flow", Doc: "Old form: the network of replication.", Children: []Element{serverElement()},
-				Attributes: []Attribute{{Name: "name", Kind: KindName, Doc: "Name."}}},
+		Children: []Element{replicatedElement(),
+			{Name: "flow", Status: Used, Once: true, Doc: "The network of replication: an old form of a heartbeat with ident=\"flow\".", Children: []Element{live(serverElement())},
+				Attributes: []Attribute{{Name: "name", Kind: KindName, Status: Used, Live: true, Doc: "Its name in the cluster's configuration."}}},
 		}}
-	for _, name := range []string{"packetsize", "reipacketsize", "ruzone_blocksize", "nbrei", "nbremconn", "namespacepolicy", "reicommit", "allocthreshold", "reiallowedbw"} {
-		e.Attributes = append(e.Attributes, Attribute{Name: name, Kind: KindNumber, Max: 1 << 40, Doc: "Tuning of replication."})
+	for _, a := range []Attribute{
+		{Name: "packetsize", Why: noNFS}, {Name: "reipacketsize", Default: "8388608", Why: noNFS}, {Name: "reicommit", Default: "0", Why: noNFS},
+		{Name: "ruzone_blocksize", Default: "8388608", Why: "zones have a size of their own"},
+		{Name: "nbremconn", Default: "1", Why: "operations are sent in one order, over one connection"},
+		{Name: "namespacepolicy", Default: "4", Why: "changed zones are known after every kind of stop"},
+		{Name: "allocthreshold", Default: "0", Why: noDriver}, {Name: "roflags", Default: "0x10", Why: noDriver},
+	} {
+		a.Kind, a.Max, a.Status, a.Doc = KindNumber, 1<<40, Ignored, "Tuning of SafeKit's replication."
+		e.Attributes = append(e.Attributes, a)
 	}
-	notYet(&e)
+	for _, a := range []Attribute{
+		{Name: "iotimeout", Unit: "s", Default: "300s", Why: noDriver},
+		{Name: "checktime", Unit: "ms", Default: "220000ms", Why: noNFS}, {Name: "checkintv", Unit: "s", Default: "120s", Why: noNFS},
+	} {
+		a.Kind, a.Status, a.Doc = KindDuration, Ignored, "Tuning of SafeKit's replication."
+		e.Attributes = append(e.Attributes, a)
+	}
 	return e
 }
 
-// notYet gives everything in e that status.
-func notYet(e *Element) {
-	e.Status = NotYet
-	for i := range e.Attributes {
-		e.Attributes[i].Status = NotYet
-	}
-	for i := range e.Children {
-		notYet(&e.Children[i])
-	}
+func replicatedElement() Element {
+	return Element{Name: "replicated", Status: Used, Required: true, Doc: "A folder.",
+		Attributes: []Attribute{
+			{Name: "dir", Kind: KindFolder, Required: true, Status: Used, Doc: "Its path."},
+			{Name: "mode", Kind: KindChoice, Values: []string{"read_only"}, Default: "read_only", Status: Used, Doc: "The secondary's copy can be read only."},
+		},
+		Children: []Element{
+			{Name: "tocheck", Status: Used, Doc: "A path in the folder that must exist before replication starts.",
+				Attributes: []Attribute{{Name: "path", Kind: KindPath, Required: true, Status: Used, Doc: "The path."}}},
+			{Name: "notreplicated", Status: Used, Doc: "What is left out: one path, or all that a regular expression matches.", Attributes: []Attribute{
+				{Name: "path", Kind: KindPath, Status: Used, Doc: "Path in the folder."},
+				{Name: "regexpath", Kind: KindRegex, Status: Used, Doc: "Regular expression for paths in the folder; with ! before it, what it does not match is left out."}}},
+		}}
 }

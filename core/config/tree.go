@@ -17,7 +17,14 @@ type node struct {
 	at       span // of the name in its opening tag
 	attrs    []attr
 	children []*node
+	texts    []content
 	values   map[string]value // filled by the check against the schema
+}
+
+// content is what stands between the tags of an element, or one CDATA section.
+type content struct {
+	text string
+	at   span // without the marks of a section
 }
 
 // attr is an attribute as it was written.
@@ -126,19 +133,32 @@ func (b *builder) close(name string, at span) bool {
 	return true
 }
 
-// chars refuses text: elements of the language hold elements only, but for
-// those that schema says otherwise, which are looked up at the end.
-func (b *builder) chars(text string, at span) {
-	trimmed := strings.TrimSpace(text)
-	if trimmed == "" {
+// chars keeps text that is not white space; whether it may stand there is for
+// the schema to say.
+func (b *builder) chars(chars string, at span) {
+	raw := b.text[at.from:at.to]
+	if inner, ok := strings.CutPrefix(raw, "<![CDATA["); ok {
+		raw = strings.TrimSuffix(inner, "]]>")
+		at.from += len("<![CDATA[")
+		at.to = at.from + len(raw)
+	}
+	if strings.TrimSpace(chars) == "" {
 		return
 	}
-	if len(b.open) > 0 && b.open[len(b.open)-1].name == "failover" {
+	if len(b.open) == 0 {
+		b.strayText(content{chars, at})
 		return
 	}
-	from := at.from + max(strings.Index(b.text[at.from:at.to], trimmed), 0)
+	n := b.open[len(b.open)-1]
+	n.texts = append(n.texts, content{chars, at})
+}
+
+// strayText refuses text where elements hold elements only.
+func (p *parser) strayText(t content) {
+	trimmed := strings.TrimSpace(t.text)
+	from := t.at.from + max(strings.Index(p.text[t.at.from:t.at.to], trimmed), 0)
 	line, _, _ := strings.Cut(trimmed, "\n")
-	b.errorf(idText, span{from, from + len(line)}, "text is not allowed here").Hint =
+	p.errorf(idText, span{from, from + len(line)}, "text is not allowed here").Hint =
 		"values are written as attributes: name=\"value\"; remarks as <!-- remark -->"
 }
 
@@ -149,7 +169,7 @@ func (b *builder) end() *node {
 		return nil
 	}
 	if b.root == nil {
-		b.errorf(idSyntax, span{0, 0}, "the document is empty").Hint = "it must begin with <safe>"
+		b.errorf(idSyntax, span{0, 0}, "the document is empty").Hint = fmt.Sprintf("it must begin with <%s>", b.schema.Name)
 	}
 	return b.root
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core/diag"
+	"github.com/orchestrator-ha/orchestrator/core/share"
 )
 
 // value is an attribute's value, checked.
@@ -22,6 +24,8 @@ type value struct {
 	number int64
 	span   time.Duration
 	addr   netip.Addr
+	addrs  []netip.Addr
+	mac    share.MAC
 	at     span
 	macros []string // that it was made of
 }
@@ -41,7 +45,12 @@ func (v *value) convert(a *Attribute) (id, hint string, err error) {
 		return idNumber, "", err
 	case KindDuration:
 		v.span, hint, err = duration(v.text, a.Unit)
-		if err == nil && v.span < time.Duration(a.Min)*time.Millisecond {
+		grain := cmp.Or(a.Grain, a.Unit)
+		switch {
+		case err != nil:
+		case v.span > 0 && v.span < unitSize(grain):
+			hint, err = "write at least 1"+grain, fmt.Errorf("%s rounds to 0%s", v.text, grain)
+		case v.span < time.Duration(a.Min)*time.Millisecond:
 			err = fmt.Errorf("%s is too short, the least is %dms", v.text, a.Min)
 		}
 		return idDuration, hint, err
@@ -62,12 +71,36 @@ func (v *value) convert(a *Attribute) (id, hint string, err error) {
 			err = fmt.Errorf("not a regular expression: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 		}
 		return idRegex, "", err
+	case KindAddresses:
+		v.addrs, hint, err = addresses(v.text)
+		return idAddress, hint, err
+	case KindHost:
+		v.text, hint, err = host(v.text)
+		return idAddress, hint, err
+	case KindFolder:
+		return idPath, "write the whole path, such as /srv/data", folder(v.text)
+	case KindPath:
+		return idPath, "write a path below the folder, such as conf/app.conf", below(v.text)
+	case KindMAC:
+		v.mac, err = unicastMAC(v.text)
+		return idAddress, "write six bytes in hex, such as 5A:FE:C0:00:02:0A", err
 	case KindText:
 	}
 	return "", "", nil
 }
 
-func namePattern() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$`) }
+// isDefault says whether a value that was converted is what holds without it,
+// however it is written: 30 and 30s are the same.
+func (v value) isDefault(a *Attribute) bool {
+	if v.text == a.Default || a.Kind != KindDuration && a.Kind != KindNumber {
+		return v.text == a.Default
+	}
+	d := value{text: a.Default}
+	_, _, err := d.convert(a)
+	return err == nil && d.span == v.span && d.number == v.number
+}
+
+var namePattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$`)
 
 func checkName(s string) error {
 	switch {
@@ -75,7 +108,7 @@ func checkName(s string) error {
 		return fmt.Errorf("the name is empty")
 	case len(s) > 64:
 		return fmt.Errorf("the name %q has more than 64 characters", short(s))
-	case !namePattern().MatchString(s):
+	case !namePattern.MatchString(s):
 		return fmt.Errorf("%q cannot be a name", short(s))
 	}
 	return nil
@@ -86,7 +119,11 @@ func checkName(s string) error {
 func ValidName(s string) error { return checkName(s) }
 
 func number(s string, least, most int64) (int64, error) {
-	n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
+	text, base := strings.TrimSpace(s), 10
+	if digits, hex := strings.CutPrefix(text, "0x"); hex {
+		text, base = digits, 16
+	}
+	n, err := strconv.ParseInt(text, base, 64)
 	switch {
 	case err != nil:
 		return 0, fmt.Errorf("%q is not a whole number", short(s))
@@ -167,42 +204,4 @@ func unitSize(unit string) time.Duration {
 		return time.Microsecond
 	}
 	return 0
-}
-
-func address(s string) (a netip.Addr, hint string, err error) {
-	if s == "" {
-		return a, "write an address such as 192.0.2.10", fmt.Errorf("the address is empty")
-	}
-	if before, _, slash := strings.Cut(s, "/"); slash {
-		return a, fmt.Sprintf("write addr=%q and the rest as netmask", short(before)), fmt.Errorf("%q has a netmask in it", short(s))
-	}
-	a, err = netip.ParseAddr(s)
-	switch {
-	case err != nil && strings.Trim(s, "0123456789.") == "":
-		return a, "an IPv4 address has four numbers from 0 to 255", fmt.Errorf("%q is not an IP address", short(s))
-	case err != nil:
-		return a, "write the address itself, not a name", fmt.Errorf("%q is not an IP address", short(s))
-	case a.Zone() != "":
-		return a, "write it without %" + a.Zone(), fmt.Errorf("%q has a zone in it", short(s))
-	}
-	return a.Unmap(), "", nil
-}
-
-// netmask gives the number of leading one bits.
-func netmask(s string) (int64, error) {
-	if n, err := strconv.ParseInt(strings.TrimPrefix(s, "/"), 10, 64); err == nil && n >= 1 && n <= 128 {
-		return n, nil
-	}
-	a, err := netip.ParseAddr(s)
-	if err != nil || !a.Is4() {
-		return 0, fmt.Errorf("%q is not a netmask", short(s))
-	}
-	b := a.As4()
-	mask := uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
-	for n := int64(1); n <= 32; n++ {
-		if mask == ^uint32(0)<<(32-n) {
-			return n, nil
-		}
-	}
-	return 0, fmt.Errorf("%q is not a netmask: its one bits have a gap", short(s))
 }

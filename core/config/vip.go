@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/diag"
@@ -20,14 +22,28 @@ func (p *parser) interfaces(vip *node) []Interface {
 		i := Interface{Name: name.text, Directed: true, Pos: p.position(n.at)}
 		virtual := n.one("virtual_interface")
 		if virtual == nil {
+			virtual = n.one("real_interface")
+		} else if both := n.one("real_interface"); both != nil {
+			p.errorf(idNetwork, both.at, "<interface> has a <virtual_interface> and a <real_interface>").Hint = "write an <interface> for each"
+		}
+		if virtual == nil {
 			p.noVirtual(n)
 			continue
 		}
-		i.Directed = virtual.values["type"].text == "vmac_directed"
+		i.Directed = virtual.values["type"].text != "vmac_invisible"
+		mac := virtual.values["addr"]
+		if mac.set && i.Directed && virtual.values["type"].ok {
+			p.report(diag.Note, idIgnored, mac.at, `attribute "addr" of <virtual_interface> has no effect: a virtual MAC is for vmac_invisible`)
+		}
 		for _, a := range virtual.all("virtual_addr") {
-			if address, ok := p.virtualAddress(a, addresses); ok {
-				i.Addresses = append(i.Addresses, address)
+			address, ok := p.virtualAddress(a, addresses)
+			if !ok {
+				continue
 			}
+			if !i.Directed {
+				address.MAC = virtualMAC(address.Addr, mac)
+			}
+			i.Addresses = append(i.Addresses, address)
 		}
 		out = append(out, i)
 	}
@@ -37,11 +53,14 @@ func (p *parser) interfaces(vip *node) []Interface {
 // noVirtual reports an interface without what its mode needs in it, unless
 // something wrong has been said of its content already.
 func (p *parser) noVirtual(n *node) {
-	if p.mode != core.Farm || len(n.children) > 0 {
+	if len(n.children) > 0 {
 		return
 	}
-	p.errorf(idMissingElement, n.at, "<interface> needs a <virtual_interface> in it").Hint =
-		`write <virtual_interface type="vmac_directed"> with a <virtual_addr> in it`
+	kind := "virtual_interface"
+	if p.mode == core.Mirror {
+		kind = "real_interface"
+	}
+	p.errorf(idMissingElement, n.at, "<interface> needs a <%s> in it", kind).Hint = fmt.Sprintf("write <%s> with a <virtual_addr> in it", kind)
 }
 
 func (p *parser) virtualAddress(n *node, seen *unique) (Address, bool) {
@@ -51,10 +70,6 @@ func (p *parser) virtualAddress(n *node, seen *unique) (Address, bool) {
 	}
 	if err := usable(v.addr); err != nil {
 		p.valueProblem(idAddress, v, err.Error())
-		return Address{}, false
-	}
-	if !v.addr.Is4() {
-		p.valueProblem(idNotYet, v, "virtual addresses of IPv6 are not supported yet in this version")
 		return Address{}, false
 	}
 	key := v
@@ -70,7 +85,27 @@ func (p *parser) virtualAddress(n *node, seen *unique) (Address, bool) {
 		p.valueProblem(idAddress, mask, fmt.Sprintf("a netmask of %d bits is too long for %s", mask.number, v.addr))
 		return Address{}, false
 	}
-	return Address{Addr: v.addr, Bits: int(mask.number), Pos: p.position(v.at)}, true
+	if mask.set && mask.ok && v.addr.Is6() && strings.Contains(mask.text, ".") {
+		p.valueProblem(idAddress, mask, fmt.Sprintf("%s is a netmask of IPv4, %s is an address of IPv6", mask.text, v.addr)).Hint = `write the number of bits, such as netmask="64"`
+		return Address{}, false
+	}
+	where, ok := p.where(n.values["where"])
+	return Address{Addr: v.addr, Bits: int(mask.number), Where: where, Check: n.values["check"].text == "on", Pos: p.position(v.at)}, ok
+}
+
+// where says which nodes hold an address: all of a farm, the primary of a
+// mirror.
+func (p *parser) where(v value) (string, bool) {
+	switch farm := p.mode != core.Mirror; {
+	case !v.set && farm:
+		return "alias", true
+	case !v.set:
+		return "one_side_alias", true
+	case v.ok && p.mode != "" && farm != (v.text == "alias"):
+		p.valueProblem(idMode, v, fmt.Sprintf("%q is not for mode %s", v.text, p.mode)).Hint = `leave it out`
+		return "", false
+	}
+	return v.text, v.ok
 }
 
 // usable refuses addresses that no server can hold.
@@ -141,7 +176,7 @@ func (p *parser) rule(n *node, addresses []Address, known map[Rule]span) (Rule, 
 func (p *parser) ruleMakesSense(n *node, r Rule, addresses []Address) bool {
 	filter, port := n.values["filter"], n.values["port"]
 	switch {
-	case filter.text == "on_ipid":
+	case filter.text == "on_ipid" && r.Proto != "udp":
 		p.valueProblem(idRule, filter, "filter on_ipid is for udp only").Hint = "use on_port to spread connections, on_addr to keep a client on one node"
 		return false
 	case r.Proto == "arp" && filter.text != "on_addr":
@@ -151,15 +186,54 @@ func (p *parser) ruleMakesSense(n *node, r Rule, addresses []Address) bool {
 		p.valueProblem(idRule, port, "an arp rule has no port").Hint = `leave it out, or write port="*"`
 		return false
 	}
-	if !r.Address.IsValid() {
-		return true
+	if !p.hasIPID(filter, r, addresses) {
+		return false
 	}
-	for _, a := range addresses {
-		if a.Addr == r.Address {
-			return true
-		}
+	if !r.Address.IsValid() || slices.ContainsFunc(addresses, func(a Address) bool { return a.Addr == r.Address }) {
+		return true
 	}
 	p.valueProblem(idRule, n.values["virtual_addr"], fmt.Sprintf("%s is not a virtual address of this module", r.Address)).Hint =
 		`write virtual_addr="*" for all of them`
 	return false
+}
+
+// hasIPID refuses on_ipid where it would meet packets of IPv6, which have no
+// identification field. A rule for all addresses does not fall back for some of
+// them: who reads it should be able to tell how each is shared.
+func (p *parser) hasIPID(filter value, r Rule, addresses []Address) bool {
+	if filter.text != "on_ipid" {
+		return true
+	}
+	for _, a := range addresses {
+		if a.Addr.Is4() || r.Address.IsValid() && a.Addr != r.Address {
+			continue
+		}
+		p.valueProblem(idRule, filter, fmt.Sprintf("filter on_ipid is for IPv4 only, and the rule is for %s too", a.Addr)).Hint =
+			`write a rule for each address: on_ipid with the IPv4 ones, on_port with the IPv6 ones`
+		return false
+	}
+	return true
+}
+
+// shadowed warns of rules that never hold, because each of the module's
+// addresses has a rule of its own for the same traffic.
+func (p *parser) shadowed(m *Module) {
+	named := map[Rule]bool{}
+	for _, g := range m.Groups {
+		for _, r := range g.Rules {
+			named[Rule{Address: r.Address, Port: r.Port, Proto: r.Proto}] = true
+		}
+	}
+	for _, g := range m.Groups {
+		for _, r := range g.Rules {
+			if r.Address.IsValid() || len(m.Addresses()) == 0 || slices.ContainsFunc(m.Addresses(), func(a Address) bool {
+				return !named[Rule{Address: a.Addr, Port: r.Port, Proto: r.Proto}]
+			}) {
+				continue
+			}
+			p.problems = append(p.problems, diag.Problem{ID: idShadowed, Severity: diag.Warning, Pos: r.Pos, Source: p.src.Line(r.Pos.Line),
+				Message: "the rule is never used: every address has a rule of its own for the same traffic",
+				Hint:    "take it out, or one of the others"})
+		}
+	}
 }

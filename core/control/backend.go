@@ -43,6 +43,7 @@ type Views interface {
 	ClusterStatus(ctx context.Context) (ClusterStatus, error)
 	Log(ctx context.Context, q LogQuery, emit func(LogEntry) error) error
 	Why(ctx context.Context, module string) (Why, error)
+	Explain(ctx context.Context, q ExplainQuery) (Explanation, error)
 	Plugins(ctx context.Context) ([]PluginInfo, error)
 	// Serving says whether the module takes connections on this node, and why not.
 	Serving(module string) (bool, string)

@@ -64,6 +64,9 @@ func (s *server) routes() {
 	s.read("GET /v1/cluster", func(r *http.Request) (any, error) { return v.ClusterStatus(r.Context()) })
 	s.read("GET /v1/plugins", func(r *http.Request) (any, error) { return v.Plugins(r.Context()) })
 	s.read("GET /v1/why/{name}", func(r *http.Request) (any, error) { return v.Why(r.Context(), r.PathValue("name")) })
+	s.read("GET /v1/explain", func(r *http.Request) (any, error) {
+		return v.Explain(r.Context(), ExplainQuery{Client: r.FormValue("client"), Address: r.FormValue("address"), Proto: r.FormValue("proto")})
+	})
 	s.mux.HandleFunc("GET /v1/log", s.guard(s.logEntries))
 	s.mux.HandleFunc("GET /v1/modules/{name}/package", s.guard(s.archive))
 	s.mux.HandleFunc("GET /health/{name}", s.health)

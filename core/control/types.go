@@ -102,6 +102,7 @@ type ClusterStatus struct {
 	ID         string            `json:"id,omitempty"`
 	Name       string            `json:"name,omitempty"`
 	Node       string            `json:"node,omitempty"` // the one that answers
+	Hash       string            `json:"hash,omitempty"` // how clients are turned into buckets
 	Nodes      []ClusterNode     `json:"nodes"`
 	Signatures map[string]string `json:"signatures,omitempty"` // of each item here: "cluster", "module/NAME"
 }
@@ -123,7 +124,8 @@ type ClusterNode struct {
 type InitRequest struct {
 	Cluster   string            `json:"cluster"`
 	Name      string            `json:"name"`
-	Addresses map[string]string `json:"addresses"` // by network; "" is the network default
+	Addresses map[string]string `json:"addresses"`      // by network; "" is the network default
+	Hash      string            `json:"hash,omitempty"` // keyed or low_bits; empty: keyed where the node's filter can
 }
 
 // TokenReply is a one-time join token.

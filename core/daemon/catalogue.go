@@ -2,19 +2,24 @@ package daemon
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/archive"
 	"github.com/orchestrator-ha/orchestrator/core/catalog"
 	"github.com/orchestrator-ha/orchestrator/core/config"
 	"github.com/orchestrator-ha/orchestrator/core/control"
+	"github.com/orchestrator-ha/orchestrator/core/diag"
 	"github.com/orchestrator-ha/orchestrator/core/hook"
+	"github.com/orchestrator-ha/orchestrator/core/rules"
 )
 
 var errNoCluster = &control.Refusal{
@@ -92,8 +97,13 @@ func (m *member) load(name string) error {
 		return err
 	}
 	if old != nil {
-		if !gone && old.head.Signature == item.Signature {
+		if !gone && old.now.Load().head.Signature == item.Signature {
 			return nil
+		}
+		if !gone && old.runner.Snapshot().State != core.Stop {
+			if done, err := old.changeLive(item); done || err != nil {
+				return err
+			}
 		}
 		if in := old.runner.Snapshot(); in.State != core.Stop {
 			m.d.noteModule(name, "config", "warn", fmt.Sprintf("%s has a new configuration, which comes into force when it is stopped on this node.", name), nil, 0)
@@ -138,11 +148,7 @@ func (m *member) loadWhenStopped(old *module) {
 
 // adopt makes a module of a catalog item and starts it if it is to run.
 func (m *member) adopt(name string, item catalog.Item) error {
-	var meta moduleMeta
-	if err := json.Unmarshal(item.Meta, &meta); err != nil {
-		return fmt.Errorf("read the module's settings: %w", err)
-	}
-	files, err := archive.Read(bytes.NewReader(item.Content), int64(len(item.Content)), name+".safe", archive.DefaultLimits())
+	files, set, err := unpacked(name, item)
 	if err != nil {
 		return err
 	}
@@ -152,7 +158,7 @@ func (m *member) adopt(name string, item catalog.Item) error {
 		}
 	}
 	dir := m.d.path("active", name)
-	conf, problems := config.Parse(os.DirFS(dir), name, checkOptions(meta.Set, name+"/"))
+	conf, problems := config.Parse(os.DirFS(dir), name, checkOptions(set, name+"/"))
 	if conf == nil {
 		return problems
 	}
@@ -166,8 +172,19 @@ func (m *member) adopt(name string, item catalog.Item) error {
 	return nil
 }
 
-// boot starts a module when its node comes up, as service boot="…" says. Of
-// "ignore", SafeKit's default, this makes "auto": what ran before runs again.
+// unpacked is the archive of a catalog item, and what was set with it.
+func unpacked(name string, item catalog.Item) (*archive.FS, map[string]string, error) {
+	var meta moduleMeta
+	if err := json.Unmarshal(item.Meta, &meta); err != nil {
+		return nil, nil, fmt.Errorf("read the module's settings: %w", err)
+	}
+	files, err := archive.Read(bytes.NewReader(item.Content), int64(len(item.Content)), name+".safe", archive.DefaultLimits())
+	return files, meta.Set, err
+}
+
+// boot starts a module when its node comes up, as service boot="…" says, but not
+// before the machine has been up for boot_delay. Of "ignore", SafeKit's default,
+// this makes "auto": what ran before runs again.
 func (m *member) boot(mod *module) {
 	wanted := m.wanted(mod.conf.Name)
 	mod.saved.Store(wanted)
@@ -176,12 +193,51 @@ func (m *member) boot(mod *module) {
 		return
 	}
 	go func() {
+		if !sleep(m.ctx, mod.conf.BootDelay-uptime()) || mod.runner.Snapshot().State != core.Stop {
+			return // it was started, or replaced, meanwhile
+		}
 		if err := mod.runner.Command(m.ctx, core.VerbStart, "", "the start of the daemon"); err != nil {
 			m.log.Warn("start a module", "module", mod.conf.Name, "error", err)
 		}
 	}()
 }
 
+// never is longer than any boot_delay.
+const never = math.MaxInt64
+
+// sleep waits; a time that is not positive has passed. It says whether ctx goes
+// on.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// fits compares a module with the others and with the cluster.
+func (m *member) fits(conf *config.Module) diag.Problems {
+	var others []*config.Module
+	for _, mod := range m.all() {
+		others = append(others, mod.conf)
+	}
+	var nodes, networks []string
+	settings := m.settings()
+	for _, n := range settings.Nodes {
+		nodes = append(nodes, n.Name)
+	}
+	for _, n := range settings.Networks {
+		networks = append(networks, n.Name)
+	}
+	return append(config.CheckAgainst(conf, others), config.CheckCluster(conf, nodes, networks)...)
+}
+
 func checkOptions(set map[string]string, path string) config.Options {
-	return config.Options{Set: set, Env: os.LookupEnv, CheckHook: hook.CheckSyntax, Path: path}
+	return config.Options{Set: set, Env: os.LookupEnv, CheckHook: hook.CheckSyntax, CheckRules: rules.Check, Path: path}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -68,10 +69,11 @@ type wires struct {
 	nodes  map[core.NodeID]*sharing
 	tables map[core.NodeID]sdk.FilterTable
 	notes  []string
+	broken map[core.NodeID]bool // whose filter refuses tables
 }
 
 func (w *wires) node(ctx context.Context, n core.NodeID, all share.Weights) *sharing {
-	m := share.NewMachine(n, func(id core.NodeID) string { return "n" + string('0'+rune(id)) }, map[string]share.Weights{"g": all}, share.Timing{})
+	m := share.NewMachine(n, func(id core.NodeID) string { return "n" + string('0'+rune(id)) }, share.Settings{Weights: map[string]share.Weights{"g": all}}, share.Timing{})
 	return newSharing(ctx, "web", m, ports{
 		send: func(to core.NodeID, payload []byte) error {
 			var l letter
@@ -98,6 +100,9 @@ func (w *wires) node(ctx context.Context, n core.NodeID, all share.Weights) *sha
 		setTable: func(_ context.Context, t sdk.FilterTable) error {
 			w.mu.Lock()
 			defer w.mu.Unlock()
+			if w.broken[n] {
+				return errors.New("no such map")
+			}
 			w.tables[n] = t
 			return nil
 		},
@@ -160,11 +165,32 @@ func TestSharingsAgreeOverTheWire(t *testing.T) {
 				t.Errorf("the order was answered with %+v", e)
 			}
 		}
+		w.mu.Lock()
+		w.broken = map[core.NodeID]bool{2: true}
+		w.mu.Unlock()
+		for n := range all { // a plan that node 2 cannot follow
+			w.at(n).put(share.Configured{Settings: share.Settings{Weights: map[string]share.Weights{"g": {1: 3, 2: 1}}}}, 0)
+		}
+		wait("a note of the refused table", func() bool {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return slices.ContainsFunc(w.notes, func(s string) bool { return strings.Contains(s, "no such map") })
+		})
+		if got := w.owned(1); got > 2200 {
+			t.Errorf("node 1 took %d buckets though node 2 has not agreed", got)
+		}
+		w.mu.Lock()
+		w.broken = nil
+		w.mu.Unlock()
+		wait("the other weights", func() bool {
+			return w.owned(1) > 2900 && w.owned(2) > 900 && w.owned(1)+w.owned(2) == share.Buckets
+		})
 		w.at(1).order(core.ShareLeave, 0, func(e core.Event) { answers <- e })
 		wait("the leave", func() bool { return w.owned(2) == share.Buckets && w.owned(1) == 0 })
 		if e := <-answers; !e.OK || e.Name != string(core.ShareLeave) {
 			t.Errorf("the leave was answered with %+v", e)
 		}
+		w.at(1).put(share.Halted{}, 0)
 		cancel()
 		for n := range all {
 			w.at(n).close()

@@ -9,9 +9,6 @@ import (
 
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/hook"
-	"github.com/orchestrator-ha/orchestrator/core/share"
-	"github.com/orchestrator-ha/orchestrator/core/vip"
-	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
 // networkTime limits setting up or removing addresses and filter.
@@ -36,9 +33,9 @@ func (mod *module) Do(ctx context.Context, a core.Action, cause int64, answer fu
 			mod.cancel()
 		}
 	case core.ActNetworkUp:
-		go mod.answerNetwork(answer, mod.networkUp)
+		go mod.answerNetwork(answer, mod.network.up)
 	case core.ActNetworkDown:
-		go mod.answerNetwork(answer, mod.networkDown)
+		go mod.answerNetwork(answer, mod.network.down)
 	case core.ActShare:
 		mod.sharing.order(a.Share, cause, answer)
 	case core.ActChecks:
@@ -106,95 +103,4 @@ func (mod *module) answerNetwork(answer func(core.Event), do func(context.Contex
 		e.OK, e.Reason = false, err.Error()
 	}
 	answer(e)
-}
-
-// interfaces finds where the module's addresses belong.
-func (mod *module) interfaces() ([]sdk.FilterInterface, []heldAddress, error) {
-	var list []sdk.FilterInterface
-	var held []heldAddress
-	for _, i := range mod.conf.Interfaces {
-		f := sdk.FilterInterface{Name: i.Name, Directed: i.Directed}
-		for _, a := range i.Addresses {
-			on, err := vip.Find(a.Addr, i.Name)
-			if err != nil {
-				return nil, nil, err
-			}
-			if f.Name != "" && f.Name != on.Name {
-				return nil, nil, fmt.Errorf("the virtual addresses of one interface belong on different ones here: %s on %s, others on %s; write an <interface> for each", a.Addr, on.Name, f.Name)
-			}
-			f.Name = on.Name
-			f.Addresses = append(f.Addresses, a.Addr)
-			held = append(held, heldAddress{on, a})
-		}
-		list = append(list, f)
-	}
-	return list, held, nil
-}
-
-// networkUp attaches the filter with its gate closed, then sets the addresses:
-// in this order the node never answers for an address by itself.
-func (mod *module) networkUp(ctx context.Context) error {
-	d := mod.m.d
-	interfaces, held, err := mod.interfaces()
-	if err != nil {
-		return err
-	}
-	if err := d.cleanLeftovers(ctx); err != nil {
-		return err
-	}
-	if err := mod.laying(held); err != nil {
-		return err
-	}
-	st, err := d.filter.Configure(ctx, mod.filterConfig(interfaces))
-	if err != nil {
-		return fmt.Errorf("attach the packet filter: %w", err)
-	}
-	mod.m.lease.use(st.Lease)
-	for i, h := range held {
-		if err := d.holder.Add(h.on, h.addr.Addr); err != nil {
-			for _, done := range held[:i] {
-				if err := d.holder.Remove(done.on, done.addr.Addr); err != nil {
-					d.log.Warn("take back an address", "error", err)
-				}
-			}
-			return err
-		}
-	}
-	mod.mu.Lock()
-	mod.held = held
-	mod.mu.Unlock()
-	var macs []share.MAC
-	for _, i := range interfaces {
-		for _, h := range held {
-			if h.on.Name == i.Name {
-				macs = append(macs, share.MAC(h.on.MAC))
-				break
-			}
-		}
-	}
-	mod.sharing.put(share.Started{MACs: macs}, 0)
-	return nil
-}
-
-func (mod *module) networkDown(ctx context.Context) error {
-	d := mod.m.d
-	mod.sharing.put(share.Halted{}, 0)
-	mod.mu.Lock()
-	held := mod.held
-	mod.held = nil
-	mod.mu.Unlock()
-	var first error
-	for _, h := range held {
-		d.speaker.Cancel(h.on.Index, h.addr.Addr)
-		if err := d.holder.Remove(h.on, h.addr.Addr); err != nil && first == nil {
-			first = err
-		}
-	}
-	if err := d.filter.Remove(ctx, mod.conf.Name); err != nil && first == nil {
-		first = fmt.Errorf("detach the packet filter: %w", err)
-	}
-	if first == nil {
-		first = removeIf(d.laidFile(mod.conf.Name))
-	}
-	return first
 }

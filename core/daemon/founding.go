@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -24,6 +25,7 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core/cluster"
 	"github.com/orchestrator-ha/orchestrator/core/control"
 	"github.com/orchestrator-ha/orchestrator/core/pki"
+	"github.com/orchestrator-ha/orchestrator/core/share"
 )
 
 // defaultNetwork is the name of the network of addresses given without one.
@@ -47,10 +49,7 @@ func (d *Daemon) Init(_ context.Context, by string, r control.InitRequest) (cont
 	if err != nil {
 		return control.Outcome{}, refused(err)
 	}
-	conf, _, err := cluster.NewConfig(id.Keys.Cluster, r.Cluster, networks...).AddNode(r.Name, addresses)
-	if err == nil {
-		err = errors.Join(conf.Validate()...)
-	}
+	conf, err := firstConfig(id.Keys.Cluster, networks, addresses, r)
 	if err == nil {
 		err = d.writeFirst(conf, by)
 	}
@@ -62,6 +61,19 @@ func (d *Daemon) Init(_ context.Context, by string, r control.InitRequest) (cont
 	}
 	d.note("command", "info", fmt.Sprintf("%s founded the cluster %s with node %s.", by, conf.Name, r.Name), nil, 0)
 	return control.Outcome{Text: fmt.Sprintf("cluster %s founded; this node is %s. Let others in with: orchestrator cluster token", conf.Name, r.Name)}, nil
+}
+
+// firstConfig is the document of a cluster with one node.
+func firstConfig(id string, networks []string, addresses map[string]netip.Addr, r control.InitRequest) (cluster.Config, error) {
+	conf, _, err := cluster.NewConfig(id, r.Cluster, networks...).AddNode(r.Name, addresses)
+	if err != nil {
+		return conf, err
+	}
+	conf.Hash = share.Function(cmp.Or(r.Hash, functions()[0]))
+	if err := errors.Join(conf.Validate()...); err != nil {
+		return conf, err
+	}
+	return conf, checkFunction(r.Name, conf.Hash, functions())
 }
 
 // writeFirst stores the first cluster document and the admin token.
@@ -164,6 +176,9 @@ func (m *member) enroll(r pki.JoinRequest) (core.NodeID, json.RawMessage, error)
 	if err != nil {
 		return 0, nil, err
 	}
+	if err := checkFunction(r.Name, conf.Hash, r.Hashes); err != nil {
+		return 0, nil, err
+	}
 	next, node, err := conf.AddNode(r.Name, r.Addresses)
 	switch {
 	case errors.Is(err, cluster.ErrNameTaken):
@@ -193,7 +208,7 @@ func (d *Daemon) Join(ctx context.Context, by string, r control.JoinRequest) (co
 	if err != nil {
 		return control.Outcome{}, err
 	}
-	joiner, err := pki.NewJoiner(r.Token, r.Name, addresses, d.opt.Version)
+	joiner, err := pki.NewJoiner(r.Token, r.Name, addresses, d.opt.Version, functions()...)
 	if err != nil {
 		return control.Outcome{}, refuseInput(err)
 	}

@@ -52,6 +52,7 @@ func (m *member) heartEvents(inbox *heartInbox) {
 		for _, e := range inbox.take() {
 			m.heartEvent(e)
 		}
+		m.pokeRulings()
 	}
 }
 
@@ -67,7 +68,7 @@ func (m *member) heartEvent(e heartbeat.Event) {
 	case heartbeat.Goodbye:
 		id := m.noteMember("info", m.name(e.Node)+" said goodbye.", e)
 		m.digests.forget(e.Node)
-		m.tell(share.PeerLost{Node: e.Node, Evidence: "it said goodbye"}, id)
+		m.tell(share.PeerLost{Node: e.Node, Goodbye: true, Evidence: "it said goodbye"}, id)
 	case heartbeat.HostGone:
 		id := m.noteMember("warn", fmt.Sprintf("%s's host does not answer any more: %s.", m.name(e.Node), e.Evidence), e)
 		m.tell(share.HostGone{Node: e.Node}, id)

@@ -53,17 +53,13 @@ func (m *member) put(name, by string, content []byte, set map[string]string, don
 	}
 	conf, problems := config.Parse(files, name, checkOptions(set, name+".safe:"))
 	if conf != nil {
-		var others []*config.Module
-		for _, mod := range m.all() {
-			others = append(others, mod.conf)
-		}
-		problems = append(problems, config.CheckAgainst(conf, others)...)
+		problems = append(problems, m.fits(conf)...)
 	}
 	if problems.Refused() {
 		return control.Outcome{}, inputError(name+" has mistakes; nothing was changed", problems)
 	}
-	if busy := m.running(name); busy != "" {
-		return control.Outcome{}, &control.Refusal{Kind: control.ErrRefused, Text: fmt.Sprintf("%s is %s: stop it first with: orchestrator stop %s", name, busy, name)}
+	if busy := m.running(name); busy != "" && !m.canChangeLive(name, conf, files) {
+		return control.Outcome{}, &control.Refusal{Kind: control.ErrRefused, Text: fmt.Sprintf("%s is %s, where only powers and slow_start can be changed: stop it first with: orchestrator stop %s", name, busy, name)}
 	}
 	meta, err := json.Marshal(moduleMeta{set})
 	if err != nil {
@@ -154,7 +150,7 @@ func (m *member) arrived(ctx context.Context, from core.NodeID, payload []byte) 
 		m.mu.Lock()
 		mod, changed := m.modules[a.Module], m.loaded
 		m.mu.Unlock()
-		if mod != nil && mod.head.Signature == a.Signature {
+		if mod != nil && mod.now.Load().head.Signature == a.Signature {
 			return nil
 		}
 		select {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -18,9 +17,10 @@ import (
 // daemon which was killed leaves nothing that nobody watches: the next one
 // removes it before it renews the lease, and starts the module anew.
 
-// laid is what a module put on the network.
+// laid is what a module put on the network, and what it found there.
 type laid struct {
-	Addresses []laidAddress `json:"addresses"`
+	Addresses []laidAddress           `json:"addresses"`
+	Before    map[string]vip.Settings `json:"before,omitempty"` // by interface: without virtual addresses
 }
 
 type laidAddress struct {
@@ -31,14 +31,19 @@ type laidAddress struct {
 func (d *Daemon) laidFile(module string) string { return d.path("run", "network-"+module+".json") }
 
 // laying notes what a module is about to put on the network.
-func (mod *module) laying(held []heldAddress) error {
-	var l laid
+func (d *Daemon) laying(module string, held []heldAddress) error {
+	l := laid{Before: map[string]vip.Settings{}}
 	for _, h := range held {
 		l.Addresses = append(l.Addresses, laidAddress{h.on.Name, h.addr.Addr})
+		before, err := d.holder.Before(h.on)
+		if err != nil {
+			return fmt.Errorf("note what %s is like before: %w", h.on.Name, err)
+		}
+		l.Before[h.on.Name] = before
 	}
 	raw, err := json.Marshal(l)
 	if err == nil {
-		err = replaceFile(mod.m.d.laidFile(mod.conf.Name), raw)
+		err = replaceFile(d.laidFile(module), raw)
 	}
 	if err != nil {
 		return fmt.Errorf("note the virtual addresses: %w", err)
@@ -86,9 +91,21 @@ func (d *Daemon) cleanFilter(ctx context.Context) error {
 }
 
 func (d *Daemon) cleanLeftover(ctx context.Context, name, file string) error {
+	if _, err := d.removeLaid(file); err != nil {
+		return err
+	}
+	if err := d.filter.Remove(ctx, name); err != nil {
+		return err
+	}
+	return os.Remove(file)
+}
+
+// removeLaid removes the addresses of a note from their interfaces, and says
+// which.
+func (d *Daemon) removeLaid(file string) ([]laidAddress, error) {
 	raw, err := os.ReadFile(file)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var l laid
 	if err := json.Unmarshal(raw, &l); err != nil {
@@ -96,14 +113,10 @@ func (d *Daemon) cleanLeftover(ctx context.Context, name, file string) error {
 	}
 	var all error
 	for _, a := range l.Addresses {
-		on, err := net.InterfaceByName(a.Interface)
-		if err != nil {
-			continue // the interface is gone, and the address with it
-		}
-		all = errors.Join(all, d.holder.Remove(vip.Interface{Name: on.Name, Index: on.Index}, a.Address))
+		all = errors.Join(all, d.holder.RemoveEverywhere(a.Address)) // the interface may have another name now
 	}
-	if err := errors.Join(all, d.filter.Remove(ctx, name)); err != nil {
-		return err
+	for name, before := range l.Before {
+		all = errors.Join(all, d.holder.Restore(name, before))
 	}
-	return os.Remove(file)
+	return l.Addresses, all
 }

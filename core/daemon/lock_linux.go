@@ -19,7 +19,7 @@ func lockHome(home string) (func() error, error) {
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("another daemon already uses %s; stop it first, or choose another directory with ORCHESTRATOR_HOME", home)
+		return nil, fmt.Errorf("use %s: %w; stop it first, or choose another directory with ORCHESTRATOR_HOME", home, errInUse)
 	}
 	return f.Close, nil
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core/control"
 	"github.com/orchestrator-ha/orchestrator/core/heartbeat"
 	"github.com/orchestrator-ha/orchestrator/core/pki"
+	"github.com/orchestrator-ha/orchestrator/core/vip"
 )
 
 // member is what a node has while it belongs to a cluster.
@@ -116,6 +117,7 @@ func (m *member) start() error {
 		return err
 	}
 	m.undo.add("forget catalog changes", m.watchCatalog())
+	m.work(func() { vip.Watch(m.ctx, m.log, m.interfacesChanged) })
 	return m.listen(me)
 }
 
@@ -196,6 +198,15 @@ func (m *member) adminToken() string {
 		m.log.Warn("read the admin token", "error", err)
 	}
 	return strings.TrimSpace(string(raw))
+}
+
+// interfacesChanged has all networks looked after.
+func (m *member) interfacesChanged() {
+	for _, mod := range m.all() {
+		if mod.network != nil {
+			mod.network.poke()
+		}
+	}
 }
 
 // readConfig reads the cluster document from the catalog.

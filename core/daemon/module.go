@@ -18,37 +18,44 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core/control"
 	"github.com/orchestrator-ha/orchestrator/core/runner"
 	"github.com/orchestrator-ha/orchestrator/core/share"
-	"github.com/orchestrator-ha/orchestrator/core/vip"
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
 // module is one installed module on this node.
 type module struct {
 	m        *member
-	conf     *config.Module
-	head     catalog.Head
+	conf     *config.Module // it was made with; what may change while it runs is in now
+	now      atomic.Pointer[version]
 	dir      string // the active copy: hooks run from here
 	runner   *runner.Runner
-	sharing  *sharing      // nil without a virtual address
-	saved    atomic.Value  // core.State last saved as wanted
-	frozen   atomic.Bool   // the daemon ends: what is wanted stays as it is
-	mu       sync.Mutex    // guards what follows
-	checking []core.When   // the checks that run
-	cancel   func()        // ends the hook that runs
-	held     []heldAddress // virtual addresses on this node
+	sharing  *sharing     // nil without a virtual address
+	network  *network     // likewise
+	ruling   *ruling      // nil without failover rules of its own
+	saved    atomic.Value // core.State last saved as wanted
+	frozen   atomic.Bool  // the daemon ends: what is wanted stays as it is
+	claims   *claims      // of the network's goroutine, like the three after it
+	probedAt time.Time    // when the network was last asked who has the addresses
+	probed   int          // how many addresses were asked for
+	refresh  refresh
+	tookOver atomic.Int64 // time of the last announcement for a reason, in ns
+	mu       sync.Mutex   // guards what follows
+	checking []core.When  // the checks that run
+	cancel   func()       // ends the hook that runs
 }
 
-type heldAddress struct {
-	on   vip.Interface
-	addr config.Address
+// version is the configuration that a module uses.
+type version struct {
+	conf *config.Module
+	head catalog.Head
 }
 
 // newModule makes a module of what the catalog holds, without starting it.
 func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *module {
-	mod := &module{m: m, conf: conf, head: item.Head, dir: dir}
+	mod := &module{m: m, conf: conf, dir: dir}
+	mod.now.Store(&version{conf, item.Head})
 	if len(conf.Interfaces) > 0 {
 		self := m.id.Node.Number
-		machine := share.NewMachine(self, m.name, mod.weights(), share.Timing{})
+		machine := share.NewMachine(self, m.name, mod.shareSettings(), share.Timing{})
 		mod.sharing = newSharing(m.d.ctx, conf.Name, machine, mod.ports(), m.log)
 		for _, n := range m.digests.heard() {
 			mod.sharing.put(share.PeerDigest{Node: n, Digest: m.digests.of(n, conf.Name)}, 0)
@@ -56,15 +63,22 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 	}
 	mod.saved.Store(core.Stop)
 	mod.runner = runner.New(runner.Options{
-		Instance: core.New(conf.Core()), Effects: mod, Journal: records{m.d.journal}, Log: m.log, Persist: mod.persist,
+		Instance: core.New(ruleSet(conf).Extend(conf.Core())), Effects: mod, Journal: records{m.d.journal}, Log: m.log, Persist: mod.persist,
 	})
+	if set := ruleSet(conf); len(set.Rules) > 0 {
+		mod.ruling = newRuling(m.d.ctx, set, rulingPorts{watch: mod.runner.Subscribe, post: mod.runner.Post, cluster: m.seesOthers})
+	}
+	if mod.sharing != nil {
+		mod.claims = newClaims()
+		mod.network = newNetwork(m.d.ctx, conf.Name, conf.Interfaces, mod.wire())
+	}
 	return mod
 }
 
 // weights are the configured powers by group; nodes not named have 1.
 func (mod *module) weights() map[string]share.Weights {
 	all := map[string]share.Weights{}
-	for _, g := range mod.conf.Groups {
+	for _, g := range mod.now.Load().conf.Groups {
 		w := share.Weights{}
 		for _, n := range mod.m.settings().Nodes {
 			w[n.Number] = 1
@@ -79,10 +93,19 @@ func (mod *module) weights() map[string]share.Weights {
 	return all
 }
 
-// reweigh takes over the cluster's nodes after a change.
+// shareSettings is what the configuration says of sharing.
+func (mod *module) shareSettings() share.Settings {
+	farm := mod.now.Load().conf.Farm
+	return share.Settings{
+		Weights: mod.weights(), Hash: mod.m.settings().Hash, Keep: !farm.Fence, SlowStart: farm.SlowStart,
+		Invisible: slices.ContainsFunc(mod.conf.Interfaces, func(i config.Interface) bool { return !i.Directed }),
+	}
+}
+
+// reweigh takes over the cluster's nodes or the powers after a change.
 func (mod *module) reweigh() {
 	if mod.sharing != nil {
-		mod.sharing.put(share.Weighed{Weights: mod.weights()}, 0)
+		mod.sharing.put(share.Configured{Settings: mod.shareSettings()}, 0)
 	}
 }
 
@@ -105,19 +128,20 @@ func (mod *module) ports() ports {
 
 // announce tells the network that the module's addresses are reached here.
 func (mod *module) announce(reason string) {
-	mod.mu.Lock()
-	defer mod.mu.Unlock()
-	for _, h := range mod.held {
-		mod.m.d.speaker.Announce(vip.Target{Index: h.on.Index, Addr: h.addr.Addr, MAC: h.on.MAC})
-	}
+	mod.tookOver.Store(time.Now().UnixNano())
+	mod.network.announceAll()
 	mod.m.log.Debug("announce the virtual addresses", "module", mod.conf.Name, "reason", reason)
 }
 
 // close ends the module's loops; what runs goes on running.
 func (mod *module) close() {
+	if mod.ruling != nil {
+		mod.ruling.close()
+	}
 	mod.runner.Close()
 	mod.m.d.checks.Set(mod.conf.Name, nil)
 	if mod.sharing != nil {
+		mod.network.close()
 		mod.sharing.close()
 		mod.m.publish(mod.conf.Name, share.Digest{})
 		mod.m.resumed(mod.conf.Name)
@@ -234,17 +258,9 @@ func (d *Daemon) filterRestarted(ctx context.Context) {
 		if mod.sharing == nil || !mod.runner.Snapshot().Network {
 			continue
 		}
-		interfaces, _, err := mod.interfaces()
-		var st sdk.FilterState
-		if err == nil {
-			st, err = d.filter.Configure(ctx, mod.filterConfig(interfaces))
-		}
-		if err != nil {
+		if err := mod.network.refilter(ctx); err != nil {
 			d.log.Error("configure the filter again", "module", mod.conf.Name, "error", err)
-			continue
 		}
-		m.lease.use(st.Lease)
-		mod.sharing.again()
 	}
 }
 
@@ -252,7 +268,7 @@ func (d *Daemon) filterRestarted(ctx context.Context) {
 func (mod *module) filterConfig(interfaces []sdk.FilterInterface) sdk.FilterConfig {
 	c := sdk.FilterConfig{
 		Module: mod.conf.Name, Self: uint8(mod.m.id.Node.Number), Fence: mod.conf.Farm.Fence, Interfaces: interfaces,
-		Hash: sdk.HashKeyed,
+		Hash: sdk.HashFunction(mod.m.settings().Hash),
 	}
 	copy(c.HashKey[:], mod.m.id.Keys.Hash)
 	for _, g := range mod.conf.Groups {

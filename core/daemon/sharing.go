@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -35,12 +36,19 @@ type ports struct {
 // sharing runs the share machine of one module: one goroutine, one inbox.
 type sharing struct {
 	module string
+	self   core.NodeID
 	ports  ports
 	log    *slog.Logger
 	inbox  chan caused
 	ctx    context.Context
 	cancel context.CancelFunc
 	done   chan struct{}
+
+	// The loop's own: the filter refused the newest table. Until it takes it,
+	// nobody is told that this node uses it, and the lease is not renewed.
+	behind bool
+	unsaid *share.Digest // to be published then
+	lapsed bool          // a lapse is to be answered then
 
 	mu      sync.Mutex
 	view    share.View
@@ -50,7 +58,7 @@ type sharing struct {
 
 func newSharing(ctx context.Context, module string, m *share.Machine, p ports, log *slog.Logger) *sharing {
 	s := &sharing{
-		module: module, ports: p, log: log, inbox: make(chan caused, 256),
+		module: module, self: m.Self(), ports: p, log: log, inbox: make(chan caused, 256),
 		done: make(chan struct{}), waiting: map[core.ShareOrder]func(core.Event){},
 	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
@@ -62,12 +70,41 @@ func newSharing(ctx context.Context, module string, m *share.Machine, p ports, l
 type caused struct {
 	in    share.Input
 	cause int64
+	done  chan struct{} // closed when it was dealt with; may be nil
 }
 
 // put hands an input to the machine, in order; it waits while the inbox is full.
+// Of a halt it waits until the others have taken note.
 func (s *sharing) put(in share.Input, cause int64) {
+	if _, is := in.(share.Halted); is {
+		s.halt()
+		return
+	}
 	select {
-	case s.inbox <- caused{in, cause}:
+	case s.inbox <- caused{in: in, cause: cause}:
+	case <-s.ctx.Done():
+	}
+}
+
+// newsTime is how long the others take to hear of something and to act on it.
+const newsTime = 50 * time.Millisecond
+
+// halt takes this node out. It returns when the others send nothing here any
+// more, so that its filter and addresses can go.
+func (s *sharing) halt() {
+	c := caused{in: share.Halted{}, done: make(chan struct{})}
+	select {
+	case s.inbox <- c:
+	case <-s.ctx.Done():
+		return
+	}
+	select {
+	case <-c.done:
+	case <-s.ctx.Done():
+		return
+	}
+	select {
+	case <-time.After(newsTime):
 	case <-s.ctx.Done():
 	}
 }
@@ -93,14 +130,25 @@ func (s *sharing) loop(m *share.Machine) {
 		case next = <-s.inbox:
 		case <-ticker.C:
 		}
+		switch next.in.(type) {
+		case share.Tick:
+			if s.behind {
+				s.catchUp()
+			}
+		case share.Halted:
+			s.forget()
+		}
 		for _, e := range m.Step(time.Now(), next.in) {
 			s.carry(e, next.cause)
+		}
+		if next.done != nil {
+			close(next.done)
 		}
 		s.mu.Lock()
 		s.view = m.View()
 		s.mu.Unlock()
 		want := idleTick
-		if m.Busy() {
+		if m.Busy() || s.behind {
 			want = busyTick
 		}
 		if want != pace {
@@ -120,6 +168,13 @@ func (s *sharing) carry(e share.Effect, cause int64) {
 		s.mu.Unlock()
 		s.install(e)
 	case share.Send:
+		if s.behind && (e.Message.Kind == share.MsgInstalled || e.Message.Kind == share.MsgReport) {
+			return
+		}
+		if e.To == s.self {
+			go s.put(share.Received{From: s.self, Message: e.Message}, cause)
+			return
+		}
 		payload, err := json.Marshal(letter{Module: s.module, Message: e.Message})
 		if err != nil {
 			s.log.Error("encode a share message", "error", err)
@@ -133,12 +188,20 @@ func (s *sharing) carry(e share.Effect, cause int64) {
 	case share.Count:
 		go func() { s.put(share.Counted{Open: s.open()}, 0) }()
 	case share.Publish:
+		if s.behind {
+			s.unsaid = &e.Digest
+			return
+		}
 		s.ports.publish(s.module, e.Digest)
 	case share.Announce:
 		s.ports.announce(e.Reason)
 	case share.Done:
 		s.answer(e)
 	case share.Resume:
+		if s.behind {
+			s.lapsed = true
+			return
+		}
 		s.ports.resumed(s.module)
 	case share.Note:
 		s.ports.note(e.Text, cause)
@@ -151,12 +214,52 @@ type letter struct {
 	Message share.Message `json:"message"`
 }
 
+// install gives the filter a table, which is in force when it returns; or the
+// node is behind.
 func (s *sharing) install(e share.Install) {
+	err := s.give(e)
+	if err != nil && !s.behind {
+		s.ports.note(fmt.Sprintf("The packet filter does not take its table, and is asked again until it does: %v", err), 0)
+	}
+	s.behind = err != nil
+}
+
+func (s *sharing) give(e share.Install) error {
 	ctx, cancel := context.WithTimeout(s.ctx, tableTime)
 	defer cancel()
-	if err := s.ports.setTable(ctx, filterTable(s.module, e)); err != nil && s.ctx.Err() == nil {
-		s.log.Warn("give the filter its table", "module", s.module, "error", err)
+	err := s.ports.setTable(ctx, filterTable(s.module, e))
+	if s.ctx.Err() != nil {
+		return nil
 	}
+	return err
+}
+
+// forget drops what was kept for a filter that is to go.
+func (s *sharing) forget() {
+	if s.lapsed {
+		s.ports.resumed(s.module)
+	}
+	s.behind, s.unsaid, s.lapsed = false, nil, false
+	s.mu.Lock()
+	s.last = nil
+	s.mu.Unlock()
+}
+
+// catchUp tries the newest table again, and says what was kept back.
+func (s *sharing) catchUp() {
+	s.mu.Lock()
+	last := *s.last
+	s.mu.Unlock()
+	if s.install(last); s.behind {
+		return
+	}
+	if s.unsaid != nil {
+		s.ports.publish(s.module, *s.unsaid)
+	}
+	if s.lapsed {
+		s.ports.resumed(s.module)
+	}
+	s.unsaid, s.lapsed = nil, false
 }
 
 // again repeats the last table, for a filter that lost it.
@@ -164,8 +267,11 @@ func (s *sharing) again() {
 	s.mu.Lock()
 	last := s.last
 	s.mu.Unlock()
-	if last != nil {
-		s.install(*last)
+	if last == nil {
+		return
+	}
+	if err := s.give(*last); err != nil {
+		s.log.Warn("give the filter its table again", "module", s.module, "error", err)
 	}
 }
 
@@ -207,6 +313,13 @@ func (s *sharing) current() share.View {
 	return s.view
 }
 
+// agreed says that all nodes are known to use the view in force here.
+func (s *sharing) agreed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last != nil && s.last.Agreed
+}
+
 func (s *sharing) close() {
 	s.cancel()
 	<-s.done
@@ -215,7 +328,7 @@ func (s *sharing) close() {
 // filterTable is a view as the filter takes it.
 func filterTable(module string, e share.Install) sdk.FilterTable {
 	t := sdk.FilterTable{
-		Module: module, Epoch: uint64(e.View.Epoch), Accept: e.Accept, Agreed: e.Agreed,
+		Module: module, Epoch: uint64(e.View.Epoch), Accept: e.Accept, Agreed: e.Agreed, Moving: e.View.Moving,
 		Groups: map[string][]sdk.Row{}, MACs: map[uint8][]sdk.MAC{},
 	}
 	for _, table := range e.View.Tables {

@@ -20,6 +20,7 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core/control"
 	"github.com/orchestrator-ha/orchestrator/core/heartbeat"
 	"github.com/orchestrator-ha/orchestrator/core/journal"
+	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
 // statusTime limits how long another node may take to tell its status.
@@ -50,7 +51,7 @@ func (d *Daemon) Status(ctx context.Context, name string) (control.Status, error
 		if name != "" && mod.conf.Name != name {
 			continue
 		}
-		ms := control.ModuleStatus{Name: mod.conf.Name, Mode: mod.conf.Mode, Signature: mod.head.Signature.Short()}
+		ms := control.ModuleStatus{Name: mod.conf.Name, Mode: mod.conf.Mode, Signature: mod.now.Load().head.Signature.Short()}
 		for _, a := range mod.conf.Addresses() {
 			ms.Addresses = append(ms.Addresses, a.Addr.String())
 		}
@@ -124,16 +125,21 @@ func (mod *module) status(ctx context.Context) control.ModuleNode {
 	in := mod.runner.Snapshot()
 	n := control.ModuleNode{
 		State: in.State, Phase: in.Phase, Since: in.Since, Reason: in.LastReason, Drained: in.Drained,
-		Signature: mod.head.Signature.Short(),
+		Signature: mod.now.Load().head.Signature.Short(),
 	}
 	if in.BlockedBy != "" {
 		n.Reason = in.BlockedBy
 	}
 	for _, name := range slices.Sorted(maps.Keys(in.Resources)) {
-		n.Resources = append(n.Resources, in.Resources[name])
+		if in.Network || !ofNetwork(name) || isCheck(mod.conf, name) {
+			n.Resources = append(n.Resources, in.Resources[name])
+		}
 	}
 	if mod.sharing == nil || !in.Network {
 		return n
+	}
+	if off := mod.network.unreached(); off != "" {
+		n.Reason = off
 	}
 	view, self := mod.sharing.current(), mod.m.id.Node.Number
 	n.Shares = map[string]float64{}
@@ -164,12 +170,13 @@ func (mod *module) filterStatus(ctx context.Context, n *control.ModuleNode) {
 		n.Filter = []string{"the filter cannot be asked: " + err.Error()}
 		return
 	}
-	for _, a := range st.Attachments {
-		text := a.Interface + " " + a.How
-		if a.Note != "" {
-			text += " (" + a.Note + ")"
+	for _, i := range byInterface(mod.network.holds()) {
+		n.Filter = append(n.Filter, filterText(i, st.Attachments))
+		for _, h := range i.held {
+			if h.invisible() {
+				n.Filter = append(n.Filter, fmt.Sprintf("%s %s is reached at the virtual MAC %s", h.on.Name, h.addr.Addr, h.target().MAC))
+			}
 		}
-		n.Filter = append(n.Filter, text)
 	}
 	n.Counters = map[string]uint64{}
 	for name, v := range st.Counters {
@@ -177,6 +184,28 @@ func (mod *module) filterStatus(ctx context.Context, n *control.ModuleNode) {
 			n.Counters[reason] = v
 		}
 	}
+}
+
+// filterText says how an interface is filtered, and why not faster or at all.
+func filterText(i heldOn, list []sdk.FilterAttachment) string {
+	if why := unfiltered(i.on, list); why != "" {
+		return fmt.Sprintf("%s is not filtered: %s", i.on.Name, why)
+	}
+	a := list[slices.IndexFunc(list, func(a sdk.FilterAttachment) bool { return a.Index == i.on.Index })]
+	text := a.Interface + " " + a.How
+	if slices.ContainsFunc(i.held, heldAddress.invisible) {
+		text += ", in promiscuous mode"
+	}
+	if a.Note != "" {
+		text += " (" + a.Note + ")"
+	}
+	return text
+}
+
+// ofNetwork says that a resource is about the network, which is of interest while it
+// is set up.
+func ofNetwork(resource string) bool {
+	return strings.HasPrefix(resource, "intf.") || strings.HasPrefix(resource, "ip.")
 }
 
 // Serving says whether a module takes connections on this node.
@@ -200,7 +229,7 @@ func (d *Daemon) ClusterStatus(context.Context) (control.ClusterStatus, error) {
 		return st, errNoCluster
 	}
 	conf, self := m.settings(), m.id.Node.Number
-	st.ID, st.Name, st.Node = conf.ID, conf.Name, m.name(self)
+	st.ID, st.Name, st.Node, st.Hash = conf.ID, conf.Name, m.name(self), string(conf.Hash)
 	st.Signatures = map[string]string{}
 	for _, it := range m.catalog.List() {
 		if !it.Deleted {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -37,6 +38,19 @@ func TestPosition(t *testing.T) {
 	}
 	if got := s.Line(1); got != "<safe>" {
 		t.Errorf("line 1 is %q", got)
+	}
+}
+
+// Columns of long lines are counted from marks in between.
+func TestPositionInLongLine(t *testing.T) {
+	line := strings.Repeat("aé日", 2000)
+	s := NewSource("f.xml", []byte("x\n"+line+"\n"))
+	for i, want := 0, 1; i < len(line); want++ {
+		_, n := utf8.DecodeRuneInString(line[i:])
+		if got := s.Position(2+i, 2+i+n); got.Line != 2 || got.Column != want || got.End != want+1 {
+			t.Fatalf("byte %d: got %+v, want column %d", i, got, want)
+		}
+		i += n
 	}
 }
 

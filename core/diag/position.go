@@ -44,17 +44,46 @@ type Source struct {
 	File   string
 	text   string
 	starts []int // offset of the first byte of each line
+	runes  []int // characters that begin before each block of bytes, for long lines
 }
+
+// block is the number of bytes that are counted through at most.
+const block = 1 << 10
 
 // NewSource prepares text for look-ups. file is the name shown to people.
 func NewSource(file string, text []byte) *Source {
 	s := &Source{File: file, text: string(text), starts: []int{0}}
-	for i := range s.text {
+	runes := 0
+	for i := range len(s.text) {
+		if i%block == 0 {
+			s.runes = append(s.runes, runes)
+		}
+		if utf8.RuneStart(s.text[i]) {
+			runes++
+		}
 		if s.text[i] == '\n' {
 			s.starts = append(s.starts, i+1)
 		}
 	}
 	return s
+}
+
+// before counts the characters that begin before an offset.
+func (s *Source) before(offset int) int {
+	n := offset / block
+	if n == len(s.runes) {
+		n--
+	}
+	if n < 0 {
+		return 0
+	}
+	count := s.runes[n]
+	for i := n * block; i < offset; i++ {
+		if utf8.RuneStart(s.text[i]) {
+			count++
+		}
+	}
+	return count
 }
 
 // Position is the place of the bytes from..to (to not included). Offsets
@@ -66,9 +95,9 @@ func (s *Source) Position(from, to int) Position {
 	line := sort.SearchInts(s.starts, from+1)
 	start := s.starts[line-1]
 	end := start + len(s.Line(line))
-	p := Position{File: s.File, Line: line, Column: 1 + utf8.RuneCountInString(s.text[start:from])}
+	p := Position{File: s.File, Line: line, Column: 1 + s.before(from) - s.before(start)}
 	if to = min(to, end); to > from {
-		p.End = p.Column + utf8.RuneCountInString(s.text[from:to])
+		p.End = p.Column + s.before(to) - s.before(from)
 	}
 	return p
 }

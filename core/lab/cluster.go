@@ -16,13 +16,21 @@ type runner func(ctx context.Context, node string, args ...string) ([]byte, erro
 
 // Everything that the lab knows of the program's command line is in this file.
 
-func initCommand(node int) []string {
-	return []string{"cluster", "init", "--name", nodeName(node), "--address", NodeAddress(node).String()}
+func initCommand(node, networks int) []string {
+	return append([]string{"cluster", "init", "--name", nodeName(node)}, addressFlags(node, networks)...)
 }
 
-func joinCommand(token string, node, via int) []string {
-	return []string{"cluster", "join", "--token", token, "--name", nodeName(node),
-		"--address", NodeAddress(node).String(), NodeAddress(via).String()}
+func joinCommand(token string, node, networks, via int) []string {
+	command := append([]string{"cluster", "join", "--token", token, "--name", nodeName(node)}, addressFlags(node, networks)...)
+	return append(command, NodeAddress(via).String())
+}
+
+func addressFlags(node, networks int) []string {
+	flags := []string{"--address", NodeAddress(node).String()}
+	if networks > 1 {
+		flags = append(flags, "--address", "second="+host(secondNetwork, node, false).Addr().String())
+	}
+	return flags
 }
 
 var (
@@ -31,10 +39,10 @@ var (
 )
 
 // form makes a cluster of the nodes whose daemons answer.
-func form(ctx context.Context, run runner, nodes int, progress func(string)) error {
+func form(ctx context.Context, run runner, nodes, networks int, progress func(string)) error {
 	first := nodeName(1)
 	progress("making the cluster on " + first)
-	if _, err := run(ctx, first, initCommand(1)...); err != nil {
+	if _, err := run(ctx, first, initCommand(1, networks)...); err != nil {
 		return fmt.Errorf("make the cluster on %s: %w", first, err)
 	}
 	for number := 2; number <= nodes; number++ {
@@ -44,7 +52,7 @@ func form(ctx context.Context, run runner, nodes int, progress func(string)) err
 		if err != nil {
 			return err
 		}
-		if _, err := run(ctx, name, joinCommand(token, number, 1)...); err != nil {
+		if _, err := run(ctx, name, joinCommand(token, number, networks, 1)...); err != nil {
 			return fmt.Errorf("join %s: %w", name, err)
 		}
 	}

@@ -20,7 +20,7 @@ type Stdio struct {
 	Out, Err io.Writer
 }
 
-// Exec runs a command on a node of the named lab, or on Client, and waits. It
+// Exec runs a command on a node of the named lab, on Client, Far or Router, and waits. It
 // needs no help of the lab's owner. On a node ORCHESTRATOR_HOME is set, and
 // `orchestrator` is the lab's program. A command that ran and failed is an
 // *exec.ExitError, which has the exit code; end of ctx kills it.
@@ -32,7 +32,7 @@ func Exec(ctx context.Context, root, name, member string, argv []string, stdio S
 	if len(argv) == 0 {
 		return fmt.Errorf("run what on %s? give a command", member)
 	}
-	if member != Client && nodeNumber(member) == 0 {
+	if nodeNumber(member) == 0 && !slices.Contains([]string{Client, Far, Router}, member) {
 		return fmt.Errorf("no node %q: a lab has %s and nodes n1, n2, …", member, Client)
 	}
 	ns, err := netns.GetFromName(p.namespace(member))
@@ -66,7 +66,7 @@ func environment(p place, member string, extra []string) []string {
 		}
 	}
 	env = append(env, "ORCHESTRATOR_LAB="+p.name)
-	if member != Client {
+	if nodeNumber(member) > 0 {
 		env = append(env, p.environment(member)...)
 	}
 	return append(env, extra...)

@@ -16,7 +16,8 @@ const (
 	Pause     Verb = "pause"     // SIGSTOP of the daemon; All: of every process of the node
 	Resume    Verb = "resume"    // SIGCONT of every process of the node
 	Cut       Verb = "cut"       // the node's switch port goes down: no carrier
-	Heal      Verb = "heal"      // cable, partition, paused processes, a dead daemon: all well again
+	Unplug    Verb = "unplug"    // the node's network card goes away, with all that it has
+	Heal      Verb = "heal"      // card, cable, partition, paused processes, a dead daemon: all well again
 	Partition Verb = "partition" // groups that do not reach each other
 )
 
@@ -29,6 +30,8 @@ type Fault struct {
 	// All extends Kill and Pause from the daemon to every process of the node, as
 	// when the machine itself dies or freezes.
 	All bool `json:"all,omitempty"`
+	// Network is the one of a Cut or Unplug, 1 or 2; 0 for all.
+	Network int `json:"network,omitempty"`
 	// Groups are the sides of a Partition. Who is not named stays on the first.
 	Groups [][]string `json:"groups,omitempty"`
 }
@@ -52,14 +55,14 @@ func ParsePartition(text string) (Fault, error) {
 	return fault, nil
 }
 
-// check says whether the fault makes sense in a lab of so many nodes.
-func (f Fault) check(nodes int) error {
+// check says whether the fault makes sense in a lab of so many nodes and networks.
+func (f Fault) check(nodes, networks int) error {
 	known := func(name string) bool {
 		number := nodeNumber(name)
 		return number > 0 && number <= nodes
 	}
 	switch f.Verb {
-	case Kill, Stop, Pause, Resume:
+	case Kill, Stop, Pause, Resume, Unplug:
 		if len(f.Nodes) == 0 {
 			return fmt.Errorf("%s which node? name one or more of n1 to n%d", f.Verb, nodes)
 		}
@@ -72,6 +75,9 @@ func (f Fault) check(nodes int) error {
 		return checkGroups(f.Groups, known)
 	default:
 		return fmt.Errorf("unknown fault %q", f.Verb)
+	}
+	if f.Network < 0 || f.Network > networks {
+		return fmt.Errorf("no network %d in this lab: it has %d (lab up --networks 2 makes two)", f.Network, networks)
 	}
 	cable := f.Verb == Cut || f.Verb == Heal
 	for _, name := range f.Nodes {

@@ -12,7 +12,7 @@ import (
 // Do makes a fault happen. A killed daemon is dead when Do returns, a stopped
 // one may still be at it. Heal waits until a daemon that it started answers.
 func (l *Lab) Do(ctx context.Context, f Fault) error {
-	if err := f.check(l.opts.Nodes); err != nil {
+	if err := f.check(l.opts.Nodes, l.opts.Networks); err != nil {
 		return err
 	}
 	l.turn.Lock()
@@ -39,7 +39,10 @@ func (l *Lab) Do(ctx context.Context, f Fault) error {
 
 func (l *Lab) harm(ctx context.Context, f Fault, name string) error {
 	if f.Verb == Cut {
-		return l.setCable(name, false)
+		return l.setCable(name, f.Network, false)
+	}
+	if f.Verb == Unplug {
+		return l.net.unplug(name, f.Network)
 	}
 	n := l.nodes[nodeNumber(name)-1]
 	switch {
@@ -73,13 +76,26 @@ func awaitEnd(ctx context.Context, n *node) error {
 	}
 }
 
-func (l *Lab) setCable(member string, up bool) error {
-	if err := l.net.cable(member, up); err != nil {
+// replug gives a member its interfaces back; the way to the far client went with
+// them.
+func (l *Lab) replug(member string) error {
+	gone := slices.ContainsFunc(l.net.ports[member], func(p *port) bool { return p.gone && p.network == firstNetwork })
+	if err := l.net.replug(member); err != nil || !gone || !l.opts.WithRouter {
+		return err
+	}
+	return l.net.farRoute(member)
+}
+
+// setCable is about the cable in one network, 1 or 2, or all of them for 0.
+func (l *Lab) setCable(member string, network int, up bool) error {
+	if err := l.net.cable(member, network, up); err != nil {
 		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.cut[member] = !up
+	for _, p := range l.net.portsOf(member, network) {
+		l.cut[p.name] = !up
+	}
 	return nil
 }
 
@@ -126,7 +142,7 @@ func (l *Lab) heal(ctx context.Context, names []string) error {
 	var errs []error
 	var started []*node
 	for _, name := range names {
-		errs = append(errs, l.setGroup(name, 0), l.setCable(name, true))
+		errs = append(errs, l.replug(name), l.setGroup(name, 0), l.setCable(name, 0, true))
 		if name == Client {
 			continue
 		}

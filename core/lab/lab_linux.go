@@ -2,10 +2,10 @@ package lab
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,7 +28,7 @@ type Lab struct {
 
 	mu     sync.Mutex // what Status shows
 	status Status
-	cut    map[string]bool
+	cut    map[string]bool // by switch port
 	group  map[string]int
 
 	stopped   context.Context // ends when Close begins
@@ -50,7 +50,7 @@ func Start(ctx context.Context, o Options) (*Lab, error) {
 		return nil, errors.New("a lab makes network namespaces: run it as root")
 	}
 	l := &Lab{opts: o, place: o.place(), cut: map[string]bool{}, group: map[string]int{}, done: make(chan struct{})}
-	l.status = Status{Name: o.Name, Dir: l.place.dir, Owner: os.Getpid(), Phase: Starting, VIP: SuggestedVIP, Steps: []string{}}
+	l.status = Status{Name: o.Name, Dir: l.place.dir, Owner: os.Getpid(), Phase: Starting, VIP: SuggestedVIP, VIP6: SuggestedVIP6, Steps: []string{}}
 	l.stopped, l.stop = context.WithCancel(context.Background())
 	if l.lock, err = own(l.place); err != nil {
 		return nil, err
@@ -107,22 +107,39 @@ func prepareDir(p place, program string) error {
 
 func (l *Lab) wire() error {
 	var err error
-	if l.net, err = buildNetwork(l.place); err != nil {
+	if l.net, err = buildNetwork(l.opts); err != nil {
 		return err
 	}
-	addresses := make([]netip.Addr, 0, maxClientAddresses+1)
+	clients := make([]int, 0, maxClientAddresses+1)
 	for i := range l.opts.ClientAddresses + 1 {
-		addresses = append(addresses, ClientAddress(i))
+		clients = append(clients, clientHost+i)
 	}
-	if err := l.net.connect(Client, l.opts.AttachPass, addresses...); err != nil {
+	if err := l.net.connect(Client, firstNetwork, clients...); err != nil {
 		return err
 	}
-	for number := 1; number <= l.opts.Nodes; number++ {
-		name := nodeName(number)
-		if err := l.net.connect(name, l.opts.AttachPass, NodeAddress(number)); err != nil {
+	if l.opts.WithRouter {
+		if err := l.net.addRouter(); err != nil {
 			return err
 		}
-		l.nodes = append(l.nodes, &node{place: l.place, name: name, number: number, ns: l.net.members[name]})
+	}
+	for number := 1; number <= l.opts.Nodes; number++ {
+		if err := l.wireNode(number); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *Lab) wireNode(number int) error {
+	name := nodeName(number)
+	for network := range l.opts.Networks {
+		if err := l.net.connect(name, network, number); err != nil {
+			return err
+		}
+	}
+	l.nodes = append(l.nodes, &node{place: l.place, name: name, number: number, ns: l.net.members[name]})
+	if l.opts.WithRouter {
+		return l.net.farRoute(name)
 	}
 	return nil
 }
@@ -153,7 +170,7 @@ func (l *Lab) boot(ctx context.Context) error {
 			return fmt.Errorf("start %s: %w", n.name, err)
 		}
 	}
-	return form(ctx, l.Orchestrate, l.opts.Nodes, l.step)
+	return form(ctx, l.Orchestrate, l.opts.Nodes, l.opts.Networks, l.step)
 }
 
 // Orchestrate runs the program on a node with the arguments and answers its
@@ -262,17 +279,28 @@ func (l *Lab) Status() Status {
 	s.Client = ClientStatus{Namespace: l.place.namespace(Client), Group: l.group[Client]}
 	for i := range l.opts.ClientAddresses + 1 {
 		s.Client.Addresses = append(s.Client.Addresses, ClientAddress(i).String())
+		s.Client.Addresses6 = append(s.Client.Addresses6, ClientAddress6(i).String())
 	}
 	if s.Phase != Running {
 		return s
 	}
 	for _, n := range l.nodes {
 		ns := n.status()
-		ns.Group, ns.Link = l.group[n.name], "up"
-		if l.cut[n.name] {
-			ns.Link = "cut"
-		}
+		ns.Group, ns.Link = l.group[n.name], l.link(n.name)
 		s.Nodes = append(s.Nodes, ns)
 	}
 	return s
+}
+
+// link says which of a member's cables are cut; it needs the lock.
+func (l *Lab) link(member string) string {
+	var bad []string
+	for _, p := range l.net.ports[member] {
+		if p.gone {
+			bad = append(bad, p.device+" unplugged")
+		} else if l.cut[p.name] {
+			bad = append(bad, p.device+" cut")
+		}
+	}
+	return cmp.Or(strings.Join(bad, ", "), "up")
 }

@@ -108,10 +108,15 @@ func start(t *testing.T, o Options) *Lab {
 // reaches says whether a member's HTTP request to a node is answered.
 func reaches(t *testing.T, l *Lab, from, node string) bool {
 	t.Helper()
-	member := l.place.namespace(from)
+	return reachesAddress(t, l, from, NodeAddress(nodeNumber(node)), "/")
+}
+
+// reachesAddress says whether a path of the server at an address is answered whole.
+func reachesAddress(t *testing.T, l *Lab, from string, to netip.Addr, path string) bool {
+	t.Helper()
 	report, err := load.Run(t.Context(), load.Config{
-		Target: netip.AddrPortFrom(NodeAddress(nodeNumber(node)), 80), Rate: 4, Timeout: 800 * time.Millisecond,
-		Duration: time.Millisecond, Namespace: filepath.Join(namespaces, member),
+		Target: netip.AddrPortFrom(to, 80), Path: path, Rate: 4, Timeout: 800 * time.Millisecond,
+		Duration: time.Millisecond, Namespace: filepath.Join(namespaces, l.place.namespace(from)),
 	}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -193,10 +198,13 @@ func TestLab(t *testing.T) {
 
 func testStatus(t *testing.T, l *Lab) {
 	s := l.Status()
-	if s.Phase != Running || len(s.Nodes) != 3 || len(s.Client.Addresses) != 17 || s.Client.Addresses[16] != "10.77.0.216" {
+	if s.Phase != Running || len(s.Nodes) != 3 || len(s.Client.Addresses) != 17 || s.Client.Addresses[16] != "10.77.0.216" || s.Client.Addresses6[16] != "fd77::216" {
 		t.Fatalf("%+v", s)
 	}
 	for i, n := range s.Nodes {
+		if !reachesAddress(t, l, Client, NodeAddress6(i+1), "/") {
+			t.Errorf("%s is not reached by IPv6", n.Name)
+		}
 		if n.Name != nodeName(i+1) || n.Daemon != DaemonRunning || n.Link != "up" || n.PID == 0 || !reaches(t, l, Client, n.Name) {
 			t.Errorf("%+v", n)
 		}

@@ -136,7 +136,7 @@ func (n *node) status() NodeStatus {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s := NodeStatus{
-		Name: n.name, Address: NodeAddress(n.number).String(), Namespace: n.place.namespace(n.name),
+		Name: n.name, Address: NodeAddress(n.number).String(), Address6: NodeAddress6(n.number).String(), Namespace: n.place.namespace(n.name),
 		Home: n.place.home(n.name), Log: n.place.logFile(n.name), Daemon: DaemonExited, Exit: n.exit,
 	}
 	switch {

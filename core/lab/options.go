@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/netip"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,12 +22,15 @@ const (
 	DefaultPort = 9010                        // console and API of a daemon
 	MaxNodes    = 32
 	Client      = "client" // the name of the client, where a node's name is asked for
-	// SuggestedVIP is free in every lab: a good virtual address for a module.
-	SuggestedVIP = "10.77.0.100"
+	Far         = "far"    // the name of the client behind the router
+	Router      = "router"
 
 	maxClientAddresses = 16
 	switchName         = "switch"
-	nodePort           = "eth0"
+	maxMTU             = 9000
+	// FarMTU is what fits through the cable from the router to the far client. It is
+	// above the least of IPv6 (RFC 8200, section 5: 1280).
+	FarMTU = 1300
 )
 
 // Options say how a lab is built. The zero value of each field but Program is
@@ -46,9 +49,17 @@ type Options struct {
 	// NoCluster leaves the daemons alone after starting them; the nodes are then
 	// not joined.
 	NoCluster bool `json:"no_cluster,omitempty"`
-	// ClientAddresses is the number of further addresses of the client
-	// (10.77.0.201 and up, at most 16), to spread connections over.
+	// ClientAddresses is the number of further addresses of the client (10.77.0.201
+	// and fd77::201 and up, at most 16), to spread connections over.
 	ClientAddresses int `json:"client_addresses,omitempty"`
+	// MTU of all cables in bytes, 1280 to 9000; 1500.
+	MTU int `json:"mtu,omitempty"`
+	// Networks is the number of networks that the nodes are on, 1 or 2; 1. The
+	// cluster uses all of them.
+	Networks int `json:"networks,omitempty"`
+	// WithRouter adds a router and a client behind it, Far. The cable between these
+	// two carries FarMTU bytes, less than the others.
+	WithRouter bool `json:"with_router,omitempty"`
 	// HostPort is the port of the host's 127.0.0.1 that leads to node 1's console.
 	// 0 takes DefaultPort, or a free one when that is busy; a negative value none.
 	HostPort int `json:"host_port,omitempty"`
@@ -80,6 +91,8 @@ func (o Options) complete() (Options, error) {
 	o.Name = cmp.Or(o.Name, DefaultName)
 	o.Nodes = cmp.Or(o.Nodes, 3)
 	o.Root = cmp.Or(o.Root, DefaultRoot)
+	o.MTU = cmp.Or(o.MTU, 1500)
+	o.Networks = cmp.Or(o.Networks, 1)
 	o.Grace = cmp.Or(o.Grace, 3*time.Second)
 	o.FormWithin = cmp.Or(o.FormWithin, time.Minute)
 	if o.Args == nil {
@@ -100,6 +113,12 @@ func (o Options) check() error {
 	}
 	if o.ClientAddresses < 0 || o.ClientAddresses > maxClientAddresses {
 		return fmt.Errorf("the client has 0 to %d further addresses, not %d", maxClientAddresses, o.ClientAddresses)
+	}
+	if o.MTU < 1280 || o.MTU > maxMTU {
+		return fmt.Errorf("an MTU of %d bytes: use 1280 to %d", o.MTU, maxMTU)
+	}
+	if o.Networks < 1 || o.Networks > 2 {
+		return fmt.Errorf("a lab has 1 or 2 networks, not %d", o.Networks)
 	}
 	if o.HostPort > 65535 {
 		return fmt.Errorf("host port %d is above 65535", o.HostPort)
@@ -155,7 +174,7 @@ func (p place) owns(namespace string) bool {
 	if !ok {
 		return false
 	}
-	return member == Client || member == switchName || nodeNumber(member) > 0
+	return slices.Contains([]string{Client, Far, Router, switchName}, member) || nodeNumber(member) > 0
 }
 
 func nodeName(number int) string { return "n" + strconv.Itoa(number) }
@@ -171,15 +190,6 @@ func nodeNumber(name string) int {
 		return 0
 	}
 	return number
-}
-
-// NodeAddress is the address of node number 1, 2, …
-func NodeAddress(number int) netip.Addr { return netip.AddrFrom4([4]byte{10, 77, 0, byte(number)}) }
-
-// ClientAddress is the address of the client; index 1 to 16 are the further ones
-// that Options.ClientAddresses asks for.
-func ClientAddress(index int) netip.Addr {
-	return netip.AddrFrom4([4]byte{10, 77, 0, byte(200 + index)})
 }
 
 var errNotRunning = errors.New("is not running")

@@ -11,7 +11,7 @@ import (
 func TestPlaceOwnsItsNamespacesOnly(t *testing.T) {
 	p := place{name: "lab"}
 	for name, want := range map[string]bool{
-		"orch-lab-n1": true, "orch-lab-n32": true, "orch-lab-client": true, "orch-lab-switch": true,
+		"orch-lab-n1": true, "orch-lab-n32": true, "orch-lab-client": true, "orch-lab-switch": true, "orch-lab-router": true, "orch-lab-far": true,
 		"orch-lab-n0": false, "orch-lab-n33": false, "orch-lab-n01": false, "orch-lab-": false, "orch-lab-x": false,
 		"orch-lab2-n1": false, "orch-la-n1": false, "lab-n1": false, "orch-lab-n1-n1": false,
 	} {
@@ -31,6 +31,8 @@ func TestOptionsAreChecked(t *testing.T) {
 		"1 to 32":      {Program: program, Nodes: 33},
 		"absolute":     {Program: "orchestrator"},
 		"0 to 16":      {Program: program, ClientAddresses: 17},
+		"an MTU":       {Program: program, MTU: 1000},
+		"1 or 2":       {Program: program, Networks: 3},
 		"host port":    {Program: program, HostPort: 70000},
 		"too deep for": {Program: program, Root: "/" + strings.Repeat("d", 90)},
 	} {
@@ -64,7 +66,7 @@ func TestFaultsAreChecked(t *testing.T) {
 		{Verb: Partition, Groups: [][]string{{"n1"}, {"n2", "client"}}},
 	}
 	for _, f := range good {
-		if err := f.check(3); err != nil {
+		if err := f.check(3, 1); err != nil {
 			t.Errorf("%+v: %v", f, err)
 		}
 	}
@@ -73,12 +75,13 @@ func TestFaultsAreChecked(t *testing.T) {
 		"cut which cable":    {Verb: Cut},
 		`no node "n4"`:       {Verb: Pause, Nodes: []string{"n4"}},
 		`no node "client"`:   {Verb: Kill, Nodes: []string{"client"}},
+		"no network 2":       {Verb: Cut, Nodes: []string{"n1"}, Network: 2},
 		"unknown fault":      {Verb: "melt", Nodes: []string{"n1"}},
 		"two sides":          {Verb: Partition, Groups: [][]string{{"n1"}}},
 		"n1 is named on two": {Verb: Partition, Groups: [][]string{{"n1"}, {"n1"}}},
 		`no node "n9"`:       {Verb: Partition, Groups: [][]string{{"n1"}, {"n9"}}},
 	} {
-		if err := f.check(3); err == nil || !strings.Contains(err.Error(), text) {
+		if err := f.check(3, 1); err == nil || !strings.Contains(err.Error(), text) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}

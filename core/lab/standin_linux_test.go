@@ -55,8 +55,12 @@ func standInDaemon(home string) error {
 		w.Header().Set("X-Node", name)
 		_, _ = io.WriteString(w, "console of "+name)
 	})
+	mux.HandleFunc("/large", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "100000")
+		_, _ = w.Write(make([]byte, 100_000))
+	})
 	for _, address := range []string{":80", ":9010"} {
-		listener, err := net.Listen("tcp4", address)
+		listener, err := net.Listen("tcp", address)
 		if err != nil {
 			return err
 		}

@@ -7,7 +7,9 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -18,126 +20,186 @@ import (
 // not for concurrent use.
 type network struct {
 	place   place
+	mtu     int
+	attach  func(ifindex int) (io.Closer, error)
 	hub     netns.NsHandle
 	members map[string]netns.NsHandle
-	bridges int // lan0 … exist
+	ports   map[string][]*port // by member
+	bridges []string           // exist
 	passes  []io.Closer
 }
 
-func bridgeName(group int) string { return "lan" + strconv.Itoa(group) }
+// port is where a member's cable is plugged in at the switch.
+type port struct {
+	name    string
+	network int
+	device  string // at the member's end
+	hosts   []int  // last digits of its addresses
+	gone    bool   // with the member's device
+}
 
 // buildNetwork makes the switch. What it made before an error is removed by
 // sweep, which goes by names.
-func buildNetwork(p place) (*network, error) {
+func buildNetwork(o Options) (*network, error) {
+	p := o.place()
 	hub, err := createNamespace(p.namespace(switchName))
 	if err != nil {
 		return nil, err
 	}
-	n := &network{place: p, hub: hub, members: map[string]netns.NsHandle{}}
+	n := &network{place: p, mtu: o.MTU, attach: o.AttachPass, hub: hub, members: map[string]netns.NsHandle{}, ports: map[string][]*port{}}
+	// In the switch's own namespace: nothing of IPv6 on its ports, and no packet
+	// filter between them.
 	err = inside(hub, func() error {
-		// In the switch's own namespace: nothing of IPv6 on its ports, and no packet
-		// filter between them.
-		quiet := []string{"/proc/sys/net/ipv6/conf/all/disable_ipv6=1", "/proc/sys/net/ipv6/conf/default/disable_ipv6=1",
-			"/proc/sys/net/bridge/bridge-nf-call-iptables=0", "/proc/sys/net/bridge/bridge-nf-call-arptables=0"}
-		return writeSettings(quiet)
+		return writeSettings("net/ipv6/conf/all/disable_ipv6=1", "net/ipv6/conf/default/disable_ipv6=1",
+			"net/bridge/bridge-nf-call-iptables=0", "net/bridge/bridge-nf-call-arptables=0", "net/bridge/bridge-nf-call-ip6tables=0")
 	})
 	if err != nil {
-		return nil, errors.Join(err, n.close())
-	}
-	if err := n.bridge(0); err != nil {
 		return nil, errors.Join(err, n.close())
 	}
 	return n, nil
 }
 
-// writeSettings writes kernel parameters of the thread's network namespace;
-// those that the kernel does not have are left out.
-func writeSettings(settings []string) error {
+// writeSettings writes kernel parameters, as sysctl(8) names them, of the thread's
+// network namespace; those that the kernel does not have are left out.
+func writeSettings(settings ...string) error {
 	for _, setting := range settings {
-		path, value := setting[:len(setting)-2], setting[len(setting)-1:]
-		file, err := os.OpenFile(path, os.O_WRONLY, 0)
+		name, value, _ := strings.Cut(setting, "=")
+		file, err := os.OpenFile("/proc/sys/"+name, os.O_WRONLY, 0)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("set %s: %w", path, err)
+			return fmt.Errorf("set %s: %w", name, err)
 		}
 		_, err = file.WriteString(value)
 		if err = errors.Join(err, file.Close()); err != nil {
-			return fmt.Errorf("set %s: %w", path, err)
+			return fmt.Errorf("set %s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-// bridge makes the bridges up to that of a group exist.
-func (n *network) bridge(group int) error {
-	return n.onSwitch(func(h *netlink.Handle) error {
-		for ; n.bridges <= group; n.bridges++ {
-			off := false
-			br := &netlink.Bridge{LinkAttrs: netlink.NewLinkAttrs(), MulticastSnooping: &off}
-			br.Name = bridgeName(n.bridges)
-			if err := h.LinkAdd(br); err != nil && !errors.Is(err, unix.EEXIST) {
-				return fmt.Errorf("add bridge %s: %w", br.Name, err)
-			}
-			if err := h.LinkSetUp(br); err != nil {
-				return fmt.Errorf("set bridge %s up: %w", br.Name, err)
-			}
+// bridge makes the bridge of a network exist, or that of a side of a partition of
+// it, and answers its name.
+func (n *network) bridge(network, group int) (string, error) {
+	name := "lan" + strconv.Itoa(group)
+	if network > 0 {
+		name = fmt.Sprintf("lan%d-%d", group, network+1)
+	}
+	if slices.Contains(n.bridges, name) {
+		return name, nil
+	}
+	err := n.onSwitch(func(h *netlink.Handle) error {
+		off := false
+		br := &netlink.Bridge{LinkAttrs: netlink.NewLinkAttrs(), MulticastSnooping: &off}
+		br.Name, br.MTU = name, n.mtu
+		if err := h.LinkAdd(br); err != nil {
+			return fmt.Errorf("add bridge %s: %w", name, err)
+		}
+		if err := h.LinkSetUp(br); err != nil {
+			return fmt.Errorf("set bridge %s up: %w", name, err)
 		}
 		return nil
 	})
+	if err == nil {
+		n.bridges = append(n.bridges, name)
+	}
+	return name, err
 }
 
-func (n *network) onSwitch(do func(*netlink.Handle) error) error {
-	h, err := netlink.NewHandleAt(n.hub, unix.NETLINK_ROUTE)
+func (n *network) onSwitch(do func(*netlink.Handle) error) error { return with(n.hub, do) }
+
+// with calls do with a netlink handle of a namespace.
+func with(ns netns.NsHandle, do func(*netlink.Handle) error) error {
+	h, err := netlink.NewHandleAt(ns, unix.NETLINK_ROUTE)
 	if err != nil {
-		return fmt.Errorf("open netlink in the lab's switch: %w", err)
+		return fmt.Errorf("open netlink: %w", err)
 	}
 	defer h.Close()
 	return do(h)
 }
 
-// connect makes a member: its namespace, the cable to the switch and its
-// addresses.
-func (n *network) connect(member string, attach func(int) (io.Closer, error), addresses ...netip.Addr) error {
-	ns, err := createNamespace(n.place.namespace(member))
+// member makes a member's namespace exist.
+func (n *network) member(name string) (netns.NsHandle, error) {
+	if ns, ok := n.members[name]; ok {
+		return ns, nil
+	}
+	ns, err := createNamespace(n.place.namespace(name))
 	if err != nil {
+		return ns, err
+	}
+	n.members[name] = ns
+	// Nobody else is there who could have an address: they are good at once (RFC
+	// 4862, section 5.4: DupAddrDetectTransmits), whatever the machine's defaults are.
+	err = inside(ns, func() error {
+		return writeSettings("net/ipv6/conf/default/dad_transmits=0", "net/ipv6/conf/default/accept_dad=0",
+			"net/ipv6/conf/default/accept_ra=0", "net/ipv6/conf/all/disable_ipv6=0", "net/ipv6/conf/default/disable_ipv6=0")
+	})
+	if err == nil {
+		err = with(ns, func(h *netlink.Handle) error { return setUp(h, "lo") })
+	}
+	return ns, err
+}
+
+// connect gives a member its next interface (eth0, eth1), in a network.
+func (n *network) connect(member string, network int, hosts ...int) error {
+	if _, err := n.member(member); err != nil {
 		return err
 	}
-	n.members[member] = ns
-	last := addresses[0].As4()[3]
-	cable := &netlink.Veth{
-		LinkAttrs:        netlink.NewLinkAttrs(),
-		PeerName:         nodePort,
-		PeerNamespace:    netlink.NsFd(int(ns)),
-		PeerHardwareAddr: net.HardwareAddr{2, 0, 10, 77, 0, last},
+	p := &port{name: member, network: network, device: eth(len(n.ports[member])), hosts: hosts}
+	if network > 0 {
+		p.name = fmt.Sprintf("%s-%d", member, network+1)
 	}
-	cable.Name = member
-	cable.HardwareAddr = net.HardwareAddr{2, 0, 10, 77, 1, last}
-	err = n.onSwitch(func(h *netlink.Handle) error { return plug(h, cable) })
-	if err != nil {
-		return fmt.Errorf("connect %s: %w", member, err)
-	}
-	// Offloads first: with an XDP program on one end the kernel takes the right to
-	// switch some from the other.
-	err = inside(ns, func() error { return offloadsOff(nodePort) })
-	if err == nil {
-		err = inside(n.hub, func() error { return n.smooth(member, attach) })
-	}
-	if err == nil {
-		err = address(ns, addresses)
-	}
-	if err != nil {
+	n.ports[member] = append(n.ports[member], p)
+	if err := n.wire(n.members[member], p); err != nil {
 		return fmt.Errorf("connect %s: %w", member, err)
 	}
 	return nil
 }
 
-func plug(h *netlink.Handle, cable *netlink.Veth) error {
+// wire makes the cable from a port to a namespace, and the addresses there.
+func (n *network) wire(ns netns.NsHandle, p *port) error {
+	lan, err := n.bridge(p.network, 0)
+	if err != nil {
+		return err
+	}
+	cable := n.cableTo(ns, p.device, p.network, p.hosts[0])
+	cable.Name = p.name
+	if err := n.onSwitch(func(h *netlink.Handle) error { return plug(h, cable, lan) }); err != nil {
+		return err
+	}
+	// Offloads first: with an XDP program on one end the kernel takes the right to
+	// switch some from the other.
+	if err := inside(ns, func() error { return offloadsOff(p.device) }); err != nil {
+		return err
+	}
+	if err := inside(n.hub, func() error { return n.smooth(p.name) }); err != nil {
+		return err
+	}
+	return with(ns, func(h *netlink.Handle) error { return address(h, p.device, p.network, p.hosts) })
+}
+
+func eth(index int) string { return "eth" + strconv.Itoa(index) }
+
+// cableTo is a cable whose far end is in a namespace.
+func (n *network) cableTo(ns netns.NsHandle, name string, network, host int) *netlink.Veth {
+	cable := &netlink.Veth{
+		LinkAttrs:        netlink.NewLinkAttrs(),
+		PeerName:         name,
+		PeerNamespace:    netlink.NsFd(int(ns)),
+		PeerHardwareAddr: net.HardwareAddr{2, 0, 10, byte(77 + network), 0, byte(host)},
+		PeerMTU:          uint32(n.mtu),
+	}
+	cable.HardwareAddr = net.HardwareAddr{2, 0, 10, byte(77 + network), 1, byte(host)}
+	cable.MTU = n.mtu
+	return cable
+}
+
+func plug(h *netlink.Handle, cable *netlink.Veth, bridge string) error {
 	if err := h.LinkAdd(cable); err != nil {
 		return fmt.Errorf("add its cable: %w", err)
 	}
-	lan, err := h.LinkByName(bridgeName(0))
+	lan, err := h.LinkByName(bridge)
 	if err != nil {
 		return fmt.Errorf("find the switch: %w", err)
 	}
@@ -149,15 +211,15 @@ func plug(h *netlink.Handle, cable *netlink.Veth) error {
 
 // smooth prepares a switch port for nodes that send frames from XDP. It runs in
 // the switch's namespace.
-func (n *network) smooth(port string, attach func(int) (io.Closer, error)) error {
-	if err := offloadsOff(port); err != nil || attach == nil {
+func (n *network) smooth(port string) error {
+	if err := offloadsOff(port); err != nil || n.attach == nil {
 		return err
 	}
 	link, err := net.InterfaceByName(port)
 	if err != nil {
 		return fmt.Errorf("find switch port: %w", err)
 	}
-	pass, err := attach(link.Index)
+	pass, err := n.attach(link.Index)
 	if err != nil {
 		return fmt.Errorf("attach the pass program to switch port %s: %w", port, err)
 	}
@@ -165,72 +227,145 @@ func (n *network) smooth(port string, attach func(int) (io.Closer, error)) error
 	return nil
 }
 
-func address(ns netns.NsHandle, addresses []netip.Addr) error {
-	h, err := netlink.NewHandleAt(ns, unix.NETLINK_ROUTE)
-	if err != nil {
-		return fmt.Errorf("open netlink: %w", err)
+func setUp(h *netlink.Handle, name string) error {
+	link, err := h.LinkByName(name)
+	if err == nil {
+		err = h.LinkSetUp(link)
 	}
-	defer h.Close()
-	for _, name := range []string{"lo", nodePort} {
-		link, err := h.LinkByName(name)
-		if err != nil {
-			return fmt.Errorf("find %s: %w", name, err)
+	if err != nil {
+		return fmt.Errorf("set %s up: %w", name, err)
+	}
+	return nil
+}
+
+// sixIsThere says whether the kernel has IPv6; without it a lab has IPv4 alone.
+func sixIsThere() bool {
+	_, err := os.Stat("/proc/sys/net/ipv6")
+	return err == nil
+}
+
+// address gives an interface its addresses of both families.
+func address(h *netlink.Handle, name string, network int, hosts []int) error {
+	if err := setUp(h, name); err != nil {
+		return err
+	}
+	link, err := h.LinkByName(name)
+	if err != nil {
+		return fmt.Errorf("find %s: %w", name, err)
+	}
+	for _, last := range hosts {
+		prefixes := []netip.Prefix{host(network, last, false)}
+		if sixIsThere() {
+			prefixes = append(prefixes, host(network, last, true))
 		}
-		if err := h.LinkSetUp(link); err != nil {
-			return fmt.Errorf("set %s up: %w", name, err)
-		}
-		if name == "lo" {
-			continue
-		}
-		for _, a := range addresses {
-			addr := &netlink.Addr{IPNet: &net.IPNet{IP: a.AsSlice(), Mask: net.CIDRMask(24, 32)}}
+		for _, p := range prefixes {
+			addr := &netlink.Addr{IPNet: ipNet(p)}
+			if p.Addr().Is6() {
+				addr.Flags = unix.IFA_F_NODAD
+			}
 			if err := h.AddrAdd(link, addr); err != nil {
-				return fmt.Errorf("add address %s: %w", a, err)
+				return fmt.Errorf("add address %s: %w", p, err)
 			}
 		}
 	}
 	return nil
 }
 
-// cable sets a member's switch port up or down.
-func (n *network) cable(member string, up bool) error {
+// cable sets a member's switch ports up or down: that in one network, 1 or 2, or
+// all of them for 0.
+func (n *network) cable(member string, network int, up bool) error {
 	return n.onSwitch(func(h *netlink.Handle) error {
-		port, err := h.LinkByName(member)
-		if err != nil {
-			return fmt.Errorf("find switch port %s: %w", member, err)
-		}
-		if up {
-			err = h.LinkSetUp(port)
-		} else {
-			err = h.LinkSetDown(port)
-		}
-		if err != nil {
-			return fmt.Errorf("set switch port %s: %w", member, err)
+		for _, p := range n.portsOf(member, network) {
+			if p.gone {
+				continue
+			}
+			port, err := h.LinkByName(p.name)
+			if err == nil && up {
+				err = h.LinkSetUp(port)
+			} else if err == nil {
+				err = h.LinkSetDown(port)
+			}
+			if err != nil {
+				return fmt.Errorf("set switch port %s: %w", p.name, err)
+			}
 		}
 		return nil
 	})
 }
 
-// move plugs a member's cable into the bridge of a group. The member keeps its
+// unplug takes a member's interfaces away, with everything that they have.
+func (n *network) unplug(member string, network int) error {
+	for _, p := range n.portsOf(member, network) {
+		if p.gone {
+			continue
+		}
+		err := n.onSwitch(func(h *netlink.Handle) error {
+			end, err := h.LinkByName(p.name)
+			if err != nil {
+				return err
+			}
+			return h.LinkDel(end) // and so its other end
+		})
+		if err != nil {
+			return fmt.Errorf("unplug %s of %s: %w", p.device, member, err)
+		}
+		p.gone = true
+	}
+	return nil
+}
+
+// replug gives a member back what unplug took, as new interfaces of the same names
+// and addresses.
+func (n *network) replug(member string) error {
+	for _, p := range n.ports[member] {
+		if !p.gone {
+			continue
+		}
+		if err := n.wire(n.members[member], p); err != nil {
+			return fmt.Errorf("plug in %s of %s: %w", p.device, member, err)
+		}
+		p.gone = false
+	}
+	return nil
+}
+
+func (n *network) portsOf(member string, network int) []*port {
+	var list []*port
+	for _, p := range n.ports[member] {
+		if network == 0 || p.network == network-1 {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// move plugs a member's cables into the bridges of a group. The member keeps its
 // carrier, as when something breaks between two switches.
 func (n *network) move(member string, group int) error {
-	if err := n.bridge(group); err != nil {
-		return err
+	for _, p := range n.ports[member] {
+		if p.gone {
+			continue
+		}
+		name, err := n.bridge(p.network, group)
+		if err != nil {
+			return err
+		}
+		err = n.onSwitch(func(h *netlink.Handle) error {
+			lan, err := h.LinkByName(name)
+			if err != nil {
+				return err
+			}
+			end, err := h.LinkByName(p.name)
+			if err != nil {
+				return err
+			}
+			return h.LinkSetMaster(end, lan)
+		})
+		if err != nil {
+			return fmt.Errorf("move switch port %s to group %d: %w", p.name, group, err)
+		}
 	}
-	return n.onSwitch(func(h *netlink.Handle) error {
-		port, err := h.LinkByName(member)
-		if err != nil {
-			return fmt.Errorf("find switch port %s: %w", member, err)
-		}
-		lan, err := h.LinkByName(bridgeName(group))
-		if err != nil {
-			return fmt.Errorf("find bridge of group %d: %w", group, err)
-		}
-		if err := h.LinkSetMaster(port, lan); err != nil {
-			return fmt.Errorf("move switch port %s to group %d: %w", member, group, err)
-		}
-		return nil
-	})
+	return nil
 }
 
 // close lets go of handles and programs. Names and links are removed by sweep.

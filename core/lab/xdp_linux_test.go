@@ -54,7 +54,7 @@ func TestSwitchPortsWithXDP(t *testing.T) {
 	}
 	// The offloads stay off when programs come and go.
 	for _, member := range []string{Client, "n1", "n2"} {
-		if err := inside(l.net.members[member], func() error { return offloadsOff(nodePort) }); err != nil {
+		if err := inside(l.net.members[member], func() error { return offloadsOff(eth(0)) }); err != nil {
 			t.Error(err)
 		}
 		if err := inside(l.net.hub, func() error { return offloadsOff(member) }); err != nil {

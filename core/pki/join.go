@@ -55,6 +55,7 @@ type JoinRequest struct {
 	Addresses map[string]netip.Addr `json:"addresses"`  // by network
 	PublicKey []byte                `json:"public_key"` // PKIX, ASN.1 DER; the private key never travels
 	Version   string                `json:"version"`    // of the program
+	Hashes    []string              `json:"hashes"`     // functions that the node's packet filter can evaluate
 }
 
 // JoinReply is the answer to an admitted node.
@@ -76,8 +77,8 @@ type Joiner struct {
 }
 
 // NewJoiner prepares a join: name and addresses are the new node's own, version
-// is that of its program.
-func NewJoiner(token, name string, addresses map[string]netip.Addr, version string) (*Joiner, error) {
+// is that of its program, hashes are the functions that its packet filter knows.
+func NewJoiner(token, name string, addresses map[string]netip.Addr, version string, hashes ...string) (*Joiner, error) {
 	t, err := ParseToken(token)
 	if err != nil {
 		return nil, err
@@ -98,7 +99,7 @@ func NewJoiner(token, name string, addresses map[string]netip.Addr, version stri
 		key:   key,
 		now:   time.Now,
 		request: JoinRequest{
-			Secret: t.Secret, Name: name, Addresses: addresses, PublicKey: public, Version: version,
+			Secret: t.Secret, Name: name, Addresses: addresses, PublicKey: public, Version: version, Hashes: hashes,
 		},
 	}, nil
 }

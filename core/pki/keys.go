@@ -12,7 +12,7 @@ import (
 const (
 	GossipKeySize    = 32 // AES-256-GCM of the membership traffic
 	HeartbeatKeySize = 32 // authentication of heartbeats
-	HashKeySize      = 16 // SipHash key of the connection buckets
+	HashKeySize      = 16 // key of the connection buckets (core/share)
 )
 
 // Keys are the cluster's name tag and its shared secrets. They are the same on

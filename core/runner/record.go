@@ -9,8 +9,11 @@ import (
 
 // kindOf says under which kind an event is journalled.
 func kindOf(ev core.Event) string {
-	if ev.Kind == core.EventTimer {
-		return string(core.EventShare) // the only timer limits share orders
+	switch ev.Kind {
+	case core.EventTimer:
+		return string(core.EventShare) // the only one that is journalled limits share orders
+	case core.EventPeerLost, core.EventLease:
+		return string(core.EventPeer)
 	}
 	return string(ev.Kind)
 }
@@ -40,7 +43,12 @@ func (r *Runner) recordEvent(in core.Instance, ev core.Event) (Record, bool) {
 		}
 		rec.Text = fmt.Sprintf("%s is %s%s.", ev.Resource.Name, ev.Resource.Value, colon(ev.Resource.Reason))
 		rec.Data = map[string]any{"resource": ev.Resource.Name, "value": ev.Resource.Value}
+	case core.EventPeer, core.EventPeerLost, core.EventLease, core.EventReplica:
+		return recordPair(rec, in, ev)
 	case core.EventTimer:
+		if in.Module.Mode == core.Mirror {
+			return rec, false // what it leads to is told
+		}
 		rec.Text = fmt.Sprintf("%s has waited long enough for its connections to move to other nodes.", name)
 	default:
 		rec.Level, rec.Text = "debug", fmt.Sprintf("%s ended well.", subject(in, ev))
@@ -95,9 +103,19 @@ func (r *Runner) recordAction(from string, a core.Action, at time.Time) (Record,
 	case core.ActNetworkUp:
 		rec.Kind = "network"
 		rec.Text = "The virtual address is set up, closed to traffic as yet."
+		if r.opt.Instance.Module.Mode == core.Mirror {
+			rec.Text = "The virtual address is set up."
+		}
 	case core.ActNetworkDown:
 		rec.Kind = "network"
 		rec.Text = "The virtual address is removed."
+	case core.ActReboot:
+		rec.Kind, rec.Level = "transition", "warn"
+		rec.Text = "The machine is restarted."
+	case core.ActReplicate:
+		rec.Kind = "replica"
+		rec.Text = replicaText[a.Replica]
+		rec.Data = map[string]any{"order": a.Replica, "full": a.Full}
 	case core.ActShare:
 		rec.Kind = "share"
 		rec.Text = fmt.Sprintf("%s %s.", name, shareText[a.Share])

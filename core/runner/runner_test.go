@@ -164,6 +164,28 @@ func TestFailedCheckRestarts(t *testing.T) {
 	})
 }
 
+// The journal tells of the peer when it changes, not with each heartbeat.
+func TestPeerIsJournalledOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage()
+		m := core.Module{Name: "db", Mode: core.Mirror, Mirror: core.MirrorConfig{Self: 1, Peer: 2, PeerName: "node2"}}
+		r := New(Options{Instance: core.New(m), Effects: s, Journal: s, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+		defer r.Close()
+		peer := core.PeerState{Node: 2, State: core.Alone, Phase: core.Ready}
+		for range 3 {
+			peer.Seq++
+			r.Post(core.Event{Kind: core.EventPeer, Peer: &peer})
+			synctest.Wait()
+		}
+		r.Post(core.Event{Kind: core.EventPeerLost, Evidence: core.EvidenceSilent, Reason: "no heartbeat for 1s"})
+		synctest.Wait()
+		want := []string{"node2 is ALONE Ready.", "node2 is lost: no heartbeat for 1s."}
+		if got := s.texts("peer"); !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
+
 func TestRefusedCommand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage()

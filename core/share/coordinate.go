@@ -18,8 +18,8 @@ type round struct {
 	stage   MessageKind // what is waited for: MsgReport or MsgInstalled
 	waiting map[core.NodeID]bool
 	reports []Report
-	view    View  // being installed
-	then    *View // to be installed after it
+	view    View   // being installed
+	then    []View // to be installed after it, one when all have the one before
 	giveUp  time.Time
 	resend  time.Time
 }
@@ -64,77 +64,6 @@ func (m *Machine) coordinate() {
 	}
 }
 
-// planNeeded says why the view is not what it should be, "" if it is. urgent
-// plans need not wait for more news.
-func (m *Machine) planNeeded(all []core.NodeID) (why string, urgent bool) {
-	if len(m.view.Tables) == 0 {
-		return "there is no view yet", len(all) == 1
-	}
-	for _, n := range all {
-		d := m.sent
-		if n != m.self {
-			d = m.peers[n].digest
-			if hold := m.peers[n].lostAt.Add(m.timing.Hold); !m.peers[n].lostAt.IsZero() && m.now.Before(hold) {
-				continue
-			}
-		} else {
-			d = Digest{Present: true, Ready: m.ready, Draining: m.draining, Epoch: m.view.Epoch, Failed: m.failed}
-		}
-		takes := d.Ready && !d.Draining && m.weighted(n)
-		switch {
-		case !m.view.has(n):
-			return m.name(n) + " joined", false
-		case takes && !m.view.weighs(n):
-			return m.name(n) + " is ready", false
-		case !takes && m.view.weighs(n):
-			return m.name(n) + " drains", true
-		case d.Epoch != m.view.Epoch || d.Failed != m.failed:
-			return m.name(n) + " uses another view", false
-		}
-	}
-	for _, mem := range m.view.Members {
-		if !slices.Contains(all, mem.Node) && m.peer(mem.Node).keepTill.IsZero() {
-			return m.name(mem.Node) + " is gone", false
-		}
-	}
-	if !m.weightsApplied() {
-		return "the weights changed", false
-	}
-	if m.view.Moving {
-		return "a plan was broken off half way", false
-	}
-	if !m.view.Settled() && !m.settleAt.IsZero() && !m.now.Before(m.settleAt) {
-		return "previous owners may have no connection left", true
-	}
-	return "", false
-}
-
-// weighted says that the configuration gives n a weight in any group.
-func (m *Machine) weighted(n core.NodeID) bool {
-	for _, w := range m.weights {
-		if w[n] > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// weightsApplied compares the weights of the view's owners with the
-// configured ones.
-func (m *Machine) weightsApplied() bool {
-	if len(m.view.Tables) != len(m.weights) {
-		return false
-	}
-	for _, t := range m.view.Tables {
-		for n, w := range t.Weights {
-			if m.weights[t.Name][n] != w {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 func (m *Machine) begin(all []core.NodeID, why string) {
 	m.rounds++
 	m.dirty = time.Time{}
@@ -149,10 +78,11 @@ func (m *Machine) begin(all []core.NodeID, why string) {
 func (m *Machine) ask() {
 	r := m.round
 	r.resend = m.now.Add(m.timing.Resend)
-	for _, n := range slices.Sorted(maps.Keys(r.waiting)) {
+	for _, n := range r.next() {
 		msg := Message{Kind: MsgGather, Round: r.id}
 		if r.stage == MsgInstalled {
-			msg = Message{Kind: MsgInstall, Round: r.id, View: &r.view, Why: r.why}
+			view := r.view // the round goes on while the message is on its way
+			msg = Message{Kind: MsgInstall, Round: r.id, View: &view, Why: r.why}
 		}
 		if n == m.self {
 			m.received(m.self, msg)
@@ -163,6 +93,22 @@ func (m *Machine) ask() {
 			return
 		}
 	}
+}
+
+// next are the nodes to ask now: of a view's installation first those that have
+// none yet, as the others' tables may send packets on to them.
+func (r *round) next() []core.NodeID {
+	all := slices.Sorted(maps.Keys(r.waiting))
+	if r.stage != MsgInstalled {
+		return all
+	}
+	first := slices.DeleteFunc(slices.Clone(all), func(n core.NodeID) bool {
+		return !slices.ContainsFunc(r.reports, func(rep Report) bool { return rep.Node == n && len(rep.View.Tables) == 0 })
+	})
+	if len(first) > 0 {
+		return first
+	}
+	return all
 }
 
 // drive repeats questions and gives up.
@@ -217,13 +163,9 @@ func (m *Machine) counted(open map[string]Bitmap) {
 	clear(m.askedBy)
 }
 
-func (m *Machine) reply(to core.NodeID, msg Message) {
-	if to == m.self {
-		m.answered(to, msg)
-		return
-	}
-	m.do(Send{To: to, Message: msg})
-}
+// reply answers a coordinator. This node answers itself by the same way, so that
+// its own filter, too, has a table before the next one comes.
+func (m *Machine) reply(to core.NodeID, msg Message) { m.do(Send{To: to, Message: msg}) }
 
 // adopt installs a coordinator's view, less what this node knows to be lost. A
 // plan that was made from a report which has been overtaken by a failure since
@@ -264,7 +206,7 @@ func (m *Machine) reconsider(n core.NodeID) {
 	}
 	if p.alive {
 		m.applyDigest(n, p.digest)
-	} else if m.view.takes(n) {
+	} else if m.view.takes(n) && !p.serves {
 		m.fail(n, !p.keepTill.IsZero(), m.name(n)+" is lost here")
 	}
 }
@@ -285,9 +227,13 @@ func (m *Machine) answered(from core.NodeID, msg Message) {
 	default:
 		return
 	}
+	asked := r.next()
 	delete(r.waiting, from)
-	if len(r.waiting) == 0 {
+	switch {
+	case len(r.waiting) == 0:
 		m.advance()
+	case !slices.Contains(asked, r.next()[0]): // the first ones are through
+		m.ask()
 	}
 }
 
@@ -298,22 +244,37 @@ func (m *Machine) advance() {
 		m.planFrom(r)
 		return
 	}
-	if r.then == nil {
+	if len(r.then) == 0 {
 		m.round = nil
 		return
 	}
-	r.view, r.then = *r.then, nil
+	r.view, r.then = r.then[0], r.then[1:]
 	m.await(r)
 }
 
 func (m *Machine) planFrom(r *round) {
+	for _, n := range m.participants() {
+		if !slices.ContainsFunc(r.reports, func(rep Report) bool { return rep.Node == n }) {
+			m.round = nil // it came back meanwhile, and was not asked what it has
+			return
+		}
+	}
 	var kept []Member
-	for _, mem := range m.view.Members {
-		if p := m.peers[mem.Node]; mem.Node != m.self && p != nil && !p.alive && !p.keepTill.IsZero() {
+	var stale []View
+	for _, n := range slices.Sorted(maps.Keys(m.peers)) {
+		p := m.peers[n]
+		if len(p.last.Tables) > 0 {
+			stale = append(stale, p.last)
+		}
+		if p.stays() && p.had {
+			mem := m.view.member(n)
+			mem.Node = n // also of one that this node, being new, knows no more of
 			kept = append(kept, mem)
 		}
 	}
-	prepare, commit, moves := Plan(m.self, r.reports, m.weights, kept)
+	plan := propose(m.self, r.reports, m.set, kept, stale, m.risen())
+	commit := plan.commit
+	m.tellUnfit(plan)
 	same := !slices.ContainsFunc(r.reports, func(rep Report) bool { return !rep.View.sameAs(commit) || rep.View.Epoch != m.view.Epoch })
 	if same && m.failed == 0 {
 		m.settleIn = min(2*m.settleIn, 10*m.timing.Settle)
@@ -322,11 +283,34 @@ func (m *Machine) planFrom(r *round) {
 		return
 	}
 	r.view = commit
-	if moves {
-		r.view, r.then = prepare, &commit
+	if plan.moves {
+		r.view, r.then = plan.prepare, m.handOver(commit)
 		m.note("%s; the new shares: %s", r.why, m.describe(commit))
 	}
 	m.await(r)
+}
+
+// handOver are the views that follow a prepare view: in invisible mode the node that
+// gets a bucket takes all packets itself only when the one that had it sends them on.
+func (m *Machine) handOver(commit View) []View {
+	if !m.set.Invisible {
+		return []View{commit}
+	}
+	handing := commit
+	handing.Moving = true
+	commit.Epoch = commit.Epoch.next(m.self)
+	return []View{handing, commit}
+}
+
+// tellUnfit notes what the rows have no room for.
+func (m *Machine) tellUnfit(p proposal) {
+	if p.postponed > 0 && p.postponed != m.unfit {
+		m.note("%d buckets move later: %d nodes have connections in them already", p.postponed, MaxPrevious+1)
+	}
+	m.unfit = p.postponed
+	for _, n := range slices.Sorted(maps.Keys(p.dropped)) {
+		m.note("the connections of %s in %d buckets are given up: %d other nodes have some there too", m.name(n), p.dropped[n], MaxPrevious+1)
+	}
 }
 
 // await begins an installation.

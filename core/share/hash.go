@@ -1,8 +1,8 @@
 package share
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
-	"math/bits"
 	"net/netip"
 )
 
@@ -39,61 +39,76 @@ func (f Function) Bucket(k Key, client netip.Addr, port uint16) uint16 {
 	return binary.BigEndian.Uint16(a[14:]) % Buckets
 }
 
-// Bucket maps a client to its bucket, 0 to Buckets-1. port is 0 where the rule
-// shares by address alone.
-//
-// The function is SipHash with one compression and three finalization rounds
-// (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012; 1-3 is what
-// Linux, Rust and Python use for hash tables). The message is one 64-bit word
-// for IPv4 (address in the upper half, port in the lower), three for IPv6 (upper
-// and lower half of the address, port), read as big-endian numbers. As the
-// number of words follows from the address family, the family is mixed into
-// the initial state instead of a length word. The kernel program computes the
-// same.
-func Bucket(k Key, client netip.Addr, port uint16) uint16 {
-	k0, k1 := binary.LittleEndian.Uint64(k[:8]), binary.LittleEndian.Uint64(k[8:])
-	s := sip{
-		k0 ^ 0x736f6d6570736575,
-		k1 ^ 0x646f72616e646f6d,
-		k0 ^ 0x6c7967656e657261,
-		k1 ^ 0x7465646279746573,
+// comparedBits is how many low bits a filter compares that can do no more.
+const comparedBits = 6
+
+// Class is what decides a bucket's owner: buckets of the same class always have
+// the same one. With LowBits it is what the plainest filter can see of a bucket.
+func (f Function) Class(bucket int) int {
+	if f != LowBits {
+		return bucket
 	}
+	return bucket & (1<<comparedBits - 1)
+}
+
+// Bucket maps a client to its bucket, 0 to Buckets-1. port is 0 where the rule
+// shares by address alone; it may be another 16 bits that count, as the
+// identification of an IPv4 packet. The kernel program computes the same.
+//
+// The message is one 64-bit word for IPv4 (address, then port, in the lower 48
+// bits), three for IPv6 (upper and lower half of the address, port), read as
+// big-endian numbers. Each word is added to the state, which is multiplied by a
+// secret odd number and folded (its upper half exclusive-ored into the lower); after a last
+// such step the bucket is the top 12 bits of the product with another secret odd number.
+//
+// Nobody without the key can choose clients that meet in a bucket: all steps
+// before the last product are one-to-one for words that differ in one place, and for
+// any two different inputs of a product with a random odd number the top bits
+// are equal with a probability of at most 2/4096 (Dietzfelbinger, Hagerup,
+// Katajainen and Penttonen, "A reliable randomized algorithm for the closest-pair
+// problem", 1997). It is not a pseudo-random function as SipHash is, and need not be: a
+// bucket is no list that grows longer, so the worst that can be done is to send
+// much to one node. Who sees which node answers can do that by trying, with any
+// hash, at the price of as many tries as there are nodes. SipHash-1-3 is some 130
+// instructions of the kernel's virtual machine, which cannot rotate; this is fifteen,
+// and spreads as evenly (TestBucketIsEvenAndKeyed).
+func Bucket(k Key, client netip.Addr, port uint16) uint16 {
+	return k.Mixer().Bucket(client, port)
+}
+
+// Bucket is the function Bucket for one key.
+func (m Mixer) Bucket(client netip.Addr, port uint16) uint16 {
+	h := m[0]
 	if client.Is4() || client.Is4In6() {
 		a := client.As4()
-		s[1] ^= 4
-		s.word(uint64(binary.BigEndian.Uint32(a[:]))<<32 | uint64(port))
+		h = m.step(h, uint64(binary.BigEndian.Uint32(a[:]))<<16|uint64(port))
 	} else {
 		a := client.As16()
-		s[1] ^= 6
-		s.word(binary.BigEndian.Uint64(a[:8]))
-		s.word(binary.BigEndian.Uint64(a[8:]))
-		s.word(uint64(port))
+		h = m.step(h, binary.BigEndian.Uint64(a[:8]))
+		h = m.step(h, binary.BigEndian.Uint64(a[8:]))
+		h = m.step(h, uint64(port))
 	}
-	s[2] ^= 0xff
-	s.round()
-	s.round()
-	s.round()
-	return uint16((s[0] ^ s[1] ^ s[2] ^ s[3]) & (Buckets - 1))
+	h *= m[1]
+	h ^= h >> 29
+	return uint16(h * m[2] >> 52)
 }
 
-// sip is the state of SipHash.
-type sip [4]uint64
+// Mixer is a key as the hash uses it: the first state, the factor of each
+// step, and that of the last; both factors are odd.
+type Mixer [3]uint64
 
-func (s *sip) word(m uint64) {
-	s[3] ^= m
-	s.round()
-	s[0] ^= m
+// Mixer derives the numbers from the key with SHA-256, so that each is as good as
+// random though the key has fewer bits than all three.
+func (k Key) Mixer() Mixer {
+	sum := sha256.Sum256(k[:])
+	return Mixer{
+		binary.LittleEndian.Uint64(sum[0:]),
+		binary.LittleEndian.Uint64(sum[8:]) | 1,
+		binary.LittleEndian.Uint64(sum[16:]) | 1,
+	}
 }
 
-func (s *sip) round() {
-	s[0] += s[1]
-	s[1] = bits.RotateLeft64(s[1], 13) ^ s[0]
-	s[0] = bits.RotateLeft64(s[0], 32)
-	s[2] += s[3]
-	s[3] = bits.RotateLeft64(s[3], 16) ^ s[2]
-	s[0] += s[3]
-	s[3] = bits.RotateLeft64(s[3], 21) ^ s[0]
-	s[2] += s[1]
-	s[1] = bits.RotateLeft64(s[1], 17) ^ s[2]
-	s[2] = bits.RotateLeft64(s[2], 32)
+func (m Mixer) step(h, word uint64) uint64 {
+	h = (h + word) * m[1]
+	return h ^ h>>32
 }

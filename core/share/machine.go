@@ -18,19 +18,24 @@ import (
 //	failure, withdrawal   →  View.Fail here and now, on every node alike
 //	join, drain, weights  →  coordinator: gather → prepare → commit (plan.go)
 type Machine struct {
-	self    core.NodeID
-	name    func(core.NodeID) string
-	timing  Timing
-	weights map[string]Weights
+	self   core.NodeID
+	name   func(core.NodeID) string
+	timing Timing
+	set    Settings
 
 	now      time.Time
 	out      []Effect
 	view     View
-	failed   uint64 // members taken out of view by this node itself
-	agreed   bool   // what the filter was told last
+	failed   uint64    // members taken out of view by this node itself
+	agreed   bool      // what the filter was told last
+	united   time.Time // since when agree holds without a break; zero if it does not
+	lapsedAt time.Time
+	resumeAt time.Time // a lapse is to be answered then; zero if none is
 	macs     []MAC
 	present  bool
-	ready    bool
+	open     bool   // ordered to take connections
+	off      string // why none can reach this node now; empty if they can
+	ready    bool   // open, and not off
 	draining bool
 	leaving  core.ShareOrder // leave or drain that waits for its answer
 	leaveBy  time.Time
@@ -43,6 +48,9 @@ type Machine struct {
 	dirty    time.Time // since when a plan has been wanted; zero if none is
 	settleAt time.Time
 	settleIn time.Duration
+	rises    map[core.NodeID]time.Time // when members that start slowly come to their next step
+	unfit    int                       // buckets that the last plan of this node could not move
+	checked  View                      // the last view that was found to be as the weights say
 }
 
 // voucher names a report: to which coordinator, for which of its plans.
@@ -57,16 +65,25 @@ type peer struct {
 	alive    bool
 	lostAt   time.Time // last time it was lost
 	keepTill time.Time // silent, host alive: stays a previous owner until then
+	serves   bool      // silent, but goes on with its buckets (Settings.Keep)
+	had      bool      // silent: the module was started there
+	last     View      // silent, host alive: the view by which it may still forward
 }
+
+// stays says that a silent node stays in the tables.
+func (p *peer) stays() bool { return !p.alive && (p.serves || !p.keepTill.IsZero()) }
 
 // NewMachine makes the machine of node self for a module. name tells nodes'
 // names for notes.
-func NewMachine(self core.NodeID, name func(core.NodeID) string, weights map[string]Weights, timing Timing) *Machine {
+func NewMachine(self core.NodeID, name func(core.NodeID) string, set Settings, timing Timing) *Machine {
 	return &Machine{
-		self: self, name: name, timing: timing.orDefaults(), weights: weights,
-		peers: map[core.NodeID]*peer{}, askedBy: map[core.NodeID]uint64{},
+		self: self, name: name, timing: timing.orDefaults(), set: set,
+		peers: map[core.NodeID]*peer{}, askedBy: map[core.NodeID]uint64{}, rises: map[core.NodeID]time.Time{},
 	}
 }
+
+// Self is this node.
+func (m *Machine) Self() core.NodeID { return m.self }
 
 // View is the view in force here.
 func (m *Machine) View() View { return m.view }
@@ -79,15 +96,18 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 		m.macs, m.present = in.MACs, true
 	case Halted:
 		*m = Machine{
-			self: m.self, name: m.name, timing: m.timing, weights: m.weights, peers: m.peers,
-			askedBy: map[core.NodeID]uint64{}, rounds: m.rounds, sent: m.sent, now: now,
+			self: m.self, name: m.name, timing: m.timing, set: m.set, peers: m.peers,
+			askedBy: map[core.NodeID]uint64{}, rises: map[core.NodeID]time.Time{}, rounds: m.rounds, sent: m.sent, now: now,
+			resumeAt: m.resumeAt,
 		}
 	case Ordered:
 		m.order(in.Order)
+	case Cut:
+		m.cut(in.Why)
 	case PeerLost:
 		m.lost(in)
 	case HostGone:
-		m.forget(in.Node, m.name(in.Node)+"'s host does not answer any more")
+		m.hostGone(in.Node)
 	case PeerDigest:
 		m.heard(in)
 	case Counted:
@@ -95,10 +115,15 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 	case Received:
 		m.received(in.From, in.Message)
 	case Lapsed:
-		m.fail(m.self, true, "its lease had run out")
-		m.do(Resume{})
-	case Weighed:
-		m.weights = in.Weights
+		if !m.set.Keep { // else nobody took over, unless the host did not answer: then the digests will tell
+			m.fail(m.self, true, "its lease had run out")
+		}
+		m.united, m.lapsedAt, m.resumeAt = time.Time{}, m.now, m.now
+		if m.view.weighsBeside(m.self) { // else it would keep nobody but clients waiting
+			m.resumeAt = m.now.Add(m.timing.Debounce)
+		}
+	case Configured:
+		m.set = in.Settings
 	case Tick:
 	}
 	m.tick()
@@ -119,7 +144,17 @@ func (m *Machine) tick() {
 	m.coordinate()
 	m.finishLeave()
 	m.publish()
-	if m.agree() != m.agreed {
+	if !m.resumeAt.IsZero() && !m.now.Before(m.resumeAt) {
+		m.resumeAt = time.Time{}
+		m.do(Resume{})
+	}
+	switch {
+	case !m.agree():
+		m.united = time.Time{}
+	case m.united.IsZero():
+		m.united = m.now
+	}
+	if m.mayReset() != m.agreed {
 		m.put()
 	}
 }
@@ -137,12 +172,25 @@ func (m *Machine) install(v View) {
 	before := m.view
 	m.view = v
 	m.put()
+	m.watchSteps(before)
 	left := ownersGone(before, v)
-	if firstOwner(before) == 0 {
+	if before.First() == 0 {
 		left = "there was nobody who took connections"
 	}
-	if left != "" && firstOwner(v) == m.self {
+	if left != "" && v.First() == m.self {
 		m.do(Announce{Reason: left})
+	}
+}
+
+// watchSteps notes when members that start slowly come to their next step.
+func (m *Machine) watchSteps(before View) {
+	for _, mem := range m.view.Members {
+		switch {
+		case mem.Step == 0 || m.set.SlowStart == 0:
+			delete(m.rises, mem.Node)
+		case m.rises[mem.Node].IsZero() || before.member(mem.Node).Step != mem.Step:
+			m.rises[mem.Node] = m.now.Add(m.set.SlowStart / (steps - 1))
+		}
 	}
 }
 
@@ -155,16 +203,6 @@ func ownersGone(before, after View) string {
 		}
 	}
 	return ""
-}
-
-// firstOwner is the lowest member that takes connections; 0 if none does.
-func firstOwner(v View) core.NodeID {
-	for _, mem := range v.Members {
-		if v.weighs(mem.Node) {
-			return mem.Node
-		}
-	}
-	return 0
 }
 
 // fail takes n out of the view, here and now.
@@ -194,7 +232,7 @@ func (m *Machine) fail(n core.NodeID, keep bool, why string) {
 // forget removes a silent node from the previous owners.
 func (m *Machine) forget(n core.NodeID, why string) {
 	p := m.peers[n]
-	if p == nil || p.alive || p.keepTill.IsZero() {
+	if p == nil || !p.stays() {
 		return
 	}
 	p.keepTill = time.Time{}
@@ -215,16 +253,38 @@ func (m *Machine) peer(n core.NodeID) *peer {
 
 func (m *Machine) lost(in PeerLost) {
 	p := m.peer(in.Node)
-	p.alive, p.lostAt, p.digest, p.keepTill = false, m.now, Digest{}, time.Time{}
+	p.had = p.digest.Present || m.view.has(in.Node)
+	p.alive, p.lostAt, p.digest, p.keepTill, p.last = false, m.now, Digest{}, time.Time{}, View{}
+	if m.set.Keep && p.had && !in.Goodbye {
+		p.serves = true
+		m.round = nil
+		if owned := m.view.Owned(in.Node); owned > 0 {
+			m.note("%s is silent, but goes on with its %d buckets until its host does not answer any more", m.name(in.Node), owned)
+		}
+		return
+	}
 	if in.HostAlive {
-		p.keepTill = m.now.Add(m.timing.Keep)
+		p.keepTill, p.last = m.now.Add(m.timing.Keep), m.view
 	}
 	m.fail(in.Node, in.HostAlive, fmt.Sprintf("%s was declared lost", m.name(in.Node)))
 }
 
+// hostGone gives up a silent node's connections, and its buckets if it was left
+// them.
+func (m *Machine) hostGone(n core.NodeID) {
+	why := "its host does not answer any more"
+	m.peer(n).last = View{}
+	if p := m.peers[n]; p.serves {
+		p.serves = false
+		m.fail(n, false, why)
+		return
+	}
+	m.forget(n, why)
+}
+
 func (m *Machine) heard(in PeerDigest) {
 	p := m.peer(in.Node)
-	p.alive, p.digest, p.keepTill = true, in.Digest, time.Time{}
+	p.alive, p.serves, p.digest, p.keepTill, p.last = true, false, in.Digest, time.Time{}, View{}
 	m.applyDigest(in.Node, p.digest)
 	accused := m.present && in.Digest.Present && in.Digest.Failed&bit(m.self) != 0
 	if accused && in.Digest.Epoch >= m.view.Epoch && in.Node < m.self { // somebody has to yield
@@ -232,54 +292,34 @@ func (m *Machine) heard(in PeerDigest) {
 	}
 }
 
-// applyDigest takes out of the view a node that says it takes no connections.
+// applyDigest takes out of the view a node that says it takes no connections, and
+// one that has none left because the module is stopped there.
 func (m *Machine) applyDigest(n core.NodeID, d Digest) {
-	switch {
-	case !m.view.takes(n):
-	case !d.Present:
+	switch takes := m.view.takes(n); {
+	case !d.Present && (takes || m.view.Held(n) > 0):
 		m.fail(n, false, fmt.Sprintf("the module is not started on %s", m.name(n)))
+	case !takes:
 	case !d.Ready:
-		m.fail(n, true, fmt.Sprintf("the application on %s is not ready", m.name(n)))
+		m.fail(n, true, fmt.Sprintf("%s is not ready", m.name(n)))
 	}
-}
-
-// order changes this node's own wish.
-func (m *Machine) order(o core.ShareOrder) {
-	switch o {
-	case core.ShareOpen:
-		m.ready = true
-		m.put()
-		m.do(Done{Order: o, OK: true})
-	case core.ShareWithdraw:
-		m.ready, m.leaving = false, ""
-		m.withdraw("its application was taken out")
-		m.do(Done{Order: o, OK: true})
-	case core.ShareUndrain:
-		m.draining, m.leaving = false, ""
-		m.do(Done{Order: o, OK: true})
-	case core.ShareDrain, core.ShareLeave:
-		m.draining, m.leaving, m.leaveBy = true, o, m.now.Add(m.timing.Leave)
-	}
-}
-
-// withdraw gives up this node's buckets and shuts its gate.
-func (m *Machine) withdraw(why string) {
-	m.fail(m.self, true, why)
-	m.put()
 }
 
 // put gives the filter what it has to know, if there is a view yet.
 func (m *Machine) put() {
 	if len(m.view.Tables) > 0 {
-		m.agreed = m.agree()
+		m.agreed = m.mayReset()
 		m.do(Install{View: m.view, Accept: m.ready, Agreed: m.agreed})
 	}
 }
 
 // agree says that all live members are known to use the same view as this
-// node, and that no other is to follow at once.
+// node, and that no other is to follow at once. Of a silent one that goes on it is
+// not known.
 func (m *Machine) agree() bool {
 	for _, p := range m.peers {
+		if p.serves {
+			return false
+		}
 		if p.alive && p.digest.Present && (p.digest.Epoch != m.view.Epoch || p.digest.Failed != m.failed) {
 			return false
 		}
@@ -287,42 +327,11 @@ func (m *Machine) agree() bool {
 	return !m.view.Moving
 }
 
-// finishLeave answers a leave or drain when this node owns nothing and all
-// others know it, so that nobody sends new connections here any more; or by
-// withdrawing when no plan came in time.
-func (m *Machine) finishLeave() {
-	if m.leaving == "" {
-		return
-	}
-	done := Done{Order: m.leaving, OK: true}
-	if others := m.others(); m.view.takes(m.self) || others && !m.agree() {
-		switch {
-		case others && m.now.Before(m.leaveBy):
-			return
-		case !others && m.leaving == core.ShareDrain:
-			m.draining = false
-			done.OK, done.Reason = false, "no other node takes connections"
-		default:
-			m.fail(m.self, true, "it leaves")
-		}
-	}
-	if m.leaving == core.ShareLeave {
-		m.draining = false
-		m.ready = false
-		m.put()
-	}
-	m.leaving = ""
-	m.do(done)
-}
-
-// others says that somebody else could take this node's buckets.
-func (m *Machine) others() bool {
-	for _, p := range m.peers {
-		if p.alive && p.digest.Ready && !p.digest.Draining {
-			return true
-		}
-	}
-	return false
+// mayReset says that the nodes agree, and not only by old news: a node that was
+// late reads in a moment what the others said over a while.
+func (m *Machine) mayReset() bool {
+	return m.agree() && !m.united.IsZero() && m.now.Sub(m.united) >= m.timing.Debounce &&
+		(m.lapsedAt.IsZero() || m.now.Sub(m.lapsedAt) >= m.timing.Hold)
 }
 
 // names lists the nodes of a mask.
@@ -337,5 +346,5 @@ func (m *Machine) names(mask uint64) string {
 // Busy says that time matters now: something is under way that a tick may
 // advance.
 func (m *Machine) Busy() bool {
-	return m.round != nil || !m.dirty.IsZero() || m.leaving != ""
+	return m.round != nil || !m.dirty.IsZero() || m.leaving != "" || !m.resumeAt.IsZero() || m.agree() && !m.agreed
 }

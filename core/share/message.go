@@ -49,13 +49,19 @@ type (
 	Halted struct{}
 	// Ordered asks for a change of this node's share.
 	Ordered struct{ Order core.ShareOrder }
-	// PeerLost: a node is silent. HostAlive says that its kernel still answers.
+	// Cut: nothing reaches this node on the module's interfaces for the reason
+	// given; an empty one says that it is reached again.
+	Cut struct{ Why string }
+	// PeerLost: a node is silent. HostAlive says that its kernel still answers,
+	// Goodbye that the node itself said that it ends.
 	PeerLost struct {
 		Node      core.NodeID
 		HostAlive bool
+		Goodbye   bool
 		Evidence  string
 	}
-	// HostGone: a silent node's kernel does not answer any more.
+	// HostGone: a silent node's kernel does not answer any more, or cannot be
+	// asked and has had the time to.
 	HostGone struct{ Node core.NodeID }
 	// PeerDigest: a node is heard and says this of the module.
 	PeerDigest struct {
@@ -71,11 +77,12 @@ type (
 	}
 	// Lapsed: this node was late with its own heartbeats; its lease ran out. The
 	// others may own its buckets by now, so it gives them up until the next
-	// plan, and may serve again at once: it sends new connections to them, and goes
-	// on with those that it has.
+	// plan, and serves again as soon as they know that it is back and uses a table
+	// of its own: it sends new connections to them, and goes on with those that it
+	// has.
 	Lapsed struct{ Reason string }
-	// Weighed sets the configured weights, by group.
-	Weighed struct{ Weights map[string]Weights }
+	// Configured changes what the configuration says.
+	Configured struct{ Settings Settings }
 	// Tick: time goes by.
 	Tick struct{}
 )
@@ -83,13 +90,14 @@ type (
 func (Started) input()    {}
 func (Halted) input()     {}
 func (Ordered) input()    {}
+func (Cut) input()        {}
 func (PeerLost) input()   {}
 func (HostGone) input()   {}
 func (PeerDigest) input() {}
 func (Counted) input()    {}
 func (Received) input()   {}
 func (Lapsed) input()     {}
-func (Weighed) input()    {}
+func (Configured) input() {}
 func (Tick) input()       {}
 
 // Effect is something a Machine asks for. Effects are carried out in order; an

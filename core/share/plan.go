@@ -18,70 +18,191 @@ type Report struct {
 	Open     map[string]Bitmap `json:"open,omitempty"` // buckets with connections, by group
 }
 
-// Plan merges what the members report into the next two views: prepare, which
-// must be in force everywhere before anybody uses commit. weights are the
-// configured ones by group; they count for members that are ready and not
-// draining. kept are silent nodes whose hosts are alive: they stay
-// previous owners. moves says that an owner changes for somebody, so that the
-// barrier is needed.
-func Plan(self core.NodeID, reports []Report, weights map[string]Weights, kept []Member) (prepare, commit View, moves bool) {
-	reports = slices.Clone(reports)
-	slices.SortStableFunc(reports, func(a, b Report) int {
+// proposal is what a coordinator makes of the reports: the next two views,
+// prepare, which must be in force everywhere before anybody uses commit.
+type proposal struct {
+	prepare, commit View
+	moves           bool                // an owner changes for somebody: the barrier is needed
+	postponed       int                 // buckets that cannot move yet: four nodes have connections in them
+	dropped         map[core.NodeID]int // buckets in which a node may have connections, but found no place in the row
+}
+
+// planner makes a proposal.
+type planner struct {
+	set     Settings
+	reports []Report      // the newest view first
+	kept    []Member      // silent, but their hosts are alive: they stay previous owners
+	stale   []View        // by which silent nodes still forward
+	unknown []core.NodeID // of kept: no report's view has it, so it may have connections anywhere
+	present [core.MaxNodes + 1]*Report
+	proposal
+}
+
+// propose merges what the members report. kept are silent nodes that stay previous
+// owners, stale the views by which silent nodes may still forward: whoever owns a
+// bucket there may get new connections. rise are the members that start slowly
+// and come to their next step.
+func propose(self core.NodeID, reports []Report, set Settings, kept []Member, stale []View, rise []core.NodeID) proposal {
+	p := planner{set: set, reports: slices.Clone(reports), kept: kept, stale: stale}
+	slices.SortStableFunc(p.reports, func(a, b Report) int {
 		return cmp.Or(cmp.Compare(b.View.Epoch, a.View.Epoch),
 			cmp.Compare(rankSelf(a.Node, self), rankSelf(b.Node, self)), cmp.Compare(a.Node, b.Node))
 	})
-	prepare.Moving = true
-	prepare.Epoch = reports[0].View.Epoch.next(self)
-	commit.Epoch = prepare.Epoch.next(self)
+	for i := range p.reports {
+		p.present[p.reports[i].Node] = &p.reports[i]
+	}
+	for _, m := range kept {
+		if !slices.ContainsFunc(p.reports, func(r Report) bool { return r.View.has(m.Node) }) {
+			p.unknown = append(p.unknown, m.Node)
+		}
+	}
+	newest := p.reports[0].View
+	p.dropped = map[core.NodeID]int{}
+	p.prepare.Epoch = newest.Epoch.next(self)
+	p.commit.Epoch = p.prepare.Epoch.next(self)
+	p.prepare.Moving = true
+	p.commit.Members = p.members(newest, rise)
+	p.commit.Hash = set.Hash
+	p.prepare.Members, p.prepare.Hash = p.commit.Members, set.Hash
+	for _, name := range slices.Sorted(maps.Keys(set.Weights)) {
+		p.group(name)
+	}
+	return p.proposal
+}
 
-	present := map[core.NodeID]*Report{}
-	members := slices.Clone(kept)
-	for i := range reports {
-		r := &reports[i]
-		present[r.Node] = r
-		members = append(members, Member{r.Node, r.MACs})
+// members are the nodes of the next view, with the steps of those that start slowly.
+func (p *planner) members(newest View, rise []core.NodeID) []Member {
+	list := slices.Clone(p.kept)
+	for _, r := range p.reports {
+		m := Member{Node: r.Node, MACs: r.MACs, Step: newest.member(r.Node).Step}
+		switch {
+		case p.set.SlowStart == 0:
+			m.Step = 0
+		case !newest.weighs(r.Node):
+			m.Step = 0
+			if newest.weighsBeside(r.Node) {
+				m.Step = 1
+			}
+		case slices.Contains(rise, r.Node) && m.Step > 0:
+			m.Step = (m.Step + 1) % steps
+		}
+		list = append(list, m)
 	}
-	slices.SortFunc(members, func(a, b Member) int { return cmp.Compare(a.Node, b.Node) })
-	prepare.Members, commit.Members = members, members
+	slices.SortFunc(list, func(a, b Member) int { return cmp.Compare(a.Node, b.Node) })
+	return list
+}
 
-	isKept := func(n core.NodeID) bool {
-		return slices.ContainsFunc(kept, func(m Member) bool { return m.Node == n })
+// target are the weights of a group that count now: of members that are ready
+// and do not drain.
+func (p *planner) target(name string) Weights {
+	target := Weights{}
+	for _, m := range p.commit.Members {
+		if r := p.present[m.Node]; r != nil && r.Ready && !r.Draining && p.set.Weights[name][m.Node] > 0 {
+			target[m.Node] = m.scaled(p.set.Weights[name][m.Node])
+		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(weights)) {
-		target := Weights{}
-		for n, w := range weights[name] {
-			if r := present[n]; r != nil && r.Ready && !r.Draining && w > 0 {
-				target[n] = w
-			}
-		}
-		tables := make([]*Table, len(reports))
-		for i := range reports {
-			tables[i] = reports[i].View.table(name)
-		}
-		// holds says that n may have connections in bucket b, or nobody can know.
-		holds := func(n core.NodeID, b int) bool {
-			r := present[n]
-			return r != nil && r.Open[name].Has(b) || r == nil && isKept(n)
-		}
-		before := Table{Name: name, Weights: target, Rows: make(Rows, Buckets)}
-		after := Table{Name: name, Weights: target, Rows: make(Rows, Buckets)}
-		for b := range Buckets {
-			current, others := merge(tables, b, func(n core.NodeID) bool { return present[n] != nil }, holds)
-			owner := target.Owner(b)
-			if current == 0 || current == owner {
-				before.Rows[b] = MakeRow(owner, except(others, owner)...)
-				after.Rows[b] = before.Rows[b]
-			} else {
-				others = except(except(others, owner), current)
-				before.Rows[b] = MakeRow(current, slices.Concat([]core.NodeID{owner}, others)...)
-				after.Rows[b] = MakeRow(owner, slices.Concat([]core.NodeID{current}, others)...)
-			}
-			moves = moves || movesFor(tables, b, owner)
-		}
-		prepare.Tables = append(prepare.Tables, before)
-		commit.Tables = append(commit.Tables, after)
+	return target
+}
+
+// group adds a group's tables to both views.
+func (p *planner) group(name string) {
+	target := p.target(name)
+	g := grouped{planner: p, name: name, weights: target, ranking: target.ranking()}
+	for i := range p.reports {
+		g.tables = append(g.tables, p.reports[i].View.table(name))
+		g.open[p.reports[i].Node] = p.reports[i].Open[name]
 	}
-	return prepare, commit, moves
+	g.asked = len(g.tables)
+	for _, v := range p.stale {
+		g.tables = append(g.tables, v.table(name))
+	}
+	before := Table{Name: name, Weights: target, Rows: make(Rows, Buckets)}
+	after := Table{Name: name, Weights: target, Rows: make(Rows, Buckets)}
+	for b := range Buckets {
+		before.Rows[b], after.Rows[b] = g.rows(b)
+		p.moves = p.moves || movesFor(g.tables[:g.asked], b, after.Rows[b].Owner())
+	}
+	p.prepare.Tables = append(p.prepare.Tables, before)
+	p.commit.Tables = append(p.commit.Tables, after)
+}
+
+// grouped is one group in the making.
+type grouped struct {
+	*planner
+	name    string
+	weights Weights
+	ranking ranking
+	tables  []*Table // in the order of the reports, then of silent nodes; nil where it has none
+	asked   int      // how many are of reports
+	open    [core.MaxNodes + 1]Bitmap
+}
+
+// rows are a bucket's in both views.
+func (g *grouped) rows(b int) (before, after Row) {
+	current, others := merge(g.tables, b, g.alive, g.holds)
+	others = append(others, g.unknown...)
+	owner := g.owner(b, current, others)
+	others = except(others, owner)
+	if current == 0 || current == owner {
+		after = g.row(owner, others)
+		return after, after
+	}
+	return MakeRow(current, slices.Concat([]core.NodeID{owner}, others)...),
+		g.row(owner, slices.Concat([]core.NodeID{current}, others))
+}
+
+// row makes a row and notes who finds no place in it.
+func (g *grouped) row(owner core.NodeID, previous []core.NodeID) Row {
+	r := MakeRow(owner, previous...)
+	for _, n := range previous {
+		if !r.has(n) {
+			g.dropped[n]++
+		}
+	}
+	return r
+}
+
+// owner is who a bucket goes to: by the weights; but one in which four nodes may
+// have connections moves between those only. The rest of its way waits until one
+// of them has none left.
+func (g *grouped) owner(b int, current core.NodeID, others []core.NodeID) core.NodeID {
+	class := g.set.Hash.Class(b)
+	owner := g.ranking.owner(class)
+	in := others
+	if current != 0 {
+		in = append(slices.Clone(others), current)
+	}
+	if len(distinct(in)) <= MaxPrevious || slices.Contains(in, owner) {
+		return owner
+	}
+	heir := g.weights.among(in).Owner(class)
+	switch {
+	case g.weights[current] > 0:
+		heir = current
+	case heir == 0 && current != 0:
+		heir = current // it drains, and goes on with this one until there is room
+	case heir == 0:
+		return owner
+	}
+	g.postponed++
+	return heir
+}
+
+// alive says that a node acts by its table.
+func (g *grouped) alive(n core.NodeID) bool { return g.present[n] != nil }
+
+// holds says that n may have connections in a bucket, or nobody can know.
+func (g *grouped) holds(n core.NodeID, b int) bool {
+	if g.present[n] != nil {
+		return g.open[n].hasClass(g.set.Hash, b)
+	}
+	return slices.ContainsFunc(g.kept, func(m Member) bool { return m.Node == n })
+}
+
+func distinct(list []core.NodeID) []core.NodeID {
+	list = slices.Clone(list)
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // merge finds who owns bucket b now, the newest view first, and everybody else
@@ -139,8 +260,8 @@ func (v View) table(name string) *Table {
 
 // sameAs says that two views differ in nothing but the epoch.
 func (v View) sameAs(w View) bool {
-	return slices.EqualFunc(v.Members, w.Members, func(a, b Member) bool {
-		return a.Node == b.Node && slices.Equal(a.MACs, b.MACs)
+	return v.Hash == w.Hash && slices.EqualFunc(v.Members, w.Members, func(a, b Member) bool {
+		return a.Node == b.Node && a.Step == b.Step && slices.Equal(a.MACs, b.MACs)
 	}) && slices.EqualFunc(v.Tables, w.Tables, func(a, b Table) bool {
 		return a.Name == b.Name && maps.Equal(a.Weights, b.Weights) && slices.Equal(a.Rows, b.Rows)
 	})

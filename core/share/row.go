@@ -39,6 +39,9 @@ func (r Row) Previous() []core.NodeID {
 	return list
 }
 
+// latest is the latest previous owner; 0 if there is none.
+func (r Row) latest() core.NodeID { return core.NodeID(r >> 8 & 0xff) }
+
 // Settled says that nobody but the owner can have connections in the bucket.
 func (r Row) Settled() bool { return r>>8 == 0 }
 

@@ -86,7 +86,7 @@ func TestFailMovesOnlyTheDead(t *testing.T) {
 }
 
 func TestViewTravels(t *testing.T) {
-	v := View{Epoch: 5, Members: []Member{{1, []MAC{{1, 2, 3, 4, 5, 6}}}}, Tables: []Table{{"g", Weights{1: 9}, make(Rows, Buckets)}}}
+	v := View{Epoch: 5, Members: []Member{{Node: 1, MACs: []MAC{{1, 2, 3, 4, 5, 6}}}}, Tables: []Table{{"g", Weights{1: 9}, make(Rows, Buckets)}}}
 	v.Tables[0].Rows[77] = MakeRow(3, 2)
 	raw, err := json.Marshal(Message{Kind: MsgInstall, View: &v, Report: &Report{Open: map[string]Bitmap{"g": NewBitmap()}}})
 	if err != nil {
@@ -101,29 +101,67 @@ func TestViewTravels(t *testing.T) {
 	}
 }
 
+// TestBucketIsEvenAndKeyed: clients as they come, 65536 of them, spread like
+// random numbers under every key, and another key is another order.
 func TestBucketIsEvenAndKeyed(t *testing.T) {
-	k := Key{1}
-	count := make([]int, Buckets)
-	for port := range 1 << 16 {
-		count[Bucket(k, netip.MustParseAddr("10.0.0.1"), uint16(port))]++
+	client := func(n uint32) netip.Addr {
+		return netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})
 	}
-	var chi float64
-	for _, c := range count {
-		chi += math.Pow(float64(c)-16, 2) / 16
+	six := func(n uint32) netip.Addr {
+		return netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 12: byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
 	}
-	// 4095 degrees of freedom: mean 4095, standard deviation 90.
-	if chi < 3500 || chi > 4700 {
-		t.Errorf("chi-square over the buckets is %.0f", chi)
+	patterns := map[string]func(n uint32) (netip.Addr, uint16){
+		"ports of one client":     func(n uint32) (netip.Addr, uint16) { return client(1), uint16(n) },
+		"even ports of four":      func(n uint32) (netip.Addr, uint16) { return client(n >> 14), uint16(32768 + 2*n&0x7fff) },
+		"addresses":               func(n uint32) (netip.Addr, uint16) { return client(n), 0 },
+		"one address a network":   func(n uint32) (netip.Addr, uint16) { return client(n<<8 | 1), 0 },
+		"identifications":         func(n uint32) (netip.Addr, uint16) { return client(n >> 8), uint16(n << 8) },
+		"ports of an IPv6 client": func(n uint32) (netip.Addr, uint16) { return six(1), uint16(n) },
+		"IPv6 addresses":          func(n uint32) (netip.Addr, uint16) { return six(n), 0 },
+	}
+	for name, pattern := range patterns {
+		for k := range byte(20) {
+			count, mixer := make([]int, Buckets), Key{k}.Mixer()
+			for n := range uint32(1 << 16) {
+				a, port := pattern(n)
+				count[mixer.Bucket(a, port)]++
+			}
+			var chi float64
+			for _, c := range count {
+				chi += math.Pow(float64(c)-16, 2) / 16
+			}
+			// 4095 degrees of freedom: mean 4095, standard deviation 90.
+			if chi < 3600 || chi > 4600 {
+				t.Errorf("%s, key %d: chi-square over the buckets is %.0f", name, k, chi)
+			}
+		}
 	}
 	other := 0
 	for port := range 1000 {
 		a := netip.MustParseAddr("2001:db8::1")
-		if Bucket(k, a, uint16(port)) != Bucket(Key{2}, a, uint16(port)) {
+		if Bucket(Key{1}, a, uint16(port)) != Bucket(Key{2}, a, uint16(port)) {
 			other++
 		}
 	}
 	if other < 990 {
 		t.Errorf("another key changed only %d of 1000 buckets", other)
+	}
+}
+
+// TestBucketVectors holds the function to what nodes of other versions compute.
+func TestBucketVectors(t *testing.T) {
+	key := Key{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}
+	for _, c := range []struct {
+		client string
+		port   uint16
+		want   uint16
+	}{
+		{"10.1.0.50", 40000, 3682}, {"10.1.0.50", 0, 4077}, {"::ffff:10.1.0.50", 40000, 3682}, {"0.0.0.0", 0, 1300}, {"255.255.255.255", 65535, 578},
+		{"2001:db8::1", 443, 3346}, {"2001:db8::1", 0, 2907}, {"fe80::1", 1, 3366},
+	} {
+		if got := Bucket(key, netip.MustParseAddr(c.client), c.port); got != c.want {
+			t.Errorf("%s port %d: bucket %d, want %d", c.client, c.port, got, c.want)
+		}
 	}
 }
 

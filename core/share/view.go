@@ -1,6 +1,7 @@
 package share
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -12,13 +13,25 @@ type MAC [6]byte
 // Member is a node that takes part, and where frames for it are sent.
 type Member struct {
 	Node core.NodeID `json:"node"`
-	MACs []MAC       `json:"macs"` // one per interface, in the order of the configuration
+	MACs []MAC       `json:"macs"`           // one per interface, in the order of the configuration
+	Step uint8       `json:"step,omitempty"` // quarters of its weight that count while it starts slowly; 0: all
+}
+
+// steps is in how many steps a node that starts slowly comes to its share.
+const steps = 4
+
+// scaled is the weight of a member in a view for a configured one: in quarters.
+func (m Member) scaled(weight uint32) uint32 {
+	if m.Step > 0 && m.Step < steps {
+		return weight * uint32(m.Step)
+	}
+	return weight * steps
 }
 
 // Table is the state of one group of rules.
 type Table struct {
 	Name    string  `json:"name"`
-	Weights Weights `json:"weights"`
+	Weights Weights `json:"weights"` // in quarters of the configured ones; of the nodes that take connections
 	Rows    Rows    `json:"rows"`
 }
 
@@ -26,7 +39,8 @@ type Table struct {
 // methods return changed copies.
 type View struct {
 	Epoch   Epoch    `json:"epoch"`
-	Moving  bool     `json:"moving,omitempty"` // a prepare view: another follows at once
+	Hash    Function `json:"hash,omitempty"`
+	Moving  bool     `json:"moving,omitempty"` // a plan is under way: another view follows at once
 	Members []Member `json:"members"`
 	Tables  []Table  `json:"tables"`
 }
@@ -70,6 +84,17 @@ func (v View) takes(n core.NodeID) bool { return v.weighs(n) || v.Owned(n) > 0 }
 // weighsBeside says that somebody besides n takes new connections.
 func (v View) weighsBeside(n core.NodeID) bool {
 	return slices.ContainsFunc(v.Members, func(m Member) bool { return m.Node != n && v.weighs(m.Node) })
+}
+
+// First is the lowest member that takes new connections; 0 if none does. Where one
+// is enough to do something for all, it is this one.
+func (v View) First() core.NodeID {
+	for _, mem := range v.Members {
+		if v.weighs(mem.Node) {
+			return mem.Node
+		}
+	}
+	return 0
 }
 
 // Owned counts the buckets that n owns, over all groups.
@@ -122,12 +147,15 @@ func (t Table) Share(n core.NodeID) float64 {
 // Fail gives what node n owns to the others. With keep, n stays a previous
 // owner: its host is alive and its connections may go on. Without, n is
 // forgotten. It is a function of the view alone, so that all survivors of a
-// failure come to the same owners without a word.
+// failure come to the same owners without a word. If n stays and a row has no room
+// for one more, the bucket goes to one of the nodes in it, so that none is
+// dropped that may have connections.
 func (v View) Fail(n core.NodeID, keep bool) View {
 	v = v.clone()
 	for i := range v.Tables {
 		t := &v.Tables[i]
 		delete(t.Weights, n)
+		weights := t.Weights.ranking()
 		for b, r := range t.Rows {
 			if !r.has(n) {
 				continue
@@ -140,7 +168,10 @@ func (v View) Fail(n core.NodeID, keep bool) View {
 				t.Rows[b] = MakeRow(r.Owner(), previous...)
 				continue
 			}
-			owner := t.Weights.Owner(b)
+			owner := weights.owner(v.Hash.Class(b))
+			if keep && len(previous) == MaxPrevious && !slices.Contains(previous, owner) {
+				owner = cmp.Or(t.Weights.among(previous).Owner(v.Hash.Class(b)), owner)
+			}
 			previous = slices.DeleteFunc(previous, func(p core.NodeID) bool { return p == owner })
 			if keep {
 				previous = slices.Insert(previous, 0, n)
@@ -149,6 +180,16 @@ func (v View) Fail(n core.NodeID, keep bool) View {
 		}
 	}
 	return v
+}
+
+// member finds a member; without one of that number it is the zero Member.
+func (v View) member(n core.NodeID) Member {
+	for _, m := range v.Members {
+		if m.Node == n {
+			return m
+		}
+	}
+	return Member{}
 }
 
 // Forget removes n from the previous owners.

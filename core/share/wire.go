@@ -48,3 +48,17 @@ func (b Bitmap) Set(bucket int) { b[bucket/8] |= 1 << (bucket % 8) }
 func (b Bitmap) Has(bucket int) bool {
 	return len(b) != Buckets/8 || b[bucket/8]&(1<<(bucket%8)) != 0
 }
+
+// hasClass says that any bucket of the same class is in the set: those keep the
+// same rows.
+func (b Bitmap) hasClass(f Function, bucket int) bool {
+	if f != LowBits {
+		return b.Has(bucket)
+	}
+	for i := f.Class(bucket); i < Buckets; i += 1 << comparedBits {
+		if b.Has(i) {
+			return true
+		}
+	}
+	return false
+}

@@ -21,6 +21,7 @@ var commands = map[string]func(s *Scenario, words []string, text string) (string
 	"late":     (*Scenario).late,     // late share ORDER: an answer that nobody waits for
 	"resource": (*Scenario).resource, // resource NAME up|down|unknown; the line below says what was seen
 	"advance":  (*Scenario).advance,  // advance 10s: let time pass
+	"config":   (*Scenario).config,   // a new configuration, as for module
 	"status":   (*Scenario).showStatus,
 }
 
@@ -38,6 +39,23 @@ func (s *Scenario) Do(cmd string, words []string, text string) (string, error) {
 }
 
 func (s *Scenario) module(words []string, text string) (string, error) {
+	m, err := readModule(words, text)
+	if err != nil {
+		return "", err
+	}
+	s.node = NewNode(m)
+	return s.node.In.Status() + "\n", nil
+}
+
+func (s *Scenario) config(words []string, text string) (string, error) {
+	m, err := readModule(words, text)
+	if err != nil {
+		return "", err
+	}
+	return s.node.Post(core.Event{Kind: core.EventModule, Module: &m}), nil
+}
+
+func readModule(words []string, text string) (core.Module, error) {
 	m := core.Module{
 		Name: words[0], Mode: core.Mode(words[1]), MaxLoop: 3, LoopInterval: 24 * time.Hour,
 		StartTimeout: time.Minute, NiceTimeout: 5 * time.Minute, ForceTimeout: 30 * time.Second, LeaveTimeout: 10 * time.Second,
@@ -45,11 +63,10 @@ func (s *Scenario) module(words []string, text string) (string, error) {
 	}
 	for line := range strings.Lines(text) {
 		if err := set(&m, strings.Fields(line)); err != nil {
-			return "", err
+			return m, err
 		}
 	}
-	s.node = NewNode(m)
-	return s.node.In.Status() + "\n", nil
+	return m, nil
 }
 
 func set(m *core.Module, f []string) (err error) {
@@ -64,6 +81,8 @@ func set(m *core.Module, f []string) (err error) {
 		_, err = fmt.Sscan(f[1], &m.MaxLoop)
 	case "loop_interval":
 		m.LoopInterval, err = time.ParseDuration(f[1])
+	case "reboot":
+		m.Reboot = true
 	case "leave_timeout":
 		m.LeaveTimeout, err = time.ParseDuration(f[1])
 	default:

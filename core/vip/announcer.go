@@ -16,9 +16,10 @@ var repeats = [...]time.Duration{0, 50 * time.Millisecond, 200 * time.Millisecon
 // Target is an address to announce on an interface with the MAC address that
 // is to receive its traffic.
 type Target struct {
-	Index int // of the interface
-	Addr  netip.Addr
-	MAC   net.HardwareAddr
+	Index  int // of the interface
+	Addr   netip.Addr
+	MAC    net.HardwareAddr
+	Source net.HardwareAddr // of the frames, where MAC is a virtual one; nil is MAC
 }
 
 // key is what only one announcement at a time is made for.

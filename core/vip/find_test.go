@@ -17,7 +17,7 @@ func TestChoose(t *testing.T) {
 	lo.loopback = true
 	all := []candidate{lo, on(2, "eth0", "10.0.0.5/24"), on(2, "eth0", "10.0.0.6/24"), on(2, "eth0", "10.0.0.100/32"),
 		on(3, "eth1", "10.0.0.0/8"), on(4, "eth2", "192.168.1.2/24"), on(5, "eth3", "192.168.1.3/24"),
-		on(2, "eth0", "fd00::5/64"), on(2, "eth0", "fe80::1/64"), on(4, "eth2", "fe80::2/64")}
+		on(2, "eth0", "fd00::5/64"), on(2, "eth0", "fe80::1/64"), on(4, "eth2", "fe80::2/64"), {Interface: Interface{Name: "eth7", Index: 7}}}
 	tests := []struct {
 		addr, want string
 		name, real string   // found
@@ -31,7 +31,10 @@ func TestChoose(t *testing.T) {
 		{addr: "192.168.1.100", errs: []string{"both eth2 and eth3", "name the interface"}},
 		{addr: "192.168.1.100", want: "eth3", name: "eth3", real: "192.168.1.3"},
 		{addr: "172.16.0.1", errs: []string{"none of this node's networks", "10.0.0.0/24 on eth0", "192.168.1.0/24 on eth2"}},
-		{addr: "10.0.0.100", want: "eth9", errs: []string{`no interface "eth9"`, "10.0.0.0/24 on eth0"}},
+		{addr: "10.0.0.100", want: "eth9", errs: []string{`no interface "eth9"`, "it has eth0, eth1, eth2, eth3, eth7"}},
+		{addr: "10.0.0.100", want: "eth7", errs: []string{"no network of eth7"}},
+		{addr: "fd01::100", errs: []string{"none of this node's networks", "fd00::/64 on eth0"}},
+		{addr: "fd00::5", errs: []string{"own address on eth0"}},
 		{addr: "172.16.0.1", want: "eth3", errs: []string{"no network of eth3", "192.168.1.0/24 on eth3"}},
 		{addr: "127.0.0.9", errs: []string{"none of this node's networks"}},
 	}

@@ -96,7 +96,7 @@ func TestAddAndRemove(t *testing.T) {
 	h := NewHolder()
 	for range 2 { // the second time changes nothing
 		for _, a := range []netip.Addr{four, second, six} {
-			must(t, h.Add(eth0, a))
+			must(t, h.Add(eth0, a, false))
 		}
 	}
 	now := addresses(t)
@@ -147,7 +147,7 @@ func TestOwnAddressIsNotTouched(t *testing.T) {
 	eth0, err := Find(netip.MustParseAddr("10.78.0.100"), "")
 	must(t, err)
 	h := NewHolder()
-	if err := h.Add(eth0, own); err == nil || !strings.Contains(err.Error(), "10.78.0.5/24") {
+	if err := h.Add(eth0, own, false); err == nil || !strings.Contains(err.Error(), "10.78.0.5/24") {
 		t.Errorf("add: %v", err)
 	}
 	if err := h.Remove(eth0, own); err == nil {
@@ -157,7 +157,7 @@ func TestOwnAddressIsNotTouched(t *testing.T) {
 		t.Error("the node's own address is gone")
 	}
 	gone := Interface{Name: "eth7", Index: 777}
-	if err := h.Add(gone, own); err == nil {
+	if err := h.Add(gone, own, false); err == nil {
 		t.Error("added to a missing interface")
 	}
 	if err := h.Remove(gone, own); err != nil {
@@ -166,7 +166,7 @@ func TestOwnAddressIsNotTouched(t *testing.T) {
 }
 
 // TestAnnounceMovesTheNeighbour: a neighbour that has another node's MAC address for
-// the virtual address takes the announced one.
+// the virtual address takes the announced one, though no frame comes from it.
 func TestAnnounceMovesTheNeighbour(t *testing.T) {
 	neighbour := pair(t)
 	eth0, err := Find(netip.MustParseAddr("10.78.0.100"), "")
@@ -176,12 +176,13 @@ func TestAnnounceMovesTheNeighbour(t *testing.T) {
 	for _, addr := range []netip.Addr{netip.MustParseAddr("10.78.0.100"), netip.MustParseAddr("fd78::100")} {
 		must(t, neighbour.NeighSet(&netlink.Neigh{LinkIndex: l.Attrs().Index, State: netlink.NUD_REACHABLE,
 			IP: addr.AsSlice(), HardwareAddr: net.HardwareAddr{2, 9, 9, 9, 9, 9}}))
-		to := Target{Index: eth0.Index, Addr: addr, MAC: eth0.MAC}
+		virtual := net.HardwareAddr{0x5a, 0xfe, 10, 78, 0, 100}
+		to := Target{Index: eth0.Index, Addr: addr, MAC: virtual, Source: eth0.MAC}
 		// Sent on this thread: another one is not in the namespace. The first
 		// may be lost while the link comes up.
-		if !within(20*time.Second, func() bool {
+		if !within(waitLink, func() bool {
 			must(t, Announce(to))
-			return neighbourMAC(t, neighbour, l, addr) == eth0.MAC.String()
+			return neighbourMAC(t, neighbour, l, addr) == virtual.String()
 		}) {
 			t.Errorf("the neighbour of %s still has %s", addr, neighbourMAC(t, neighbour, l, addr))
 		}
@@ -205,6 +206,9 @@ func neighbourMAC(t *testing.T, h *netlink.Handle, l netlink.Link, addr netip.Ad
 	}
 	return ""
 }
+
+// waitLink is more than a virtual cable takes to come up on a busy machine.
+const waitLink = 20 * time.Second
 
 // within polls for a condition.
 func within(d time.Duration, ok func() bool) bool {

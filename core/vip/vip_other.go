@@ -3,8 +3,11 @@
 package vip
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"net/netip"
 	"runtime"
 )
@@ -18,7 +21,7 @@ func Find(addr netip.Addr, wantName string) (Interface, error) {
 }
 
 // Add fails on this system.
-func (h *Holder) Add(on Interface, addr netip.Addr) error {
+func (h *Holder) Add(on Interface, addr netip.Addr, invisible bool) error {
 	return fmt.Errorf("add %s to %s: %w", addr, on.Name, errUnsupported)
 }
 
@@ -27,5 +30,38 @@ func (h *Holder) Remove(on Interface, addr netip.Addr) error {
 	return fmt.Errorf("remove %s from %s: %w", addr, on.Name, errUnsupported)
 }
 
+// RemoveEverywhere fails on this system.
+func (h *Holder) RemoveEverywhere(addr netip.Addr) error {
+	return fmt.Errorf("remove %s: %w", addr, errUnsupported)
+}
+
+// Before fails on this system.
+func (h *Holder) Before(on Interface) (Settings, error) {
+	return Settings{}, fmt.Errorf("read the settings of interface %s: %w", on.Name, errUnsupported)
+}
+
+// Restore fails on this system.
+func (h *Holder) Restore(name string, s Settings) error {
+	return fmt.Errorf("restore the settings of interface %s: %w", name, errUnsupported)
+}
+
+// Look fails on this system.
+func (h *Holder) Look(on Interface, addrs []netip.Addr) (Look, error) {
+	return Look{}, fmt.Errorf("look at interface %s: %w", on.Name, errUnsupported)
+}
+
 // Announce fails on this system.
 func Announce(t Target) error { return fmt.Errorf("announce %s: %w", t.Addr, errUnsupported) }
+
+// Probe fails on this system.
+func Probe(ctx context.Context, on Interface, addrs []netip.Addr, times int) ([]Claim, error) {
+	return nil, fmt.Errorf("ask on %s who has %v: %w", on.Name, addrs, errUnsupported)
+}
+
+// Neighbours fails on this system.
+func Neighbours(index int, addrs []netip.Addr) ([]net.HardwareAddr, error) {
+	return nil, fmt.Errorf("list neighbours: %w", errUnsupported)
+}
+
+// Watch sees nothing on this system.
+func Watch(ctx context.Context, log *slog.Logger, changed func()) { <-ctx.Done() }

@@ -318,6 +318,7 @@ type SetTableRequest struct {
 	Groups        map[string]*Rows       `protobuf:"bytes,5,rep,name=groups,proto3" json:"groups,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	Macs          map[uint32]*MACs       `protobuf:"bytes,6,rep,name=macs,proto3" json:"macs,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // by node number
 	Agreed        bool                   `protobuf:"varint,7,opt,name=agreed,proto3" json:"agreed,omitempty"`                                                                       // all nodes are known to use this table, so RST may be sent
+	Moving        bool                   `protobuf:"varint,8,opt,name=moving,proto3" json:"moving,omitempty"`                                                                       // another table of the same plan follows at once
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -397,6 +398,13 @@ func (x *SetTableRequest) GetMacs() map[uint32]*MACs {
 func (x *SetTableRequest) GetAgreed() bool {
 	if x != nil {
 		return x.Agreed
+	}
+	return false
+}
+
+func (x *SetTableRequest) GetMoving() bool {
+	if x != nil {
+		return x.Moving
 	}
 	return false
 }
@@ -1035,7 +1043,7 @@ const file_filter_proto_rawDesc = "" +
 	"\aaddress\x18\x01 \x01(\fR\aaddress\x12\x12\n" +
 	"\x04port\x18\x02 \x01(\rR\x04port\x12\x1a\n" +
 	"\bprotocol\x18\x03 \x01(\tR\bprotocol\x12\x12\n" +
-	"\x04hash\x18\x04 \x01(\tR\x04hash\"\xcb\x03\n" +
+	"\x04hash\x18\x04 \x01(\tR\x04hash\"\xe3\x03\n" +
 	"\x0fSetTableRequest\x12\x16\n" +
 	"\x06plugin\x18\x01 \x01(\tR\x06plugin\x12\x16\n" +
 	"\x06module\x18\x02 \x01(\tR\x06module\x12\x14\n" +
@@ -1043,7 +1051,8 @@ const file_filter_proto_rawDesc = "" +
 	"\x06accept\x18\x04 \x01(\bR\x06accept\x12K\n" +
 	"\x06groups\x18\x05 \x03(\v23.orchestrator.plugin.v1.SetTableRequest.GroupsEntryR\x06groups\x12E\n" +
 	"\x04macs\x18\x06 \x03(\v21.orchestrator.plugin.v1.SetTableRequest.MacsEntryR\x04macs\x12\x16\n" +
-	"\x06agreed\x18\a \x01(\bR\x06agreed\x1aW\n" +
+	"\x06agreed\x18\a \x01(\bR\x06agreed\x12\x16\n" +
+	"\x06moving\x18\b \x01(\bR\x06moving\x1aW\n" +
 	"\vGroupsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x122\n" +
 	"\x05value\x18\x02 \x01(\v2\x1c.orchestrator.plugin.v1.RowsR\x05value:\x028\x01\x1aU\n" +

@@ -23,6 +23,7 @@ import (
 
 const (
 	vip     = lab.SuggestedVIP
+	vip6    = lab.SuggestedVIP6
 	patient = 30 * time.Second // for what a busy machine may delay
 )
 
@@ -32,11 +33,12 @@ var everybody = []string{"n1", "n2", "n3"}
 type stage struct {
 	*lab.Lab
 	name, root, module string
+	mode               string // of the farm, when a test chose one
 }
 
-// build makes a lab of three nodes; the test fails if anything of it is left at
-// the end.
-func build(t *testing.T, name, module string) *stage {
+// build makes a lab of three nodes; change alters its options. The test fails if
+// anything of it is left at the end.
+func build(t *testing.T, name, module string, change ...func(*lab.Options)) *stage {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("a lab needs root: it makes network namespaces and attaches packet filters")
@@ -47,12 +49,15 @@ func build(t *testing.T, name, module string) *stage {
 		t.Fatal(err)
 	}
 	s := &stage{name: name, root: root, module: module}
-	s.Lab, err = lab.Start(t.Context(), lab.Options{
+	o := lab.Options{
 		Name: name, Nodes: len(everybody), Root: root, Program: program, HostPort: -1, ClientAddresses: 16,
 		Args:       []string{"daemon", "--log-level", "debug"},
 		AttachPass: ebpf.AttachPass, CleanNode: func(home string) error { return os.RemoveAll(pins(home)) },
-	})
-	if err != nil {
+	}
+	for _, one := range change {
+		one(&o)
+	}
+	if s.Lab, err = lab.Start(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.end(t) })

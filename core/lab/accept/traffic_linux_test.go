@@ -23,6 +23,7 @@ type traffic struct {
 	last   load.Report
 	change chan struct{}
 	stalls []stall
+	floods bool // by UDP to a farm in invisible mode
 }
 
 // stall is a time in which this process did not run though it wanted to.
@@ -76,22 +77,31 @@ func (c *traffic) fault(t *testing.T, since load.Report, format string, args ...
 // client starts a client with new connections per second and long-lived ones.
 func (s *stage) client(t *testing.T, rate, connections int) *traffic {
 	t.Helper()
+	return s.clientOf(t, vip, load.Config{Rate: rate, Connections: connections, Doubles: true})
+}
+
+// clientOf starts a client of port 80 of an address.
+func (s *stage) clientOf(t *testing.T, address string, cfg load.Config) *traffic {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	c := &traffic{cancel: cancel, done: make(chan struct{}), change: make(chan struct{})}
-	var sources []netip.Addr
+	c := &traffic{cancel: cancel, done: make(chan struct{}), change: make(chan struct{}), floods: cfg.UDP && s.mode == "vmac_invisible"}
+	to := netip.MustParseAddr(address)
+	cfg.Target, cfg.Namespace = netip.AddrPortFrom(to, 80), s.ClientNamespace()
+	cfg.Timeout, cfg.Patience = 500*time.Millisecond, 15*time.Second
 	for i := range 17 {
-		sources = append(sources, lab.ClientAddress(i))
+		source := lab.ClientAddress(i)
+		if to.Is6() {
+			source = lab.ClientAddress6(i)
+		}
+		cfg.Sources = append(cfg.Sources, source)
 	}
 	go func() {
 		defer close(c.done)
-		_, c.err = load.Run(ctx, load.Config{
-			Target: netip.AddrPortFrom(netip.MustParseAddr(vip), 80), Rate: rate, Connections: connections,
-			Sources: sources, Namespace: s.ClientNamespace(), Timeout: 500 * time.Millisecond, Patience: 15 * time.Second,
-		}, c.take)
+		_, c.err = load.Run(ctx, cfg, c.take)
 	}()
 	go c.feel()
 	t.Cleanup(func() { cancel(); <-c.done })
-	c.until(t, "all connections are open", func(r load.Report) bool { return r.Connections.Kept == connections && r.New.OK > 0 })
+	c.until(t, "all connections are open", func(r load.Report) bool { return r.Connections.Kept == cfg.Connections && r.New.OK > 0 })
 	return c
 }
 
@@ -143,6 +153,12 @@ func (c *traffic) watch(t *testing.T, d time.Duration) (from, to load.Report) {
 func (c *traffic) stop(t *testing.T) load.Report {
 	t.Helper()
 	c.watch(t, time.Second) // attempts under way come to their end
+	return c.end(t)
+}
+
+// end is stop at once.
+func (c *traffic) end(t *testing.T) load.Report {
+	t.Helper()
 	c.cancel()
 	<-c.done
 	if c.err != nil {
@@ -184,7 +200,8 @@ func (c *traffic) equal(t *testing.T, from, to load.Report, margin float64, node
 	}
 }
 
-// flawless says that between two samples nothing failed and nothing broke.
+// flawless says that between two samples nothing failed, nothing broke and nothing
+// was answered twice.
 func (c *traffic) flawless(t *testing.T, what string, from, to load.Report) {
 	t.Helper()
 	if n := to.New.Failed - from.New.Failed; n > 0 {
@@ -192,5 +209,23 @@ func (c *traffic) flawless(t *testing.T, what string, from, to load.Report) {
 	}
 	if n, sample := broken(from, to); n > 0 {
 		c.fault(t, from, "%s: %d long-lived connections broke, e.g. %s", what, n, sample)
+	}
+	c.once(t, what, from, to)
+}
+
+// once says that between two samples nothing was answered twice. What one server
+// answered twice reached it twice, which may happen to datagrams in invisible mode: in a
+// hand-over the server that gives sends on what the other sees as well.
+func (c *traffic) once(t *testing.T, what string, from, to load.Report) {
+	t.Helper()
+	n := to.New.Twice() - from.New.Twice()
+	if c.floods {
+		repeated := to.New.Repeated - from.New.Repeated
+		if n -= repeated; repeated > 0 {
+			t.Logf("%s: %d datagrams reached their server twice", what, repeated)
+		}
+	}
+	if n > 0 {
+		c.fault(t, from, "%s: %d requests were answered twice: %+v", what, n, to.New.Doubles)
 	}
 }

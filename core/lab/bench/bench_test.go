@@ -23,6 +23,9 @@ func TestJudge(t *testing.T) {
 		{"below the peer", Figure{Target: Target{BelowPeer: true}, Values: []float64{2}, Peer: &Peer{Values: []float64{3}}}, "yes"},
 		{"not below the peer", Figure{Target: Target{BelowPeer: true}, Values: []float64{3}, Peer: &Peer{Values: []float64{3}}}, "**missed**"},
 		{"no peer", Figure{Target: Target{BelowPeer: true}, Values: []float64{3}}, "–"},
+		{"ratio kept", Figure{Target: against(2), Values: []float64{3}, Peer: &Peer{Values: []float64{6}}}, "yes"},
+		{"ratio missed", Figure{Target: against(2), Values: []float64{3}, Peer: &Peer{Values: []float64{5}}}, "**missed**"},
+		{"ratio without a peer", Figure{Target: against(2), Values: []float64{3}}, "no peer"},
 		{"skipped", Figure{Target: always(1), Skipped: "not installed"}, "not measured"},
 	} {
 		c.f.judge()
@@ -47,6 +50,18 @@ func TestParseBench(t *testing.T) {
 		"BenchmarkVerdict/not-ip": {"ns/op": 0, "ns/packet": 12.5},
 	}
 	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+// go test leaves the number of processors away when it is one, and a number at the end
+// of a name stays then.
+func TestGrowths(t *testing.T) {
+	got := growths(map[string]map[string]float64{
+		"BenchmarkGrowth/nodes-2": {"ns/packet": 20}, "BenchmarkGrowth/nodes-16": {"ns/packet": 30}, "BenchmarkGrowth/nodes-64": {"ns/packet": 25},
+		"BenchmarkVerdict/x-1": {"ns/packet": 7},
+	})
+	if d := cmp.Diff(map[string]float64{"2 to 64 nodes": 1.5}, got); d != "" {
 		t.Error(d)
 	}
 }

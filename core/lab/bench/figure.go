@@ -35,6 +35,8 @@ type Target struct {
 	Worst  *float64 `json:"worst,omitempty"`  // at most
 	// BelowPeer promises less than the peer has in the same run.
 	BelowPeer bool `json:"below_peer,omitempty"`
+	// Ratio promises that the peer has so many times as much, at least.
+	Ratio *float64 `json:"ratio,omitempty"`
 }
 
 // Peer is the same figure of another product.
@@ -53,6 +55,9 @@ func both(middle, worst float64) Target { return Target{Median: &middle, Worst: 
 // always promises that no run is above a limit.
 func always(worst float64) Target { return Target{Worst: &worst} }
 
+// against promises that a peer has at least so many times as much.
+func against(ratio float64) Target { return Target{Ratio: &ratio} }
+
 // judge computes what follows from the values.
 func (f *Figure) judge() {
 	f.At, f.Load = time.Now().UTC().Truncate(time.Second), loadAverage()
@@ -64,12 +69,15 @@ func (f *Figure) judge() {
 		}
 	}
 	t := f.Target
-	if len(f.Values) == 0 || (t == Target{}) || (t.BelowPeer && f.Peer == nil) {
+	if len(f.Values) == 0 || (t == Target{}) || ((t.BelowPeer || t.Ratio != nil) && f.Peer == nil) {
 		return
 	}
 	met := (t.Median == nil || f.Median <= *t.Median) && (t.Worst == nil || f.Worst <= *t.Worst)
 	if t.BelowPeer {
 		met = met && f.Worst < f.Peer.Worst
+	}
+	if t.Ratio != nil {
+		met = met && f.Peer.Median >= *t.Ratio*f.Median
 	}
 	f.Met = &met
 }

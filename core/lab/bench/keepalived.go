@@ -72,15 +72,36 @@ func (b *bench) compare(id string, p Peer) {
 	}
 }
 
-// startKeepalived runs nginx and keepalived on all nodes.
-func (r *rig) startKeepalived(ctx context.Context, program string) (end func(), err error) {
+// startNginx runs nginx on all nodes, without ours; end stops it.
+func (r *rig) startNginx(ctx context.Context) (end func(), err error) {
 	nginx, err := r.prepareNginx()
 	if err != nil {
 		return nil, err
 	}
 	inner, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
-	end = func() { cancel(); all.Wait() }
+	for _, node := range r.nodes {
+		all.Go(func() { r.until(inner, node, nginx, "-g", "daemon off;") })
+	}
+	return func() { cancel(); all.Wait() }, nil
+}
+
+// until runs a program on a node until ctx ends, and tells when it ends before.
+func (r *rig) until(ctx context.Context, node string, argv ...string) {
+	if _, err := r.on(ctx, node, argv...); err != nil && ctx.Err() == nil {
+		r.b.say("%v", err)
+	}
+}
+
+// startKeepalived runs nginx and keepalived on all nodes.
+func (r *rig) startKeepalived(ctx context.Context, program string) (end func(), err error) {
+	stopNginx, err := r.startNginx(ctx)
+	if err != nil {
+		return nil, err
+	}
+	inner, cancel := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	end = func() { cancel(); all.Wait(); stopNginx() }
 	for i, node := range r.nodes {
 		dir, err := r.b.folder(filepath.Join("keepalived", node))
 		if err != nil {
@@ -92,17 +113,9 @@ func (r *rig) startKeepalived(ctx context.Context, program string) (end func(), 
 			end()
 			return nil, fmt.Errorf("configure keepalived on %s: %w", node, err)
 		}
-		commands := [][]string{
-			{nginx, "-g", "daemon off;"},
-			{program, "-n", "-l", "-P", "-f", conf, "-p", filepath.Join(dir, "k.pid"), "-r", filepath.Join(dir, "v.pid")},
-		}
-		for _, argv := range commands {
-			all.Go(func() {
-				if _, err := r.on(inner, node, argv...); err != nil && inner.Err() == nil {
-					r.b.say("%v", err)
-				}
-			})
-		}
+		all.Go(func() {
+			r.until(inner, node, program, "-n", "-l", "-P", "-f", conf, "-p", filepath.Join(dir, "k.pid"), "-r", filepath.Join(dir, "v.pid"))
+		})
 	}
 	return end, nil
 }

@@ -30,6 +30,9 @@ var benchmarks = []benchmark{
 	{"checks", checks},
 	{"falsealarm", falseAlarms},
 	{"verdict", verdict},
+	{"live", live},
+	{"requests", requests},
+	{"moves", moves},
 }
 
 // bench is what the benchmarks share.

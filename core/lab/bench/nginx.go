@@ -13,7 +13,8 @@ import (
 const nginxConfig = `worker_processes 1;
 pid %[1]s/nginx.pid;
 error_log %[1]s/error.log;
-events { worker_connections 4096; }
+worker_rlimit_nofile 16384;
+events { worker_connections 16384; }
 http {
   access_log off;
   keepalive_requests 1000000;
@@ -77,8 +78,8 @@ func which(name string) (string, error) {
 }
 
 // nginxFarm is a farm of real web servers.
-func (b *bench) nginxFarm(ctx context.Context, nodes int) (*rig, error) {
-	r, err := b.build(ctx, nodes, false)
+func (b *bench) nginxFarm(ctx context.Context, nodes int, more ...string) (*rig, error) {
+	r, err := b.build(ctx, nodes, false, more...)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -117,4 +118,24 @@ func usageOf(pid int) (usage, error) {
 	}
 	u.FileMapped = u.RSS - u.Anonymous
 	return u, nil
+}
+
+// busySeconds is the time that all processors have worked since the start of the
+// machine (proc(5), /proc/stat: user, nice, system, idle, iowait, irq, softirq).
+func busySeconds() (float64, error) {
+	fields := strings.Fields(firstLine("/proc/stat"))
+	if len(fields) < 8 {
+		return 0, errors.New("/proc/stat does not tell how busy the processors were")
+	}
+	sum := 0.0
+	for i, text := range fields[1:8] {
+		ticks, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return 0, fmt.Errorf("read /proc/stat: %w", err)
+		}
+		if idle := i == 3 || i == 4; !idle {
+			sum += ticks
+		}
+	}
+	return sum / ticksPerSecond, nil
 }

@@ -16,3 +16,5 @@ var errLinux = errors.New("processes are looked at through /proc: run it on Linu
 func family(int) ([]int, error) { return nil, errLinux }
 
 func usageOf(int) (usage, error) { return usage{}, errLinux }
+
+func busySeconds() (float64, error) { return 0, errLinux }

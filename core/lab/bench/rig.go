@@ -30,12 +30,16 @@ type rig struct {
 	remote  *lab.Remote
 	status  lab.Status
 	clients map[string]*control.Client
+	// restarted says when a move restarted each node's application.
+	restarted map[string]period
 }
 
-// build builds a lab. bare: without a cluster, and with no daemon.
-func (b *bench) build(ctx context.Context, nodes int, bare bool) (*rig, error) {
+// build builds a lab, with more flags of lab up. bare: without a cluster, and with no
+// daemon.
+func (b *bench) build(ctx context.Context, nodes int, bare bool, more ...string) (*rig, error) {
 	b.say("building a lab of %d nodes", nodes)
 	args := []string{"lab", "up", "--name", labName, "--root", b.root, "--nodes", strconv.Itoa(nodes), "--port", "-1"}
+	args = append(args, more...)
 	if bare {
 		args = append(args, "--no-cluster")
 	}
@@ -102,7 +106,7 @@ func (r *rig) install(ctx context.Context, archive string, set ...string) error 
 	if _, err := r.on(ctx, r.nodes[0], args...); err != nil {
 		return err
 	}
-	module := strings.TrimSuffix(archive, ".safe")
+	module := strings.TrimSuffix(filepath.Base(archive), ".safe")
 	if _, err := r.on(ctx, r.nodes[0], "orchestrator", "start", module); err != nil {
 		return err
 	}

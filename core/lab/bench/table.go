@@ -64,6 +64,9 @@ func (f Figure) target() string {
 	if t.BelowPeer {
 		parts = append(parts, "less than the peer")
 	}
+	if t.Ratio != nil {
+		parts = append(parts, "peer / ours ≥ "+short(*t.Ratio))
+	}
 	return orElse(strings.Join(parts, ", "), "–")
 }
 
@@ -99,6 +102,8 @@ func (f Figure) verdict() string {
 	switch {
 	case f.Skipped != "":
 		return "not measured"
+	case f.Met == nil && f.Target.Ratio != nil:
+		return "no peer"
 	case f.Met == nil:
 		return "–"
 	case *f.Met:

@@ -142,7 +142,7 @@ func (d *director) underLoad(ctx context.Context, play func(context.Context) err
 func (d *director) load() load.Config {
 	c := load.Config{
 		Target: netip.AddrPortFrom(netip.MustParseAddr(lab.SuggestedVIP), 80),
-		Rate:   d.cfg.Rate, Connections: d.cfg.Connections, Interval: 200 * time.Millisecond,
+		Rate:   d.cfg.Rate, Connections: d.cfg.Connections, Interval: 200 * time.Millisecond, Doubles: true,
 		Namespace: d.stage.ClientNamespace(),
 	}
 	for _, a := range d.stage.Status().Client.Addresses {

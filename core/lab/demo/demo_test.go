@@ -181,6 +181,22 @@ func TestBreaksOnOtherServersAreAProblem(t *testing.T) {
 	})
 }
 
+func TestRequestsAnsweredTwiceAreAProblem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newTheatre()
+		two := int64(2)
+		s.report.New.Doubled, s.report.New.Doubles = &two, []load.Double{{AtMS: 1500}, {AtMS: 1600}}
+		var out bytes.Buffer
+		result, err := Run(t.Context(), s, Config{Out: &out, Load: s.load, Acts: []string{"drain"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result.AnsweredTwice != 2 || len(result.Problems) != 1 || !strings.Contains(result.Problems[0], "two servers, the first at 1.5 s") || strings.Contains(out.String(), "no request was answered") {
+			t.Errorf("%+v\n%s", result, out.String())
+		}
+	})
+}
+
 func TestRunFailsWhenTheServiceStaysAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newTheatre()

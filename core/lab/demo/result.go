@@ -15,6 +15,8 @@ type Result struct {
 	Faults      []FaultResult `json:"faults"`
 	Connections Connections   `json:"connections"`
 	Shares      BeforeAfter   `json:"shares"`
+	// AnsweredTwice counts connections that two servers accepted. It must be 0.
+	AnsweredTwice int64 `json:"answered_twice"`
 	// Problems are what should not have happened, in words; none is a success.
 	Problems []string `json:"problems"`
 }
@@ -77,6 +79,9 @@ func (r Result) Text() string {
 		fmt.Fprintf(&b, "      long-lived connections: %d kept, %d broken with the server, %d broken on other servers\n",
 			f.Connections.Kept, f.Connections.Broken, f.Connections.BrokenOther)
 		fmt.Fprintf(&b, "      shares: %s → %s → %s\n", shares(f.SharesBefore), shares(f.SharesAfter), shares(f.SharesReturned))
+	}
+	if r.AnsweredTwice == 0 {
+		b.WriteString("\n  no request was answered by two servers\n")
 	}
 	for _, problem := range r.Problems {
 		fmt.Fprintf(&b, "\n  not as it should be: %s\n", problem)

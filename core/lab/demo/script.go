@@ -155,6 +155,9 @@ func (d *director) finish() {
 	if n := r.Connections.BrokenOther; n > 0 {
 		r.Problems = append(r.Problems, fmt.Sprintf("%d connections broke that did not live on a server that failed", n))
 	}
+	if r.AnsweredTwice = m.report.New.Twice(); r.AnsweredTwice > 0 {
+		r.Problems = append(r.Problems, fmt.Sprintf("%d requests were answered by two servers, the first at %.1f s", r.AnsweredTwice, m.report.New.Doubles[0].AtMS/1000))
+	}
 	if n := m.report.New.NotSent; n > 0 {
 		r.Problems = append(r.Problems, fmt.Sprintf("this machine could not make %d of the client's connections: it is too busy to measure well", n))
 	}

@@ -1,5 +1,5 @@
-// Package load is the lab's client: an open-loop generator of HTTP connections
-// that measures what a client sees while servers fail.
+// Package load is the lab's client: an open-loop generator of HTTP connections,
+// or of datagrams, that measures what a client sees while servers fail.
 //
 // New connections start on schedule, whatever became of the earlier ones, each
 // with one GET and a short time-out. A time-out below one second means that a
@@ -7,15 +7,22 @@
 // after one second (RFC 6298). Long-lived connections do a small GET at an
 // interval and show whether a fail-over breaks what is established.
 //
+// With UDP an attempt is one datagram from a port of its own; the answer is a line
+// with the server's name, and the request. What comes after the first answer is
+// counted as an answer too many. In TCP a socket never shows that two servers
+// answered its SYN; a look at the packets does (see witness).
+//
 // The length of an outage is the start of the last failed attempt, less the
 // start of the first, plus the interval between two attempts.
 package load
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -25,6 +32,13 @@ import (
 type Config struct {
 	Target netip.AddrPort // where the service is
 	Path   string         // what is asked for; "/"
+
+	// UDP sends datagrams of Size bytes instead of making connections.
+	UDP  bool
+	Size int // 64, at most 60000; more than the MTU goes in fragments
+	// Doubles looks for SYNs that were answered by two servers. It reads packets,
+	// which needs CAP_NET_RAW. With UDP answers are counted in any case.
+	Doubles bool
 
 	Rate     int           // new connections per second; 0 makes none
 	Timeout  time.Duration // for connection and answer together; 250 ms, below 1 s
@@ -51,6 +65,7 @@ type Config struct {
 }
 
 func (c Config) complete() (Config, error) {
+	c.Size = cmp.Or(c.Size, 64)
 	c.Path = cmp.Or(c.Path, "/")
 	c.Timeout = cmp.Or(c.Timeout, 250*time.Millisecond)
 	c.InFlight = cmp.Or(c.InFlight, 512)
@@ -83,12 +98,25 @@ func (c Config) check() error {
 	if !strings.HasPrefix(c.Path, "/") || strings.ContainsAny(c.Path, " \r\n") {
 		return fmt.Errorf("path %q must begin with / and have no blanks", c.Path)
 	}
+	if c.Size < minSize || c.Size > 60000 {
+		return fmt.Errorf("datagrams of %d bytes: use %d to 60000", c.Size, minSize)
+	}
 	for _, source := range c.Sources {
 		if source.Is4() != c.Target.Addr().Is4() {
 			return fmt.Errorf("source %s and target %s are of different IP versions", source, c.Target)
 		}
 	}
 	return nil
+}
+
+// minSize has room for the number of a datagram.
+const minSize = 21
+
+// datagram is a request: a line with a number that no other has, and dots.
+func (c Config) datagram(number int64) []byte {
+	b := bytes.Repeat([]byte{'.'}, c.Size)
+	copy(b, strconv.FormatInt(number, 10)+"\n")
+	return b
 }
 
 func (c Config) request(keep bool) []byte {

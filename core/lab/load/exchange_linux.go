@@ -14,6 +14,8 @@ type exchange struct {
 	busy      bool // a request is under way, the connection's making included
 	asked     time.Duration
 	answer    response
+	number    int64 // of the datagram under way
+	replied   bool  // by UDP: the first answer is there
 
 	seq     int64    // of an attempt
 	session *session // nil for an attempt

@@ -26,6 +26,8 @@ type loop struct {
 	flying    int
 	seq       int64
 	opens     int64 // of long-lived connections
+	datagrams int64
+	witness   *witness // nil: nobody looks for SYNs answered twice
 	agenda    agenda
 	buffer    []byte
 	events    []unix.EpollEvent
@@ -43,6 +45,12 @@ func newLoop(cfg Config, tell func(Report)) (*loop, error) {
 		cfg: cfg, once: cfg.request(false), keep: cfg.request(true), epoll: epoll, begin: time.Now(),
 		conns: map[int]*exchange{}, count: newCounters(), tell: tell, nextTell: cfg.Every, launching: true,
 		buffer: make([]byte, 64<<10), events: make([]unix.EpollEvent, 256),
+	}
+	if cfg.Doubles && !cfg.UDP {
+		if l.witness, err = newWitness(cfg.Target, epoll); err != nil {
+			_ = unix.Close(epoll)
+			return nil, err
+		}
 	}
 	for range cfg.Connections {
 		// Spread over an interval, as clients are.
@@ -80,7 +88,7 @@ func (l *loop) turn(now time.Duration) error {
 			return fmt.Errorf("wait for connections: %w", err)
 		}
 		for i := range max(n, 0) {
-			l.handle(l.conns[int(l.events[i].Fd)])
+			l.happened(int(l.events[i].Fd))
 		}
 		if n < len(l.events) {
 			break
@@ -144,7 +152,7 @@ func (l *loop) launch(now time.Duration) {
 
 // open begins an exchange's connection.
 func (l *loop) open(x *exchange) error {
-	fd, err := dial(l.cfg.Target, l.source(x.seq))
+	fd, err := dial(l.cfg.Target, l.source(x.seq), l.cfg.UDP)
 	if err != nil {
 		return err
 	}
@@ -155,7 +163,37 @@ func (l *loop) open(x *exchange) error {
 	}
 	x.fd = fd
 	l.conns[fd] = x
+	if !l.cfg.UDP {
+		return nil
+	}
+	x.connected = true
+	if err := l.ask(x); err != nil {
+		l.drop(x)
+		return err
+	}
 	return nil
+}
+
+// ask sends a request on an exchange that is connected.
+func (l *loop) ask(x *exchange) error {
+	if !l.cfg.UDP {
+		return x.ask(l.keep)
+	}
+	l.datagrams++
+	x.number = l.datagrams
+	return x.ask(l.cfg.datagram(x.number))
+}
+
+func (l *loop) happened(fd int) {
+	switch x := l.conns[fd]; {
+	case l.witness != nil && fd == l.witness.fd:
+		l.witness.read(l.buffer, l.now(), l.count)
+	case x == nil: // dropped earlier in this turn
+	case l.cfg.UDP:
+		l.receive(x)
+	default:
+		l.handle(x)
+	}
 }
 
 // drop ends an exchange's connection.
@@ -166,9 +204,6 @@ func (l *loop) drop(x *exchange) {
 }
 
 func (l *loop) handle(x *exchange) {
-	if x == nil {
-		return // dropped earlier in this turn
-	}
 	request := l.once
 	if x.session != nil {
 		request = l.keep
@@ -225,7 +260,9 @@ func (l *loop) expire(now time.Duration) {
 			}
 			l.flying--
 			l.drop(x)
-			l.count.failure(x.seq, x.asked, why)
+			if !x.replied {
+				l.count.failure(x.seq, x.asked, why)
+			}
 		}
 		l.queue = l.queue[1:]
 	}
@@ -234,6 +271,9 @@ func (l *loop) expire(now time.Duration) {
 func (l *loop) close() {
 	for fd := range l.conns {
 		abandon(fd)
+	}
+	if l.witness != nil {
+		l.witness.close()
 	}
 	_ = unix.Close(l.epoll)
 }

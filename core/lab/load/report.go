@@ -9,6 +9,7 @@ import (
 // Report, too. All times are milliseconds.
 type Report struct {
 	Target      string      `json:"target"`
+	Proto       string      `json:"proto"` // tcp or udp
 	Start       time.Time   `json:"start"`
 	ElapsedMS   float64     `json:"elapsed_ms"`
 	New         NewConns    `json:"new"`
@@ -25,6 +26,12 @@ type NewConns struct {
 	Nodes    map[string]int64 `json:"nodes"`  // who answered; "" did not say
 	Latency  Latency          `json:"latency_ms"`
 	Outages  []Outage         `json:"outages"`
+	// Doubled counts requests that were answered twice: by UDP, and SYNs; nothing
+	// when nobody looked. Doubles are the first of them. Repeated are those of Doubled
+	// that one server answered twice: it had got them twice.
+	Doubled  *int64   `json:"doubled"`
+	Repeated int64    `json:"repeated"`
+	Doubles  []Double `json:"doubles,omitempty"`
 	// NotSent counts attempts that this machine did not make: too many were in
 	// flight, or the kernel had no port or file left. They are no failures of the
 	// service; when there are many, the measurement is worth nothing.
@@ -32,6 +39,21 @@ type NewConns struct {
 	// LateMS is the longest delay of an attempt against its schedule: how well
 	// this machine kept up.
 	LateMS float64 `json:"late_ms"`
+}
+
+// Double is a request with two answers, and who gave them: nodes by UDP, the MAC
+// addresses of servers in TCP.
+type Double struct {
+	AtMS float64   `json:"at_ms"` // when the second one came
+	By   [2]string `json:"by"`
+}
+
+// Twice is Doubled, 0 when nobody looked.
+func (n NewConns) Twice() int64 {
+	if n.Doubled == nil {
+		return 0
+	}
+	return *n.Doubled
 }
 
 // Cause says how an attempt or a connection failed.
@@ -73,6 +95,7 @@ type Connections struct {
 	Closed   int            `json:"closed"`      // ended by the server after it had said so (Connection: close)
 	Failed   int            `json:"open_failed"` // attempts to open one that failed
 	Requests int64          `json:"requests"`    // answered
+	Moved    int            `json:"moved"`       // by UDP: a client was answered by another node than the time before
 	Nodes    map[string]int `json:"nodes"`       // where the open ones live
 	Breaks   []Break        `json:"breaks"`
 	// LongestWaitMS is the longest time that a request on a connection waited for

@@ -60,7 +60,7 @@ func (l *loop) attend(now time.Duration) {
 			l.endSession(s, now, NoAnswer)
 		default:
 			s.x.busy, s.x.asked, s.x.answer = true, now, response{}
-			if err := s.x.ask(l.keep); err != nil {
+			if err := l.ask(s.x); err != nil {
 				l.endSession(s, now, causeOf(err))
 				continue
 			}
@@ -117,6 +117,11 @@ func (l *loop) answered(s *session, now time.Duration) {
 		l.count.opened++
 		l.count.kept++
 		l.count.living[s.node]++
+	} else if node := x.answer.name(); l.cfg.UDP && node != s.node {
+		l.count.moved++
+		l.count.living[s.node]--
+		l.count.living[node]++
+		s.node = node
 	}
 	l.plan(s, max(now, x.asked+l.cfg.Interval))
 }

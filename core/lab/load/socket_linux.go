@@ -7,18 +7,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dial begins a connection; source may be the zero address. The socket belongs
+// dial begins a connection, or makes a socket for datagrams; source may be the zero address. The socket belongs
 // to the network namespace of the calling thread.
-func dial(target netip.AddrPort, source netip.Addr) (int, error) {
+func dial(target netip.AddrPort, source netip.Addr, udp bool) (int, error) {
 	family := unix.AF_INET
 	if !target.Addr().Is4() {
 		family = unix.AF_INET6
 	}
-	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+	kind := unix.SOCK_STREAM
+	if udp {
+		kind = unix.SOCK_DGRAM
+	}
+	fd, err := unix.Socket(family, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, err
 	}
-	err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	if !udp {
+		err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	}
 	if err == nil && source.IsValid() {
 		// The port is chosen at connect, where it need not be unique of itself (ip(7)).
 		err = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)

@@ -12,17 +12,21 @@ import (
 func (r Report) Text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s for %.1f s\n", r.Target, r.ElapsedMS/1000)
+	fresh, lasting := "new connections", "long-lived connections"
+	if r.Proto == "udp" {
+		fresh, lasting = "datagrams", "clients that keep their port"
+	}
 	if r.New.Rate > 0 {
-		r.New.text(&b)
+		r.New.text(&b, fresh)
 	}
 	if r.Connections.Wanted > 0 {
-		r.Connections.text(&b)
+		r.Connections.text(&b, lasting)
 	}
 	return b.String()
 }
 
-func (n NewConns) text(b *strings.Builder) {
-	fmt.Fprintf(b, "\nnew connections, %d/s: %d made, %d answered, %d failed%s\n", n.Rate, n.Attempts, n.OK, n.Failed, causes(n.Causes))
+func (n NewConns) text(b *strings.Builder, what string) {
+	fmt.Fprintf(b, "\n%s, %d/s: %d made, %d answered, %d failed%s\n", what, n.Rate, n.Attempts, n.OK, n.Failed, causes(n.Causes))
 	fmt.Fprintf(b, "latency: half within %.1f ms, 90 %% %.1f ms, 99 %% %.1f ms, longest %.1f ms\n",
 		n.Latency.P50, n.Latency.P90, n.Latency.P99, n.Latency.Max)
 	for _, node := range slices.Sorted(maps.Keys(n.Nodes)) {
@@ -33,6 +37,12 @@ func (n NewConns) text(b *strings.Builder) {
 	}
 	if len(n.Outages) == 0 {
 		b.WriteString("no outage\n")
+	}
+	if n.Doubled != nil {
+		fmt.Fprintf(b, "answered twice: %d, %d of them by one server\n", *n.Doubled, n.Repeated)
+	}
+	for _, d := range n.Doubles {
+		fmt.Fprintf(b, "  twice at %.1f s: by %s and by %s\n", d.AtMS/1000, d.By[0], d.By[1])
 	}
 	if n.NotSent > 0 {
 		fmt.Fprintf(b, "not made, for lack of room on this machine: %d\n", n.NotSent)
@@ -50,9 +60,12 @@ func causes(counts map[Cause]int64) string {
 	return " (" + strings.Join(parts, ", ") + ")"
 }
 
-func (c Connections) text(b *strings.Builder) {
-	fmt.Fprintf(b, "\nlong-lived connections: %d open of %d, %d broken, %d closed by the server in order; longest wait %.0f ms\n",
-		c.Kept, c.Wanted, c.Broken, c.Closed, c.LongestWaitMS)
+func (c Connections) text(b *strings.Builder, what string) {
+	fmt.Fprintf(b, "\n%s: %d open of %d, %d broken, %d closed by the server in order; longest wait %.0f ms\n",
+		what, c.Kept, c.Wanted, c.Broken, c.Closed, c.LongestWaitMS)
+	if c.Moved > 0 {
+		fmt.Fprintf(b, "  answered by another server than before: %d\n", c.Moved)
+	}
 	for _, node := range slices.Sorted(maps.Keys(c.Nodes)) {
 		fmt.Fprintf(b, "  %-12s %8d\n", cmp.Or(node, "(unnamed)"), c.Nodes[node])
 	}

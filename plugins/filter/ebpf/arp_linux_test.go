@@ -35,12 +35,17 @@ func arpCases() []arpCase {
 		{name: "unicast, owner without address", row: rowOf(9), change: toUs, want: "drop", reason: "drop-no-mac"},
 		{name: "unicast to another node", row: rowOf(2), change: func(p *packet) { p.eth.DstMAC = hardware(macOf(2)) }, want: "drop", reason: "drop-arp-other"},
 		{name: "probe for a duplicate", row: rowOf(1), change: func(p *packet) { p.arp.SourceProtAddress = make([]byte, 4) }, want: "send", reason: "arp-answer", claims: ownMAC},
-		{name: "announcement", row: rowOf(1), change: func(p *packet) { p.arp.SourceProtAddress = ip4(vip) }, want: "drop", reason: "drop-arp-announce"},
+		{name: "announcement of a peer", row: rowOf(1), change: all(announcement, fromNode(2), func(p *packet) { p.arp.SourceHwAddress = hardware(macOf(2)) }), want: "drop", reason: "drop-arp-announce"},
+		{name: "announcement of a stranger", row: rowOf(1), change: announcement, want: "drop", reason: "drop-stranger"},
+		{name: "answer of a stranger", row: rowOf(1), change: all(announcement, func(p *packet) { p.arp.Operation = 2 }), want: "drop", reason: "drop-stranger"},
+		{name: "request of a stranger for another address", row: rowOf(1), change: all(announcement, func(p *packet) { p.arp.DstProtAddress = ip4(realIP) }), want: "drop", reason: "drop-stranger"},
 		{name: "another address", row: rowOf(1), change: func(p *packet) { p.arp.DstProtAddress = ip4(realIP) }, want: "pass"},
 		{name: "reply", row: rowOf(1), change: func(p *packet) { p.arp.Operation = 2 }, want: "pass"},
 		{name: "not for IPv4", row: rowOf(1), change: func(p *packet) { p.arp.Protocol = 0x86dd }, want: "pass"},
 	}
 }
+
+func announcement(p *packet) { p.arp.SourceProtAddress = ip4(vip) }
 
 func TestARP(t *testing.T) {
 	for _, p := range programs() {
@@ -98,27 +103,42 @@ func TestARPElsewhere(t *testing.T) {
 	}
 }
 
+// mendCase is what the kernel sends, and how it leaves.
+type mendCase struct {
+	name   string
+	change func(*packet)
+	want   func(*packet)
+	mended bool
+}
+
 // TestARPMended: what the kernel sends in the name of a virtual address gets
-// the interface's own.
+// the interface's own, and nothing tells the real Ethernet address for one that has
+// a virtual one.
 func TestARPMended(t *testing.T) {
-	fx := newFixture(t)
 	asVIP := func(p *packet) {
 		p.eth.SrcMAC, p.arp.SourceHwAddress = hardware(ownMAC), hardware(ownMAC)
 		p.arp.SourceProtAddress, p.arp.DstProtAddress = ip4(vip), ip4(clientIP)
 	}
-	cases := []struct {
-		name   string
-		change func(*packet)
-		sender string
-		mended bool
-	}{
-		{"request as the virtual address", asVIP, realIP, true},
-		{"request as itself", all(asVIP, func(p *packet) { p.arp.SourceProtAddress = ip4(realIP) }), realIP, false},
-		{"announcement", all(asVIP, func(p *packet) { p.arp.DstProtAddress = ip4(vip) }), vip, false},
-		{"answer", all(asVIP, func(p *packet) { p.arp.Operation = 2 }), vip, false},
-		{"somebody else's, bridged", all(asVIP, fromNode(2)), vip, false},
+	own := func(*packet) {}
+	virtually := func(p *packet) { p.arp.SourceHwAddress = hardware(virtualMAC) }
+	asSelf := func(p *packet) { p.arp.SourceProtAddress = ip4(realIP) }
+	announce := func(p *packet) { p.arp.DstProtAddress = ip4(vip) }
+	answer := func(p *packet) { p.arp.Operation = 2 }
+	both := []mendCase{
+		{"request as the virtual address", own, asSelf, true},
+		{"request as itself", asSelf, own, false},
+		{"somebody else's, bridged", fromNode(2), own, false},
 	}
+	directed := append([]mendCase{{"announcement", announce, own, false}, {"answer", answer, own, false}}, both...)
+	invisible := append([]mendCase{{"announcement", announce, virtually, true}, {"answer", answer, virtually, true}, {"announcement as it should be", all(announce, virtually), own, false}}, both...)
+	checkMended(t, newFixture(t), directed, asVIP)
+	checkMended(t, newInvisible(t), invisible, asVIP)
+}
+
+func checkMended(t *testing.T, fx *fixture, cases []mendCase, asVIP func(*packet)) {
+	t.Helper()
 	for _, c := range cases {
+		c.change = all(asVIP, c.change)
 		frame := fx.frame("arp", c.change)
 		out := make([]byte, len(frame)+64)
 		opts := bpf.RunOptions{Data: frame, DataOut: out, Context: [11]uint32{10: uint32(fx.ifindex)}}
@@ -131,8 +151,7 @@ func TestARPMended(t *testing.T) {
 		if code != 0xffffffff || (moved["web/arp-mended"] == 1) != c.mended {
 			t.Errorf("%s: verdict %d, counters %v", c.name, int32(code), moved)
 		}
-		want := bytes.Clone(frame)
-		copy(want[28:], ip4(c.sender))
+		want := fx.frame("arp", all(c.change, c.want))
 		if !bytes.Equal(opts.DataOut, want) {
 			t.Errorf("%s: frame is\n%x, want\n%x", c.name, opts.DataOut, want)
 		}

@@ -3,8 +3,11 @@ package ebpf
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	bpf "github.com/cilium/ebpf"
@@ -31,28 +34,38 @@ type attachment struct {
 	mac   sdk.MAC
 	how   string
 	notes []string
-	links map[string]link.Link // by kind: xdp, in, out
+	links map[string]link.Link // by kind: xdp, in, host, out
 }
 
 const (
-	linkXDP = "xdp"
-	linkIn  = "in"
-	linkOut = "out"
+	linkXDP  = "xdp"
+	linkIn   = "in"
+	linkHost = "host"
+	linkOut  = "out"
 )
 
 func linkPin(dir, kind string, ifindex int) string {
 	return filepath.Join(dir, fmt.Sprintf("%s_%d", kind, ifindex))
 }
 
-// attach puts the filter on an interface, by the first way that works.
-func (f *Filter) attach(b boundInterface) (*attachment, error) {
-	if err := refuseForeign(b); err != nil {
+// attach puts the filter on an interface, by the first way that works. Beside
+// somebody else's XDP program, of which there can be only one, that is tcx: it
+// gets what the other lets pass. host says that frames to virtual Ethernet
+// addresses come in here.
+func (f *Filter) attach(b boundInterface, host bool) (*attachment, error) {
+	foreign, err := foreignXDP(b.Index)
+	if err != nil {
 		return nil, err
 	}
 	a := &attachment{name: b.Name, index: b.Index, mac: b.MAC, links: map[string]link.Link{}}
 	var errs []error
 	for _, how := range f.order {
-		kind, l, err := f.attachBy(how, b.Index)
+		kind, l, err := "", link.Link(nil), error(nil)
+		if foreign != "" && how != howTCX {
+			err = fmt.Errorf("the interface runs %s, which goes on and gets the frames first", foreign)
+		} else {
+			kind, l, err = f.attachBy(how, b.Index)
+		}
 		if err == nil {
 			a.how, a.links[kind] = how, l
 			break
@@ -61,21 +74,59 @@ func (f *Filter) attach(b boundInterface) (*attachment, error) {
 		a.notes = append(a.notes, fmt.Sprintf("%s: %v", how, err))
 	}
 	if a.how == "" {
-		return nil, fmt.Errorf("attach the filter to interface %s: %w; an Ethernet interface and Linux 5.18 or newer are needed", b.Name, errors.Join(errs...))
+		return nil, notAttachable(b.Name, foreign, errors.Join(errs...))
 	}
 	if a.how == howGeneric {
 		a.notes = append(a.notes, "switch GRO off with: ethtool -K "+b.Name+" gro off")
 	}
-	out, err := link.AttachTCX(link.TCXOptions{Interface: b.Index, Program: f.objs.FilterOut, Attach: bpf.AttachTCXEgress})
-	if err != nil {
-		a.notes = append(a.notes, fmt.Sprintf("senders of ARP requests are not mended (%v); set net.ipv4.conf.%s.arp_announce=2", err, b.Name))
-	} else {
-		a.links[linkOut] = out
+	f.attachOut(a)
+	if host {
+		f.attachHost(a)
 	}
 	if err := f.pinLinks(a); err != nil {
 		return nil, errors.Join(err, f.detach(a))
 	}
 	return a, nil
+}
+
+func notAttachable(name, foreign string, err error) error {
+	if foreign != "" {
+		return fmt.Errorf("attach the filter to interface %s: it runs %s, and nothing works beside that here: %w; stop what uses the other program, or take it off with: ip link set dev %s xdp off", name, foreign, err, name)
+	}
+	return fmt.Errorf("attach the filter to interface %s: %w; an Ethernet interface and Linux 5.18 or newer are needed", name, err)
+}
+
+// note adds a note, once.
+func (a *attachment) note(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(a.notes, text) {
+		a.notes = append(a.notes, text)
+	}
+}
+
+// attachOut puts the egress program on the interface; the filter works without,
+// and a note says what then is to be set by hand.
+func (f *Filter) attachOut(a *attachment) {
+	out, err := link.AttachTCX(link.TCXOptions{Interface: a.index, Program: f.objs.FilterOut, Attach: bpf.AttachTCXEgress})
+	if err != nil {
+		a.note("what the kernel asks its neighbours in the name of a virtual address is not mended (%v); set net.ipv4.conf.%s.arp_announce=2", err, a.name)
+		return
+	}
+	a.links[linkOut] = out
+}
+
+// attachHost puts the program on the interface that makes the kernel take what XDP
+// has accepted for a virtual Ethernet address. Real network cards do not need it;
+// a veth, which decides whose a frame is before it runs XDP, does.
+func (f *Filter) attachHost(a *attachment) {
+	if a.links[linkXDP] == nil {
+		return // the filter itself does it
+	}
+	host, err := link.AttachTCX(link.TCXOptions{Interface: a.index, Program: f.objs.FilterHost, Attach: bpf.AttachTCXIngress, Anchor: link.Head()})
+	if err != nil {
+		a.note("frames to a virtual MAC address may get lost on a veth (%v)", err)
+		return
+	}
+	a.links[linkHost] = host
 }
 
 func (f *Filter) attachBy(how string, ifindex int) (kind string, l link.Link, err error) {
@@ -93,17 +144,24 @@ func (f *Filter) attachBy(how string, ifindex int) (kind string, l link.Link, er
 }
 
 func (f *Filter) pinLinks(a *attachment) error {
+	for kind := range a.links {
+		if err := f.pinLink(a, kind); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *Filter) pinLink(a *attachment, kind string) error {
 	if f.pins == "" {
 		return nil
 	}
-	for kind, l := range a.links {
-		path := linkPin(f.pins, kind, a.index)
-		if err := removePin(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("remove a left-over pin for interface %s: %w", a.name, err)
-		}
-		if err := l.Pin(path); err != nil {
-			return fmt.Errorf("pin the filter of interface %s: %w", a.name, err)
-		}
+	path := linkPin(f.pins, kind, a.index)
+	if err := removePin(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove a left-over pin for interface %s: %w", a.name, err)
+	}
+	if err := a.links[kind].Pin(path); err != nil {
+		return fmt.Errorf("pin the filter of interface %s: %w", a.name, err)
 	}
 	return nil
 }
@@ -142,22 +200,60 @@ func bound(l link.Link) int {
 	return 0
 }
 
-// works says whether the filter still is where it was put.
-func (a *attachment) works(b boundInterface) bool {
-	for _, l := range a.links {
-		if bound(l) != b.Index {
-			return false
+// broken says why the filter is not where it was put any more, empty if it is.
+func (a *attachment) broken() string {
+	for kind, l := range a.links {
+		if (kind == linkXDP || kind == linkIn) && bound(l) == a.index {
+			return ""
 		}
 	}
-	return len(a.links) > 0
+	now, err := net.InterfaceByName(a.name)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("interface %s is gone", a.name)
+	case now.Index != a.index:
+		return fmt.Sprintf("interface %s was made anew and is not filtered yet", a.name)
+	}
+	return fmt.Sprintf("somebody took the filter off interface %s; nothing is shared there", a.name)
 }
 
-// refuseForeign fails if the interface runs somebody else's XDP program: there
-// can be only one, and taking it away would break what it is for.
-func refuseForeign(b boundInterface) error {
-	id, _, err := attachedXDP(b.Index)
+// mend puts back what is missing beside the filter itself, which is not touched: a
+// moment without it would let the kernel answer for others.
+func (f *Filter) mend(a *attachment, host bool) error {
+	var errs []error
+	for _, kind := range []string{linkOut, linkHost} {
+		if l := a.links[kind]; l != nil && bound(l) != a.index {
+			errs = append(errs, f.detachKind(a, kind))
+		}
+	}
+	before := maps.Clone(a.links)
+	if a.links[linkOut] == nil {
+		f.attachOut(a)
+	}
+	if host && a.links[linkHost] == nil {
+		f.attachHost(a)
+	}
+	for kind := range a.links {
+		if before[kind] == nil {
+			errs = append(errs, f.pinLink(a, kind))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// detachKind takes one program off.
+func (f *Filter) detachKind(a *attachment, kind string) error {
+	l := a.links[kind]
+	delete(a.links, kind)
+	return f.detach(&attachment{name: a.name, index: a.index, links: map[string]link.Link{kind: l}})
+}
+
+// foreignXDP names the XDP program that an interface runs, empty if it runs none.
+// It must not be asked for an interface with the filter's own.
+func foreignXDP(ifindex int) (string, error) {
+	id, _, err := attachedXDP(ifindex)
 	if err != nil || id == 0 {
-		return err
+		return "", err
 	}
 	name := "unknown name"
 	if p, err := bpf.NewProgramFromID(bpf.ProgramID(id)); err == nil {
@@ -166,10 +262,13 @@ func refuseForeign(b boundInterface) error {
 		}
 		p.Close()
 	}
-	return fmt.Errorf("interface %s runs another XDP program already, id %d (%s); stop what uses it, or take it off with: ip link set dev %s xdp off", b.Name, id, name, b.Name)
+	return fmt.Sprintf("another XDP program, id %d (%s)", id, name), nil
 }
 
 func (f *Filter) describe(a *attachment) sdk.FilterAttachment {
+	if why := a.broken(); why != "" {
+		return sdk.FilterAttachment{Interface: a.name, Index: a.index, MAC: a.mac, Note: why}
+	}
 	notes := a.notes
 	if f.unpinned != "" {
 		notes = append(notes[:len(notes):len(notes)], "not pinned, a restart interrupts traffic: "+f.unpinned)

@@ -118,6 +118,10 @@ func openCases(port *uint16) []verdictCase {
 	}
 }
 
+func laterFragment(id uint16) func(*packet) {
+	return func(p *packet) { p.ip.FragOffset, p.ip.Id = 100, id }
+}
+
 func ipOptions(p *packet) {
 	p.ip.Options = []layers.IPv4Option{{OptionType: 148, OptionLength: 4, OptionData: []byte{0, 0}}}
 }
@@ -144,13 +148,20 @@ func otherCases(port *uint16) []verdictCase {
 		}
 	}
 	return []verdictCase{
-		{name: "udp to the address", row: rowOf(1), kind: "ip", change: func(p *packet) { p.ip.Protocol, p.body = 17, make([]byte, 8) }, want: "drop", reason: "drop-no-rule"},
+		{name: "udp to the address", row: rowOf(1), kind: "ip", change: func(p *packet) { p.ip.Protocol, p.body = 17, []byte{1, 2, 0, 80, 0, 8, 0, 0} }, want: "drop", reason: "drop-no-rule"},
 		{name: "port without a rule", row: rowOf(1), kind: "tcp", change: func(p *packet) { p.tcp.DstPort = 81 }, want: "drop", reason: "drop-no-rule"},
 		{name: "another address", row: rowOf(2), kind: "tcp", change: func(p *packet) { p.ip.DstIP = ip4(realIP) }, want: "pass"},
 		{name: "another node's frame, flooded", row: rowOf(1), kind: "tcp", change: func(p *packet) { p.eth.DstMAC = hardware(macOf(2)) }, want: "pass"},
 		{name: "broadcast frame", row: rowOf(1), kind: "tcp", change: func(p *packet) { p.eth.DstMAC = hardware(sdk.MAC{255, 255, 255, 255, 255, 255}) }, want: "drop", reason: "drop-broadcast"},
-		{name: "first fragment", row: rowOf(1), kind: "tcp", change: func(p *packet) { p.ip.Flags = layers.IPv4MoreFragments }, want: "drop", reason: "drop-fragment"},
-		{name: "later fragment", row: rowOf(1), kind: "tcp", change: func(p *packet) { p.ip.FragOffset = 100 }, want: "drop", reason: "drop-fragment"},
+		{name: "first fragment", row: rowOf(1), kind: "tcp", change: func(p *packet) { p.ip.Flags, p.ip.Id = layers.IPv4MoreFragments, 1 }, want: "accept", reason: "accept-owner"},
+		{name: "later fragment", row: rowOf(1), kind: "tcp", change: laterFragment(1), want: "accept", reason: "accept-fragment"},
+		{name: "later fragment of it, though the row has changed", row: rowOf(2), kind: "tcp", change: laterFragment(1), want: "accept", reason: "accept-fragment"},
+		{name: "first fragment, not owner", row: rowOf(2), kind: "tcp", change: func(p *packet) { p.ip.Flags, p.ip.Id = layers.IPv4MoreFragments, 2 }, want: "send", reason: "forward-owner", to: 2, ttl: 62},
+		{name: "later fragment of that", row: rowOf(3), kind: "tcp", change: laterFragment(2), want: "send", reason: "forward-fragment", to: 2, ttl: 62},
+		{name: "later fragment of an unknown datagram", row: rowOf(3), kind: "tcp", change: laterFragment(3), want: "send", reason: "forward-fragment", to: 3, ttl: 62},
+		{name: "later fragment of an unknown datagram, from peer", row: rowOf(3), kind: "tcp", change: all(laterFragment(3), fromNode(2)), want: "accept", reason: "accept-fragment"},
+		{name: "later fragment, no lease", row: rowOf(1), noLease: true, kind: "tcp", change: laterFragment(1), want: "drop", reason: "drop-lease"},
+		{name: "first fragment without ports", row: rowOf(1), kind: "ip", change: func(p *packet) { p.ip.Flags, p.body = layers.IPv4MoreFragments, make([]byte, 8) }, want: "drop", reason: "drop-malformed"},
 		{name: "do not fragment is no fragment", row: rowOf(1), kind: "tcp", change: func(p *packet) { p.ip.Flags = layers.IPv4DontFragment }, want: "accept", reason: "accept-owner"},
 		{name: "cut TCP header", row: rowOf(1), kind: "ip", change: func(p *packet) { p.body = make([]byte, 12) }, want: "drop", reason: "drop-malformed"},
 		{name: "no TCP header", row: rowOf(1), kind: "ip", want: "drop", reason: "drop-malformed"},

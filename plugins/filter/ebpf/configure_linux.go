@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/orchestrator-ha/orchestrator/core/share"
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
@@ -16,8 +17,9 @@ import (
 // nothing until SetTable; one that was configured before keeps the tables of
 // the groups that stay. It fails, with everything wrong named at once and
 // nothing changed, if the configuration cannot be done here: an interface is
-// missing or runs another XDP program, an address belongs to another module, a
-// rule is not possible. Call it again when an interface's own addresses change.
+// missing or nothing works on it, an address belongs to another module, a rule
+// is not possible. Call it again when an interface's own addresses change, when it
+// was made anew, or when State shows that it is not filtered any more.
 func (f *Filter) Configure(ctx context.Context, c sdk.FilterConfig) (sdk.FilterState, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -51,6 +53,9 @@ func (f *Filter) propose(c sdk.FilterConfig) (*member, error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("module %s: %w", c.Module, err))
 		}
+		if !i.Directed && slices.Contains(i.MACs, b.MAC) {
+			errs = append(errs, fmt.Errorf("module %s gives an address on %s the virtual MAC address %s, which is the interface's own; take another", c.Module, i.Name, macText(b.MAC)))
+		}
 		m.Links = append(m.Links, b)
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -59,9 +64,10 @@ func (f *Filter) propose(c sdk.FilterConfig) (*member, error) {
 	old := f.members[c.Module]
 	m.Slot = f.freeSlot()
 	if old != nil {
-		m.Slot, m.live, m.macs = old.Slot, old.live, carryMACs(old, m)
+		m.Slot, m.live, m.epoch, m.macs = old.Slot, old.live, old.epoch, carryMACs(old, m)
 	}
 	f.placeGroups(m, old)
+	f.placeLinks(m, old)
 	return m, nil
 }
 
@@ -116,13 +122,38 @@ func (f *Filter) placeGroups(m, old *member) {
 	}
 }
 
-// carryMACs keeps what is known of other nodes on interfaces that stay.
+// placeLinks gives each interface a place in the map links; one that stays keeps
+// its own.
+func (f *Filter) placeLinks(m, old *member) {
+	used := map[uint16]bool{}
+	for _, o := range f.members {
+		for _, b := range o.Links {
+			used[b.Slot] = true
+		}
+	}
+	for n := range m.Links {
+		b := &m.Links[n]
+		if old != nil {
+			if at := slices.IndexFunc(old.Links, func(o boundInterface) bool { return o.Index == b.Index }); at >= 0 {
+				b.Slot = old.Links[at].Slot
+				continue
+			}
+		}
+		for used[b.Slot] {
+			b.Slot++
+		}
+		used[b.Slot] = true
+	}
+}
+
+// carryMACs keeps what is known of other nodes on interfaces that stay, or were
+// made anew.
 func carryMACs(old, next *member) map[uint8][]sdk.MAC {
 	macs := map[uint8][]sdk.MAC{}
 	for node, list := range old.macs {
 		moved := make([]sdk.MAC, len(next.Links))
 		for n, b := range next.Links {
-			at := slices.IndexFunc(old.Links, func(o boundInterface) bool { return o.Index == b.Index })
+			at := slices.IndexFunc(old.Links, func(o boundInterface) bool { return o.Index == b.Index || o.Name == b.Name })
 			if at >= 0 && at < len(list) {
 				moved[n] = list[at]
 			}
@@ -137,6 +168,11 @@ func (f *Filter) change(module string, next *member) (err error) {
 	for _, slot := range next.Groups {
 		if slot >= maxGroups {
 			return fmt.Errorf("no table is free for its groups while the old ones are in use; remove the module first")
+		}
+	}
+	for _, b := range next.Links {
+		if b.Slot >= maxLinks {
+			return fmt.Errorf("the modules of this node name %d interfaces together, at most %d are possible", b.Slot+1, maxLinks)
 		}
 	}
 	old, had := f.members[module]
@@ -179,7 +215,10 @@ func (f *Filter) attachAll(m *member) ([]*attachment, error) {
 	for n := range m.Links {
 		b := &m.Links[n]
 		if a := f.attached[b.Index]; a != nil {
-			if a.works(*b) {
+			if a.broken() == "" {
+				if err := f.mend(a, f.seesAll(b.Index, m)); err != nil {
+					f.log.Warn("mend the packet filter", "interface", b.Name, "reason", err)
+				}
 				a.name, a.mac, b.Notes = b.Name, b.MAC, a.notes
 				continue
 			}
@@ -188,7 +227,7 @@ func (f *Filter) attachAll(m *member) ([]*attachment, error) {
 				f.log.Warn("left-over packet filter", "interface", b.Name, "reason", err)
 			}
 		}
-		a, err := f.attach(*b)
+		a, err := f.attach(*b, f.seesAll(b.Index, m))
 		if err != nil {
 			for _, a := range added {
 				delete(f.attached, a.index)
@@ -225,6 +264,9 @@ func (f *Filter) clearNew(m, old *member) error {
 
 // write puts m into the maps, what others refer to first.
 func (f *Filter) write(m *member) error {
+	if err := f.writeLinks(m, m.live&liveHalf); err != nil {
+		return err
+	}
 	if err := f.writeModule(m); err != nil {
 		return err
 	}
@@ -240,28 +282,43 @@ func (f *Filter) write(m *member) error {
 	if err := f.objs.Configs.Put(uint32(m.Slot), &saved); err != nil {
 		return fmt.Errorf("save the configuration: %w", err)
 	}
-	return f.syncAll()
+	return f.writeIndex()
 }
 
 func (f *Filter) writeModule(m *member) error {
-	v := moduleValue{Key: m.Config.HashKey, Self: m.Config.Self, Live: m.live}
+	v := moduleValue{Mixer: share.Key(m.Config.HashKey).Mixer(), Self: m.Config.Self, Live: m.live, Epoch: m.epoch}
 	if m.Config.Fence {
 		v.Fence = 1
 	}
-	if err := f.objs.Modules.Put(uint32(m.Slot), &v); err != nil {
-		return fmt.Errorf("write the module's state: %w", err)
+	if m.Config.Hash == sdk.HashLowBits {
+		v.LowBits = 1
 	}
+	return f.writeState(func(s *stateValue) { s.Module[m.Slot] = v })
+}
+
+// writeState changes the map states. The kernel copies all of it, but what stays
+// the same is never seen otherwise, and what changes at once is one byte.
+func (f *Filter) writeState(change func(*stateValue)) error {
+	next := f.memory
+	change(&next)
+	if err := f.objs.States.Put(uint32(0), &next); err != nil {
+		return fmt.Errorf("write the filter's state: %w", err)
+	}
+	f.memory = next
 	return nil
 }
 
-// syncAll brings the maps in line with the modules.
-func (f *Filter) syncAll() error {
-	w := plan(f.members)
-	macs, peers := planMACs(f.members)
-	return errors.Join(
-		syncMap(f.objs.Macs, macs, true), syncMap(f.objs.Peers, peers, true),
-		syncMap(f.objs.Rules, w.rules, true), syncMap(f.objs.Vips, w.vips, true),
-	)
+// writeIndex puts the addresses and rules of all modules in force in one step.
+func (f *Filter) writeIndex() error {
+	x, err := buildIndex(plan(f.members))
+	if err != nil {
+		return err
+	}
+	half := f.memory.Index ^ 1
+	if err := f.objs.Indexes.Put(half, x); err != nil {
+		return fmt.Errorf("write the virtual addresses: %w", err)
+	}
+	return f.writeState(func(s *stateValue) { s.Index = half })
 }
 
 // Remove forgets a module; one that is not known is no error. The last module
@@ -291,11 +348,11 @@ func (f *Filter) Remove(ctx context.Context, module string) error {
 
 // forget takes a module that is no member any more out of the maps.
 func (f *Filter) forget(m *member) error {
-	err := f.syncAll()
+	err := f.writeIndex()
 	if e := f.objs.Configs.Delete(uint32(m.Slot)); e != nil && !isMissing(e) {
 		err = errors.Join(err, fmt.Errorf("delete the saved configuration: %w", e))
 	}
-	return errors.Join(err, f.objs.Modules.Put(uint32(m.Slot), &moduleValue{}))
+	return errors.Join(err, f.writeState(func(s *stateValue) { s.Module[m.Slot] = moduleValue{} }))
 }
 
 func (f *Filter) detachUnused() error {
@@ -307,9 +364,12 @@ func (f *Filter) detachUnused() error {
 	}
 	var errs []error
 	for _, index := range slices.Collect(maps.Keys(f.attached)) {
-		if !used[index] {
-			errs = append(errs, f.detach(f.attached[index]))
+		switch a := f.attached[index]; {
+		case !used[index]:
+			errs = append(errs, f.detach(a))
 			delete(f.attached, index)
+		case a.links[linkHost] != nil && !f.seesAll(index, nil):
+			errs = append(errs, f.detachKind(a, linkHost))
 		}
 	}
 	return errors.Join(errs...)

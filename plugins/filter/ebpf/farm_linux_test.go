@@ -19,20 +19,22 @@ import (
 
 const farmNodes = 3
 
-// farm is three nodes and a client on a bridge, each in a namespace.
+// farm is three nodes and a client on a bridge, each in a namespace. The nodes share
+// an address of each family.
 type farm struct {
 	t      *testing.T
 	how    string
+	config sdk.FilterConfig
 	client *space
 	nodes  [farmNodes + 1]*space // by number
 	pins   [farmNodes + 1]string
 	filter [farmNodes + 1]*Filter
 }
 
-func newFarm(t *testing.T, how string) *farm {
+func newFarm(t *testing.T, how string, config sdk.FilterConfig) *farm {
 	t.Helper()
 	lockThread(t)
-	f := &farm{t: t, how: how}
+	f := &farm{t: t, how: how, config: six(config)}
 	// The bridge lives in a namespace too, and so do the nodes' other ends.
 	bridge := newSpace(t)
 	enter(t, bridge)
@@ -41,9 +43,9 @@ func newFarm(t *testing.T, how string) *farm {
 	br := &netlink.Bridge{LinkAttrs: attrs}
 	check0(t, netlink.LinkAdd(br))
 	check0(t, netlink.LinkSetUp(br))
-	f.client = f.plug(br, "client", macOf(50), clientIP+"/24")
+	f.client = f.plug(br, "client", macOf(50), clientIP+"/24", client6+"/64")
 	for n := 1; n <= farmNodes; n++ {
-		f.nodes[n] = f.plug(br, fmt.Sprint("node", n), macOf(uint8(n)), fmt.Sprintf("10.1.0.%d/24", n), vip+"/32")
+		f.nodes[n] = f.plug(br, fmt.Sprint("node", n), macOf(uint8(n)), fmt.Sprintf("10.1.0.%d/24", n), fmt.Sprintf("fd00:1::%d/64", n), vip+"/32", vip6+"/128")
 		f.pins[n] = bpffs(t)
 		f.start(n)
 		f.serve(n)
@@ -65,6 +67,11 @@ func (f *farm) plug(br *netlink.Bridge, port string, mac sdk.MAC, addrs ...strin
 		for _, a := range addrs {
 			addAddr(f.t, "eth0", a)
 		}
+		if !f.config.Interfaces[0].Directed {
+			l, err := netlink.LinkByName("eth0")
+			check0(f.t, err)
+			check0(f.t, netlink.SetPromiscOn(l))
+		}
 	})
 	return s
 }
@@ -78,7 +85,7 @@ func (f *farm) start(n int) {
 		filter.order = []string{f.how}
 		f.t.Cleanup(func() { filter.Close() })
 		f.filter[n] = filter
-		c := webConfig()
+		c := f.config
 		c.Self = uint8(n)
 		state, err := filter.Configure(context.Background(), c)
 		check0(f.t, err)
@@ -114,7 +121,13 @@ func (f *farm) serve(n int) {
 
 func (f *farm) table(n int, rows []sdk.Row) {
 	f.t.Helper()
-	t := sdk.FilterTable{Module: "web", Accept: true, Agreed: true, Groups: map[string][]sdk.Row{"http": rows}, MACs: map[uint8][]sdk.MAC{}}
+	f.install(n, sdk.FilterTable{Agreed: true, Groups: map[string][]sdk.Row{"http": rows}})
+}
+
+// install puts a table in force on a node, with what is the same for all filled in.
+func (f *farm) install(n int, t sdk.FilterTable) {
+	f.t.Helper()
+	t.Module, t.Accept, t.MACs = "web", true, map[uint8][]sdk.MAC{}
 	for n := uint8(1); n <= farmNodes; n++ {
 		t.MACs[n] = []sdk.MAC{macOf(n)}
 	}
@@ -140,11 +153,13 @@ type visit struct {
 	node int
 }
 
-func (f *farm) dial() *visit {
+func (f *farm) dial() *visit { return f.dialTo(vip) }
+
+func (f *farm) dialTo(address string) *visit {
 	f.t.Helper()
 	v := &visit{}
 	f.client.do(f.t, func() {
-		c, err := net.DialTimeout("tcp", vip+":80", 10*time.Second)
+		c, err := net.DialTimeout("tcp", net.JoinHostPort(address, "80"), 10*time.Second)
 		check0(f.t, err)
 		f.t.Cleanup(func() { c.Close() })
 		v.conn, v.in = c, bufio.NewReader(c)
@@ -186,7 +201,7 @@ func (f *farm) askAll(when string, visits []*visit) {
 // them, whoever has which table, nor does a filter that is started again.
 func TestFarm(t *testing.T) {
 	for _, how := range []string{howNative, howTCX, howGeneric} {
-		t.Run(how, func(t *testing.T) { newFarm(t, how).join() })
+		t.Run(how, func(t *testing.T) { newFarm(t, how, webConfig()).join() })
 	}
 }
 
@@ -311,7 +326,7 @@ func (f *farm) restart(visits []*visit) {
 func (f *farm) remove() {
 	f.t.Helper()
 	for n := 1; n <= farmNodes; n++ {
-		if _, err := os.Stat(filepath.Join(f.pins[n], "layout1")); err != nil {
+		if _, err := os.Stat(filepath.Join(f.pins[n], fmt.Sprintf("layout%d", layoutVersion))); err != nil {
 			f.t.Errorf("nothing was pinned: %v", err)
 		}
 		check0(f.t, f.filter[n].Remove(context.Background(), "web"))

@@ -16,20 +16,23 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	filterMapConfigs       = "configs"
-	filterMapCounters      = "counters"
-	filterMapLease         = "lease"
-	filterMapMacs          = "macs"
-	filterMapModules       = "modules"
-	filterMapPeers         = "peers"
-	filterMapRules         = "rules"
-	filterMapSockets       = "sockets"
-	filterMapTables        = "tables"
-	filterMapVips          = "vips"
-	filterProgCountSockets = "count_sockets"
-	filterProgFilterIn     = "filter_in"
-	filterProgFilterOut    = "filter_out"
-	filterProgFilterXdp    = "filter_xdp"
+	filterMapConfigs        = "configs"
+	filterMapCounters       = "counters"
+	filterMapFragments      = "fragments"
+	filterMapIndexes        = "indexes"
+	filterMapLease          = "lease"
+	filterMapLinks          = "links"
+	filterMapProofs         = "proofs"
+	filterMapSockets        = "sockets"
+	filterMapStates         = "states"
+	filterMapStrangers      = "strangers"
+	filterMapTables         = "tables"
+	filterProgCountDatagram = "count_datagram"
+	filterProgCountSockets  = "count_sockets"
+	filterProgFilterHost    = "filter_host"
+	filterProgFilterIn      = "filter_in"
+	filterProgFilterOut     = "filter_out"
+	filterProgFilterXdp     = "filter_xdp"
 )
 
 // loadFilter returns the embedded CollectionSpec for filter.
@@ -74,26 +77,29 @@ type filterSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type filterProgramSpecs struct {
-	CountSockets *ebpf.ProgramSpec `ebpf:"count_sockets"`
-	FilterIn     *ebpf.ProgramSpec `ebpf:"filter_in"`
-	FilterOut    *ebpf.ProgramSpec `ebpf:"filter_out"`
-	FilterXdp    *ebpf.ProgramSpec `ebpf:"filter_xdp"`
+	CountDatagram *ebpf.ProgramSpec `ebpf:"count_datagram"`
+	CountSockets  *ebpf.ProgramSpec `ebpf:"count_sockets"`
+	FilterHost    *ebpf.ProgramSpec `ebpf:"filter_host"`
+	FilterIn      *ebpf.ProgramSpec `ebpf:"filter_in"`
+	FilterOut     *ebpf.ProgramSpec `ebpf:"filter_out"`
+	FilterXdp     *ebpf.ProgramSpec `ebpf:"filter_xdp"`
 }
 
 // filterMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type filterMapSpecs struct {
-	Configs  *ebpf.MapSpec `ebpf:"configs"`
-	Counters *ebpf.MapSpec `ebpf:"counters"`
-	Lease    *ebpf.MapSpec `ebpf:"lease"`
-	Macs     *ebpf.MapSpec `ebpf:"macs"`
-	Modules  *ebpf.MapSpec `ebpf:"modules"`
-	Peers    *ebpf.MapSpec `ebpf:"peers"`
-	Rules    *ebpf.MapSpec `ebpf:"rules"`
-	Sockets  *ebpf.MapSpec `ebpf:"sockets"`
-	Tables   *ebpf.MapSpec `ebpf:"tables"`
-	Vips     *ebpf.MapSpec `ebpf:"vips"`
+	Configs   *ebpf.MapSpec `ebpf:"configs"`
+	Counters  *ebpf.MapSpec `ebpf:"counters"`
+	Fragments *ebpf.MapSpec `ebpf:"fragments"`
+	Indexes   *ebpf.MapSpec `ebpf:"indexes"`
+	Lease     *ebpf.MapSpec `ebpf:"lease"`
+	Links     *ebpf.MapSpec `ebpf:"links"`
+	Proofs    *ebpf.MapSpec `ebpf:"proofs"`
+	Sockets   *ebpf.MapSpec `ebpf:"sockets"`
+	States    *ebpf.MapSpec `ebpf:"states"`
+	Strangers *ebpf.MapSpec `ebpf:"strangers"`
+	Tables    *ebpf.MapSpec `ebpf:"tables"`
 }
 
 // filterVariableSpecs contains global variables before they are loaded into the kernel.
@@ -122,30 +128,32 @@ func (o *filterObjects) Close() error {
 //
 // It can be passed to loadFilterObjects or ebpf.CollectionSpec.LoadAndAssign.
 type filterMaps struct {
-	Configs  *ebpf.Map `ebpf:"configs"`
-	Counters *ebpf.Map `ebpf:"counters"`
-	Lease    *ebpf.Map `ebpf:"lease"`
-	Macs     *ebpf.Map `ebpf:"macs"`
-	Modules  *ebpf.Map `ebpf:"modules"`
-	Peers    *ebpf.Map `ebpf:"peers"`
-	Rules    *ebpf.Map `ebpf:"rules"`
-	Sockets  *ebpf.Map `ebpf:"sockets"`
-	Tables   *ebpf.Map `ebpf:"tables"`
-	Vips     *ebpf.Map `ebpf:"vips"`
+	Configs   *ebpf.Map `ebpf:"configs"`
+	Counters  *ebpf.Map `ebpf:"counters"`
+	Fragments *ebpf.Map `ebpf:"fragments"`
+	Indexes   *ebpf.Map `ebpf:"indexes"`
+	Lease     *ebpf.Map `ebpf:"lease"`
+	Links     *ebpf.Map `ebpf:"links"`
+	Proofs    *ebpf.Map `ebpf:"proofs"`
+	Sockets   *ebpf.Map `ebpf:"sockets"`
+	States    *ebpf.Map `ebpf:"states"`
+	Strangers *ebpf.Map `ebpf:"strangers"`
+	Tables    *ebpf.Map `ebpf:"tables"`
 }
 
 func (m *filterMaps) Close() error {
 	return _FilterClose(
 		m.Configs,
 		m.Counters,
+		m.Fragments,
+		m.Indexes,
 		m.Lease,
-		m.Macs,
-		m.Modules,
-		m.Peers,
-		m.Rules,
+		m.Links,
+		m.Proofs,
 		m.Sockets,
+		m.States,
+		m.Strangers,
 		m.Tables,
-		m.Vips,
 	)
 }
 
@@ -159,15 +167,19 @@ type filterVariables struct {
 //
 // It can be passed to loadFilterObjects or ebpf.CollectionSpec.LoadAndAssign.
 type filterPrograms struct {
-	CountSockets *ebpf.Program `ebpf:"count_sockets"`
-	FilterIn     *ebpf.Program `ebpf:"filter_in"`
-	FilterOut    *ebpf.Program `ebpf:"filter_out"`
-	FilterXdp    *ebpf.Program `ebpf:"filter_xdp"`
+	CountDatagram *ebpf.Program `ebpf:"count_datagram"`
+	CountSockets  *ebpf.Program `ebpf:"count_sockets"`
+	FilterHost    *ebpf.Program `ebpf:"filter_host"`
+	FilterIn      *ebpf.Program `ebpf:"filter_in"`
+	FilterOut     *ebpf.Program `ebpf:"filter_out"`
+	FilterXdp     *ebpf.Program `ebpf:"filter_xdp"`
 }
 
 func (p *filterPrograms) Close() error {
 	return _FilterClose(
+		p.CountDatagram,
 		p.CountSockets,
+		p.FilterHost,
 		p.FilterIn,
 		p.FilterOut,
 		p.FilterXdp,

@@ -34,9 +34,10 @@ type Filter struct {
 	unpinned string // why not
 	order    []string
 	objs     filterObjects
-	iter     *link.Iter
+	iters    []*link.Iter // over the kernel's TCP and UDP sockets
 	lease    *bpf.Memory
 	members  map[string]*member
+	memory   stateValue // what the map states holds
 	attached map[int]*attachment
 	closed   bool
 }
@@ -58,7 +59,7 @@ func New(pinDir string, log *slog.Logger) (*Filter, error) {
 		f.unpinned = err.Error()
 		log.Warn("packet filter is not pinned, a restart interrupts traffic", "reason", err)
 	} else {
-		f.pins = filepath.Join(pinDir, fmt.Sprintf("layout%d", layoutVersion))
+		f.pins = filepath.Join(pinDir, layoutName(layoutVersion))
 	}
 	if err := f.load(); err != nil {
 		return nil, err
@@ -81,7 +82,10 @@ func (f *Filter) Close() error {
 			errs = append(errs, l.Close())
 		}
 	}
-	errs = append(errs, f.iter.Close(), f.objs.Close())
+	for _, i := range f.iters {
+		errs = append(errs, i.Close())
+	}
+	errs = append(errs, f.objs.Close())
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close the packet filter: %w", err)
 	}
@@ -109,8 +113,8 @@ func (f *Filter) Renew(deadline uint64) error {
 	return nil
 }
 
-// State shows how interfaces are filtered, the counters that are not zero, and
-// the lease.
+// State shows how interfaces are filtered, the counters that are not zero, the
+// lease, and who claimed a virtual address in the last five minutes.
 func (f *Filter) State(ctx context.Context) (sdk.FilterState, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -144,6 +148,10 @@ func (f *Filter) state() (sdk.FilterState, error) {
 			}
 		}
 	}
+	var err error
+	if s.Strangers, err = f.strangers(); err != nil {
+		return s, err
+	}
 	var b [8]byte
 	if _, err := f.lease.ReadAt(b[:], 0); err != nil {
 		return s, fmt.Errorf("read the lease: %w", err)
@@ -153,8 +161,8 @@ func (f *Filter) state() (sdk.FilterState, error) {
 }
 
 // Sockets counts this network namespace's connections to the module's
-// addresses, by group and bucket. Listeners and connections in TIME_WAIT do not
-// count. It walks the kernel's table of sockets, which costs about
+// addresses, by group and bucket. Listeners, connections in TIME_WAIT, and UDP
+// sockets that are not connected to a client do not count. It walks the kernel's table of sockets, which costs about
 // half a microsecond a socket, and holds up no packet.
 func (f *Filter) Sockets(ctx context.Context, module string) (map[string][]uint32, error) {
 	f.mu.Lock()
@@ -198,14 +206,18 @@ func (f *Filter) slots() []uint16 {
 }
 
 func (f *Filter) walkSockets() error {
-	r, err := f.iter.Open()
-	if err != nil {
-		return err
+	for _, i := range f.iters {
+		r, err := i.Open()
+		if err != nil {
+			return err
+		}
+		// The program prints nothing; reading is what makes it run.
+		_, err = io.Copy(io.Discard, r)
+		if err = errors.Join(err, r.Close()); err != nil {
+			return err
+		}
 	}
-	defer r.Close()
-	// The program prints nothing; reading is what makes it run.
-	_, err = io.Copy(io.Discard, r)
-	return err
+	return nil
 }
 
 // endLease stops serving; a later module starts without a lease.

@@ -7,11 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/gopacket/gopacket/layers"
-	"github.com/vishvananda/netlink"
 
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
@@ -39,8 +40,8 @@ func TestConfigureRefuses(t *testing.T) {
 		{"address twice", func(c *sdk.FilterConfig) {
 			c.Interfaces[0].Addresses = append(c.Interfaces[0].Addresses, addr("10.1.0.101"))
 		}, "is on eth0 and again on eth0"},
-		{"IPv6", func(c *sdk.FilterConfig) { c.Interfaces[0].Addresses[0] = addr("fd00::1") }, "not IPv4"},
-		{"udp", func(c *sdk.FilterConfig) { c.Groups[0].Rules[0].Protocol = "udp" }, "udp"},
+		{"no address of a server", func(c *sdk.FilterConfig) { c.Interfaces[0].Addresses[0] = addr("ff02::1") }, "no server can hold"},
+		{"tcp by identification", func(c *sdk.FilterConfig) { c.Groups[0].Rules[0].Hash = sdk.HashIPID }, "it is for udp"},
 		{"unknown protocol", func(c *sdk.FilterConfig) { c.Groups[0].Rules[0].Protocol = "sctp" }, `"sctp"`},
 		{"unknown hash", func(c *sdk.FilterConfig) { c.Groups[0].Rules[0].Hash = "on_moon" }, `"on_moon"`},
 		{"arp by port", func(c *sdk.FilterConfig) { c.Groups[0].Rules[2].Hash = sdk.HashPort }, "shares arp by port"},
@@ -49,6 +50,9 @@ func TestConfigureRefuses(t *testing.T) {
 		{"rule twice", func(c *sdk.FilterConfig) {
 			c.Groups = append(c.Groups, sdk.FilterGroup{Name: "b", Rules: c.Groups[0].Rules[:1]})
 		}, "again in group"},
+		{"rule for all twice, written in two ways", func(c *sdk.FilterConfig) {
+			c.Groups = append(c.Groups, sdk.FilterGroup{Name: "b", Rules: []sdk.FilterRule{{Address: addr("0.0.0.0"), Port: 80, Protocol: "tcp", Hash: sdk.HashPort}}})
+		}, "tcp port 80 of every address in group \"http\" and again in group \"b\""},
 		{"group twice", func(c *sdk.FilterConfig) { c.Groups = append(c.Groups, sdk.FilterGroup{Name: "http"}) }, "two groups"},
 		{"too many groups", func(c *sdk.FilterConfig) {
 			for n := range 64 {
@@ -76,27 +80,21 @@ func TestConfigureRefuses(t *testing.T) {
 // contents is what the filter has in the kernel and what of it is attached.
 func (fx *fixture) contents() map[string]any {
 	fx.t.Helper()
-	vips, rules, saved := map[vipKey]vipValue{}, map[ruleKey]shareValue{}, map[uint32]bool{}
+	saved := map[uint32]bool{}
 	var (
-		vk vipKey
-		vv vipValue
-		rk ruleKey
-		rv shareValue
-		sk uint32
-		sv savedValue
+		state stateValue
+		x     indexValue
+		sk    uint32
+		sv    savedValue
 	)
-	for i := fx.filter.objs.Vips.Iterate(); i.Next(&vk, &vv); {
-		vips[vk] = vv
-	}
-	for i := fx.filter.objs.Rules.Iterate(); i.Next(&rk, &rv); {
-		rules[rk] = rv
-	}
+	check0(fx.t, fx.filter.objs.States.Lookup(uint32(0), &state))
+	check0(fx.t, fx.filter.objs.Indexes.Lookup(state.Index, &x))
 	for i := fx.filter.objs.Configs.Iterate(); i.Next(&sk, &sv); {
 		saved[sk] = true
 	}
 	s, err := fx.filter.State(context.Background())
 	check0(fx.t, err)
-	return map[string]any{"vips": vips, "rules": rules, "saved": saved, "attached": s.Attachments}
+	return map[string]any{"vips": x.Vip, "rules": x.Rule, "state": state, "saved": saved, "attached": s.Attachments}
 }
 
 // TestSetTableRefuses is the same for tables.
@@ -126,28 +124,6 @@ func TestSetTableRefuses(t *testing.T) {
 		}
 		fx.check(t, programs()[0], verdictCase{name: c.name, row: rowOf(1), kind: "tcp", want: "accept", reason: "accept-owner"})
 	}
-}
-
-// TestForeignProgram: an interface with somebody else's XDP program is left
-// alone, and the error says which program it is.
-func TestForeignProgram(t *testing.T) {
-	fx := newFixture(t)
-	check0(t, fx.filter.Remove(context.Background(), "web"))
-	foreign, err := AttachPass(fx.ifindex)
-	check0(t, err)
-	defer foreign.Close()
-	id, _, err := attachedXDP(fx.ifindex)
-	check0(t, err)
-	_, err = fx.filter.Configure(context.Background(), fx.config)
-	if want := fmt.Sprintf("id %d (pass)", id); err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("error %v, want %q", err, want)
-	}
-	if now, _, _ := attachedXDP(fx.ifindex); now != id {
-		t.Errorf("the interface runs program %d, not %d", now, id)
-	}
-	check0(t, foreign.Close())
-	_, err = fx.filter.Configure(context.Background(), fx.config)
-	check0(t, err)
 }
 
 // TestSharedInterface: modules share an attachment, which goes with the last.
@@ -197,27 +173,6 @@ func TestReconfigure(t *testing.T) {
 	}
 }
 
-// TestInterfaceMadeAgain: an interface that went away and came back is attached
-// by the next Configure.
-func TestInterfaceMadeAgain(t *testing.T) {
-	fx := newFixture(t)
-	fx.set(rowOf(1), true)
-	l, err := netlink.LinkByName("eth0")
-	check0(t, err)
-	check0(t, netlink.LinkDel(l))
-	if _, err := fx.filter.Configure(context.Background(), fx.config); err == nil {
-		t.Error("no error while the interface is gone")
-	}
-	veth(t, fx.space, "eth0", "other0", ownMAC)
-	state, err := fx.filter.Configure(context.Background(), fx.config)
-	check0(t, err)
-	if a := state.Attachments; len(a) != 1 || a[0].Index == fx.ifindex {
-		t.Fatalf("attached as %+v", a)
-	}
-	fx.ifindex = state.Attachments[0].Index
-	fx.check(t, programs()[0], verdictCase{name: "again", row: rowOf(1), kind: "tcp", want: "accept", reason: "accept-owner"})
-}
-
 // TestBrokenPins: what cannot be taken over is cleared away, with what it had
 // attached, and the filter starts afresh.
 func TestBrokenPins(t *testing.T) {
@@ -231,7 +186,7 @@ func TestBrokenPins(t *testing.T) {
 	}
 	_, err = f.Configure(context.Background(), fx.config)
 	check0(t, err)
-	check0(t, os.Remove(filepath.Join(dir, "layout1", "tables")))
+	check0(t, os.Remove(filepath.Join(dir, fmt.Sprintf("layout%d", layoutVersion), "tables")))
 	check0(t, f.Close())
 	f, err = New(dir, quiet())
 	check0(t, err)
@@ -260,5 +215,53 @@ func TestPassPinned(t *testing.T) {
 	check0(t, os.Remove(pin))
 	if err := AttachPassPinned(fx.ifindex, filepath.Join(t.TempDir(), "pass")); err == nil {
 		t.Error("no error for a pin on an ordinary file system")
+	}
+}
+
+// TestLayoutTwin: the maps' values have the size that layout.go gives them.
+func TestLayoutTwin(t *testing.T) {
+	spec, err := loadFilter()
+	check0(t, err)
+	for name, size := range map[string]uintptr{
+		filterMapStates: unsafe.Sizeof(stateValue{}), filterMapIndexes: unsafe.Sizeof(indexValue{}),
+		filterMapTables: unsafe.Sizeof(tableValue{}), filterMapLinks: unsafe.Sizeof(linkValue{}), filterMapConfigs: unsafe.Sizeof(savedValue{}),
+	} {
+		if got := uintptr(spec.Maps[name].ValueSize); got != size {
+			t.Errorf("map %s: %d bytes in the kernel, %d here", name, got, size)
+		}
+	}
+}
+
+// TestIndexHoldsAll: as many addresses and rules as are possible find their
+// places, and are found there.
+func TestIndexHoldsAll(t *testing.T) {
+	var vips []vipValue
+	rules := map[uint32]shareValue{}
+	for n := range maxVips {
+		a := netip.AddrFrom4([4]byte{10, 1, byte(n >> 8), byte(n)})
+		if n%2 == 1 {
+			a = netip.AddrFrom16([16]byte{0xfd, 14: byte(n >> 8), 15: byte(n)})
+		}
+		vips = append(vips, vipValue{Address: addressOf(a), Link: uint16(n)})
+	}
+	for n := range uint32(maxRules) {
+		rules[(1+n/256)<<17|n%256] = shareValue{Group: uint16(n), Set: 1}
+	}
+	x, err := buildIndex(vips, rules)
+	check0(t, err)
+	for _, v := range vips {
+		at := vipHash(v.Address) * x.VipSeed >> (64 - vipBits)
+		if !slices.ContainsFunc(x.Vip[at:at+probes], func(w vipValue) bool { v.At = w.At; return v == w && x.Vip[w.At] == w }) {
+			t.Errorf("address %x is not within reach of place %d", v.Address, at)
+		}
+	}
+	for k, s := range rules {
+		at := uint64(k) * x.RuleSeed >> (64 - ruleBits)
+		if !slices.Contains(x.Rule[at:at+probes], ruleValue{Key: k, Share: s}) {
+			t.Errorf("rule %#x is not within reach of place %d", k, at)
+		}
+	}
+	if _, err := buildIndex(append(vips, vipValue{}), nil); err == nil {
+		t.Error("one address too many is accepted")
 	}
 }

@@ -28,6 +28,12 @@ func AttachPass(ifindex int) (io.Closer, error) { return nil, ErrPlatform }
 // AttachPassPinned fails: this is not Linux.
 func AttachPassPinned(ifindex int, pinPath string) error { return ErrPlatform }
 
+// Read finds nothing: this is not Linux.
+func Read(pinDir string) (*Snapshot, error) { return nil, ErrPlatform }
+
+// Clean has nothing to do: this is not Linux.
+func Clean(pinDir string) ([]string, error) { return []string{}, nil }
+
 // Describe presents the filter and where it works.
 func (*Filter) Describe() sdk.Description { return describe() }
 

@@ -27,8 +27,21 @@ func bind(name string, near []netip.Addr, virtual map[netip.Addr]bool) (boundInt
 	if err != nil {
 		return boundInterface{}, fmt.Errorf("read the addresses of interface %s: %w", name, err)
 	}
-	b.Real4 = realAddress(addrs, near, virtual)
+	b.Real4, b.Real6 = realAddress(addrs, near, virtual), linkLocal(addrs, virtual)
 	return b, nil
+}
+
+// linkLocal is the lower half of the interface's own link-local address (fe80::/64,
+// RFC 4291, section 2.5.6), zero if it has none.
+func linkLocal(addrs []net.Addr, virtual map[netip.Addr]bool) [8]byte {
+	for _, a := range addrs {
+		p, err := netip.ParsePrefix(a.String())
+		if err == nil && p.Addr().Is6() && p.Addr().IsLinkLocalUnicast() && !virtual[p.Addr()] {
+			full := p.Addr().As16()
+			return [8]byte(full[8:])
+		}
+	}
+	return [8]byte{}
 }
 
 // realAddress chooses an IPv4 address that is not virtual, best one of the same

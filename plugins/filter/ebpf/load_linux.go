@@ -17,8 +17,8 @@ import (
 
 // pinnedMaps are the maps that outlive the process, by name in the object file.
 var pinnedMaps = [...]string{
-	filterMapVips, filterMapRules, filterMapModules, filterMapTables,
-	filterMapMacs, filterMapPeers, filterMapLease, filterMapCounters, filterMapConfigs,
+	filterMapStates, filterMapIndexes, filterMapTables, filterMapLinks,
+	filterMapLease, filterMapCounters, filterMapConfigs, filterMapStrangers,
 }
 
 // load brings the programs into the kernel, on pinned maps if there are any.
@@ -56,7 +56,8 @@ func (f *Filter) drop() {
 	}
 	clear(f.attached)
 	clear(f.members)
-	f.iter.Close()
+	f.memory = stateValue{}
+	f.closeIters()
 	f.objs.Close()
 }
 
@@ -88,19 +89,30 @@ func (f *Filter) loadWith(kept map[string]*bpf.Map) error {
 	if err := loadFilterObjects(&f.objs, opts); err != nil {
 		return fmt.Errorf("load the packet filter: %w; root and Linux 5.18 or newer with BTF are needed", err)
 	}
-	iter, err := link.AttachIter(link.IterOptions{Program: f.objs.CountSockets})
-	if err != nil {
-		f.objs.Close()
-		return fmt.Errorf("load the counter of connections: %w", err)
+	for _, p := range []*bpf.Program{f.objs.CountSockets, f.objs.CountDatagram} {
+		i, err := link.AttachIter(link.IterOptions{Program: p})
+		if err != nil {
+			f.closeIters()
+			f.objs.Close()
+			return fmt.Errorf("load the counter of connections: %w", err)
+		}
+		f.iters = append(f.iters, i)
 	}
 	mem, err := f.objs.Lease.Memory()
 	if err != nil {
-		iter.Close()
+		f.closeIters()
 		f.objs.Close()
 		return fmt.Errorf("map the lease into memory: %w", err)
 	}
-	f.iter, f.lease = iter, mem
+	f.lease = mem
 	return nil
+}
+
+func (f *Filter) closeIters() {
+	for _, i := range f.iters {
+		i.Close()
+	}
+	f.iters = nil
 }
 
 // pinMaps pins what must outlive the process; called before the first module
@@ -136,9 +148,9 @@ func (f *Filter) unpinMaps() error {
 func (f *Filter) maps() map[string]*bpf.Map {
 	o := &f.objs
 	return map[string]*bpf.Map{
-		filterMapVips: o.Vips, filterMapRules: o.Rules, filterMapModules: o.Modules,
-		filterMapTables: o.Tables, filterMapMacs: o.Macs, filterMapPeers: o.Peers,
+		filterMapStates: o.States, filterMapIndexes: o.Indexes, filterMapTables: o.Tables, filterMapLinks: o.Links,
 		filterMapLease: o.Lease, filterMapCounters: o.Counters, filterMapConfigs: o.Configs,
+		filterMapStrangers: o.Strangers,
 	}
 }
 
@@ -149,6 +161,9 @@ func (f *Filter) adopt() error {
 		slot  uint32
 		value savedValue
 	)
+	if err := f.objs.States.Lookup(uint32(0), &f.memory); err != nil {
+		return fmt.Errorf("read the filter's state: %w", err)
+	}
 	entries := f.objs.Configs.Iterate()
 	for entries.Next(&slot, &value) {
 		m := &member{macs: map[uint8][]sdk.MAC{}}
@@ -158,11 +173,11 @@ func (f *Filter) adopt() error {
 		if uint32(m.Slot) != slot || len(m.Links) != len(m.Config.Interfaces) {
 			return fmt.Errorf("saved configuration of module %s contradicts itself", m.Config.Module)
 		}
-		var mod moduleValue
-		if err := f.objs.Modules.Lookup(slot, &mod); err != nil {
-			return fmt.Errorf("read the state of module %s: %w", m.Config.Module, err)
+		if slot >= maxModules {
+			return fmt.Errorf("module %s has the slot %d of %d", m.Config.Module, slot, maxModules)
 		}
-		m.live = mod.Live
+		state := f.memory.Module[slot]
+		m.live, m.epoch = state.Live, state.Epoch
 		f.members[m.Config.Module] = m
 	}
 	if err := entries.Err(); err != nil {
@@ -179,35 +194,24 @@ func (f *Filter) adopt() error {
 	return f.removeStrays()
 }
 
+// adoptMACs reads the nodes' addresses from the half in force.
 func (f *Filter) adoptMACs() error {
-	bySlot := map[uint16]*member{}
 	for _, m := range f.members {
-		bySlot[uint16(m.Slot)] = m
-	}
-	var (
-		key   macKey
-		value macValue
-	)
-	entries := f.objs.Macs.Iterate()
-	for entries.Next(&key, &value) {
-		m := bySlot[key.Module]
-		if m == nil {
-			continue
-		}
 		for n, b := range m.Links {
-			if b.Index != int(key.Ifindex) {
-				continue
+			var l linkValue
+			if err := f.objs.Links.Lookup(uint32(b.Slot)*2+uint32(m.live&liveHalf), &l); err != nil {
+				return fmt.Errorf("read the nodes' addresses on %s: %w", b.Name, err)
 			}
-			list := m.macs[uint8(key.Node)]
-			if list == nil {
-				list = make([]sdk.MAC, len(m.Links))
-				m.macs[uint8(key.Node)] = list
+			for node := uint8(1); node <= maxNode; node++ {
+				if l.MAC[node] == 0 {
+					continue
+				}
+				if m.macs[node] == nil {
+					m.macs[node] = make([]sdk.MAC, len(m.Links))
+				}
+				m.macs[node][n] = macFrom(l.MAC[node])
 			}
-			list[n] = value.MAC
 		}
-	}
-	if err := entries.Err(); err != nil {
-		return fmt.Errorf("read the nodes' addresses: %w", err)
 	}
 	return nil
 }
@@ -219,7 +223,7 @@ func (f *Filter) adoptLinks(b boundInterface) {
 		return
 	}
 	a := &attachment{name: b.Name, index: b.Index, mac: b.MAC, notes: b.Notes, links: map[string]link.Link{}}
-	programs := map[string]*bpf.Program{linkXDP: f.objs.FilterXdp, linkIn: f.objs.FilterIn, linkOut: f.objs.FilterOut}
+	programs := map[string]*bpf.Program{linkXDP: f.objs.FilterXdp, linkIn: f.objs.FilterIn, linkHost: f.objs.FilterHost, linkOut: f.objs.FilterOut}
 	for kind, program := range programs {
 		l, err := link.LoadPinnedLink(linkPin(f.pins, kind, b.Index), nil)
 		if err != nil {

@@ -3,21 +3,24 @@ package ebpf
 import (
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"testing"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/share"
 )
 
 // question is one frame at one node, as the verdict sees it.
 type question struct {
-	row    uint32
-	self   uint8
-	from   uint8 // node that forwarded the frame; 0: none
-	round  bool  // and it is on the round
-	fresh  bool
-	socket bool // this node has a connection for it
-	serve  bool // the lease holds
-	ready  bool
-	agreed bool // all nodes use the same table
+	row      uint32
+	self     uint8
+	from     uint8 // node that forwarded the frame; 0: none
+	round    bool  // and it is on the round
+	fresh    bool
+	datagram bool
+	socket   bool // this node has a connection for it
+	serve    bool // the lease holds
+	ready    bool
+	agreed   bool // all nodes use the same table
 }
 
 // answer is what becomes of it; forward 0 and not accepted is a drop.
@@ -28,74 +31,13 @@ type answer struct {
 	reason  string
 }
 
-// model is the verdict of docs/architecture.md in Go; the kernel's is held
-// against it.
+// model is the verdict in Go.
 func model(q question) answer {
-	nodes := []uint8{uint8(q.row), uint8(q.row >> 8), uint8(q.row >> 16), uint8(q.row >> 24)}
-	if q.fresh {
-		return modelFresh(q, nodes[0])
-	}
-	for len(nodes) > 0 && nodes[0] == 0 {
-		nodes = nodes[1:]
-	}
-	for len(nodes) > 0 && nodes[len(nodes)-1] == 0 {
-		nodes = nodes[:len(nodes)-1]
-	}
-	if len(nodes) == 0 {
-		return answer{reason: "drop-nobody"}
-	}
-	a := modelOpen(q, nodes[0], nodes[1:])
-	if (a.accept || a.round) && !q.serve {
-		return answer{reason: "drop-lease"}
-	}
-	return a
-}
-
-func modelFresh(q question, owner uint8) answer {
-	able := q.serve && q.ready
-	mine := owner == q.self || q.from != 0
-	switch {
-	case owner == 0:
-		return answer{reason: "drop-nobody"}
-	case able && mine:
-		return answer{accept: true, reason: "accept-new"}
-	case owner != q.self && owner != q.from:
-		return answer{forward: owner, reason: "forward-new"}
-	case !q.serve:
-		return answer{reason: "drop-lease"}
-	default:
-		return answer{reason: "drop-not-ready"}
-	}
-}
-
-func modelOpen(q question, owner uint8, list []uint8) answer {
-	if q.agreed && len(list) == 0 && owner == q.self {
-		return answer{accept: true, reason: "accept-owner"}
-	}
-	if q.agreed && len(list) == 0 && q.from == 0 {
-		return answer{forward: owner, reason: "forward-owner"}
-	}
-	if q.socket {
-		return answer{accept: true, reason: "accept-socket"}
-	}
-	if q.from == 0 && owner != q.self {
-		return answer{forward: owner, reason: "forward-owner"}
-	}
-	floor := uint8(0)
-	if q.from != 0 && q.round {
-		floor = q.self
-	}
-	ask := append([]uint8{owner}, list...)
-	slices.Sort(ask)
-	for _, node := range ask {
-		if node > floor && node != q.self {
-			return answer{forward: node, round: true, reason: "forward-previous"}
-		}
-	}
-	if !q.agreed {
-		return answer{reason: "drop-disagreed"}
-	}
-	return answer{accept: true, reason: "accept-reset"}
+	here := share.Here{Self: core.NodeID(q.self), Serves: q.serve, Ready: q.ready, Agreed: q.agreed}
+	v, why := here.Decide(share.Row(q.row), share.Packet{
+		Opens: q.fresh, Datagram: q.datagram, Peer: core.NodeID(q.from), Round: q.round, Socket: q.socket, Bound: true,
+	})
+	return answer{forward: uint8(v.To), round: v.Round, accept: v.Accept, reason: string(why)}
 }
 
 func rowOf(nodes ...uint8) (row uint32) {
@@ -105,13 +47,13 @@ func rowOf(nodes ...uint8) (row uint32) {
 	return row
 }
 
-// walk sends a frame of an open connection to entry and follows it. has is the
+// walk sends a frame of an open connection, or a datagram, to entry and follows it. has is the
 // node with the connection, 0 for none.
-func walk(rows map[uint8]uint32, entry, has uint8) (trace string, end uint8, reason string) {
+func walk(rows map[uint8]uint32, datagram bool, entry, has uint8) (trace string, end uint8, reason string) {
 	at, from, round := entry, uint8(0), false
 	trace = fmt.Sprint(entry)
 	for range 8 {
-		a := model(question{row: rows[at], self: at, from: from, round: round, socket: at == has, serve: true, ready: true, agreed: true})
+		a := model(question{row: rows[at], self: at, from: from, round: round, datagram: datagram, socket: at == has, serve: true, ready: true, agreed: true})
 		if a.forward == 0 {
 			return trace, at, a.reason
 		}
@@ -124,7 +66,7 @@ func walk(rows map[uint8]uint32, entry, has uint8) (trace string, end uint8, rea
 // TestWalk: whatever node a frame enters by, it finds its connection while a
 // table is in force, and also while nodes change to another one at different
 // moments, if both name the node that has it; and a frame without any ends in a
-// RST and not in a circle.
+// RST, a datagram at a node that takes it, and none in a circle.
 func TestWalk(t *testing.T) {
 	const nodes = 6
 	type pair struct {
@@ -170,7 +112,8 @@ func TestWalk(t *testing.T) {
 						if has != 0 && (!inRow(p.old, has) || !inRow(p.new, has)) {
 							continue
 						}
-						checkWalk(t, rows, entry, has)
+						checkWalk(t, rows, false, entry, has)
+						checkWalk(t, rows, true, entry, has)
 					}
 				}
 			}
@@ -187,9 +130,9 @@ func anyRow(rnd *rand.Rand) uint32 {
 	return rowOf(nodes...)
 }
 
-func checkWalk(t *testing.T, rows map[uint8]uint32, entry, has uint8) {
+func checkWalk(t *testing.T, rows map[uint8]uint32, datagram bool, entry, has uint8) {
 	t.Helper()
-	trace, end, reason := walk(rows, entry, has)
+	trace, end, reason := walk(rows, datagram, entry, has)
 	if has != 0 && end != has {
 		t.Errorf("rows %08x: connection of node %d entered by %d: %s %s", rows, has, entry, trace, reason)
 	}

@@ -131,6 +131,9 @@ func addAddr(t testing.TB, dev, prefix string) {
 	check0(t, err)
 	a, err := netlink.ParseAddr(prefix)
 	check0(t, err)
+	if a.IP.To4() == nil {
+		a.Flags = unix.IFA_F_NODAD // to be used at once
+	}
 	check0(t, netlink.AddrAdd(l, a))
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,6 +51,50 @@ func onBPF(dir string) (bool, error) {
 			return false, fmt.Errorf("look at %s: %w", at, err)
 		}
 	}
+}
+
+func layoutName(version int) string { return fmt.Sprintf("layout%d", version) }
+
+// Clean takes what any version of the filter has pinned under pinDir off the
+// kernel, and says what that was; nothing is no error. No process may be using it.
+func Clean(pinDir string) ([]string, error) {
+	did := []string{}
+	layouts, err := filepath.Glob(filepath.Join(pinDir, "layout*"))
+	if err != nil {
+		return nil, fmt.Errorf("list pinned objects: %w", err)
+	}
+	for _, dir := range layouts {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			return nil, fmt.Errorf("list pinned objects: %w", err)
+		}
+		maps := 0
+		for _, e := range entries {
+			l, err := link.LoadPinnedLink(filepath.Join(dir, e.Name()), nil)
+			if err != nil {
+				maps++
+				continue
+			}
+			did = append(did, fmt.Sprintf("the filter's program %s (%s)", e.Name(), whereabouts(bound(l))))
+			l.Close()
+		}
+		did = append(did, fmt.Sprintf("%d maps of the filter (%s)", maps, filepath.Base(dir)))
+	}
+	if err := cleanLayouts(pinDir); err != nil {
+		return nil, err
+	}
+	return did, nil
+}
+
+func whereabouts(ifindex int) string {
+	if ifindex == 0 {
+		return "its interface is gone"
+	}
+	i, err := net.InterfaceByIndex(ifindex)
+	if err != nil {
+		return fmt.Sprintf("on interface number %d", ifindex)
+	}
+	return "on " + i.Name
 }
 
 // cleanPins removes all pins in dir and dir itself, and detaches the links among

@@ -3,8 +3,10 @@ package ebpf
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
@@ -17,8 +19,9 @@ type member struct {
 	Groups map[string]uint16 // group name → table slot
 	Links  []boundInterface  // in the order of Config.Interfaces
 
-	live uint8
-	macs map[uint8][]sdk.MAC
+	live  uint8
+	epoch uint64 // of the tables in force
+	macs  map[uint8][]sdk.MAC
 }
 
 // boundInterface is an interface of a configuration as it was found.
@@ -27,6 +30,8 @@ type boundInterface struct {
 	Index int
 	MAC   sdk.MAC
 	Real4 [4]byte
+	Real6 [8]byte  // lower half of its own link-local address
+	Slot  uint16   // its pair of places in the map links
 	Notes []string // of its attachment
 }
 
@@ -57,13 +62,11 @@ func checkAddresses(c sdk.FilterConfig, others map[string]*member) []error {
 			errs = append(errs, fmt.Errorf("module %s names interface %s twice; put its addresses together", c.Module, i.Name))
 		}
 		names[i.Name] = true
-		if !i.Directed {
-			errs = append(errs, fmt.Errorf("module %s wants vmac_invisible on %s, which this version cannot do; use vmac_directed", c.Module, i.Name))
-		}
+		errs = append(errs, checkVirtualMACs(c.Module, i)...)
 		for _, a := range i.Addresses {
 			a = a.Unmap()
-			if !a.Is4() {
-				errs = append(errs, fmt.Errorf("virtual address %s of module %s is not IPv4, which is all that this version shares; take it out of the module", a, c.Module))
+			if !a.IsValid() || a.IsUnspecified() || a.IsMulticast() {
+				errs = append(errs, fmt.Errorf("module %s wants to share the address %q, which no server can hold; take it out of the module", c.Module, a))
 			}
 			if at, ok := seen[a]; ok {
 				errs = append(errs, fmt.Errorf("virtual address %s of module %s is on %s and again on %s; keep one", a, c.Module, at, i.Name))
@@ -105,7 +108,7 @@ func checkGroups(c sdk.FilterConfig, others map[string]*member) []error {
 			if err := checkRule(c.Module, g.Name, r, held); err != nil {
 				errs = append(errs, err)
 			}
-			what := fmt.Sprintf("%s port %d of %v", r.Protocol, r.Port, r.Address.Unmap())
+			what := fmt.Sprintf("%s port %d of %s", r.Protocol, r.Port, whichAddress(r))
 			if at, ok := rules[what]; ok {
 				errs = append(errs, fmt.Errorf("module %s shares %s in group %q and again in group %q; keep one", c.Module, what, at, g.Name))
 			}
@@ -127,10 +130,19 @@ func checkGroups(c sdk.FilterConfig, others map[string]*member) []error {
 	return errs
 }
 
+// whichAddress tells for which address a rule is; there are three ways to write that it
+// is for all.
+func whichAddress(r sdk.FilterRule) string {
+	if !r.Address.IsValid() || r.Address.IsUnspecified() {
+		return "every address"
+	}
+	return r.Address.Unmap().String()
+}
+
 func checkRule(module, group string, r sdk.FilterRule, held map[netip.Addr]bool) error {
 	where := fmt.Sprintf("a rule in group %q of module %s", group, module)
 	switch r.Protocol {
-	case "tcp":
+	case "tcp", "udp":
 	case "arp":
 		if r.Port != 0 {
 			return fmt.Errorf("%s gives arp the port %d; arp has none", where, r.Port)
@@ -138,13 +150,14 @@ func checkRule(module, group string, r sdk.FilterRule, held map[netip.Addr]bool)
 		if r.Hash == sdk.HashPort {
 			return fmt.Errorf("%s shares arp by port; arp has none, use %s", where, sdk.HashAddress)
 		}
-	case "udp":
-		return fmt.Errorf("%s is for udp, which this version cannot share; take it out", where)
 	default:
-		return fmt.Errorf("%s has the protocol %q; known are tcp and arp", where, r.Protocol)
+		return fmt.Errorf("%s has the protocol %q; known are tcp, udp and arp", where, r.Protocol)
 	}
-	if r.Hash != sdk.HashAddress && r.Hash != sdk.HashPort {
-		return fmt.Errorf("%s shares by %q; known are %s and %s", where, r.Hash, sdk.HashAddress, sdk.HashPort)
+	switch {
+	case r.Hash == sdk.HashIPID && r.Protocol != "udp":
+		return fmt.Errorf("%s shares %s by %s, which tears connections apart; it is for udp", where, r.Protocol, r.Hash)
+	case r.Hash != sdk.HashAddress && r.Hash != sdk.HashPort && r.Hash != sdk.HashIPID:
+		return fmt.Errorf("%s shares by %q; known are %s, %s and %s", where, r.Hash, sdk.HashAddress, sdk.HashPort, sdk.HashIPID)
 	}
 	if r.Address.IsValid() && !r.Address.IsUnspecified() && !held[r.Address.Unmap()] {
 		return fmt.Errorf("%s is for %s, which is not an address of the module", where, r.Address)
@@ -152,63 +165,98 @@ func checkRule(module, group string, r sdk.FilterRule, held map[netip.Addr]bool)
 	return nil
 }
 
-// wanted is what the maps of addresses and rules should hold.
-type wanted struct {
-	vips  map[vipKey]vipValue
-	rules map[ruleKey]shareValue
-}
-
-// plan computes the maps' content for all modules.
-func plan(members map[string]*member) wanted {
-	w := wanted{vips: map[vipKey]vipValue{}, rules: map[ruleKey]shareValue{}}
-	for _, m := range members {
+// plan lists the addresses of all modules, and the rules for single ports.
+func plan(members map[string]*member) ([]vipValue, map[uint32]shareValue) {
+	var vips []vipValue
+	sets := ruleSets{numbers: map[string]uint16{}, rules: map[uint32]shareValue{}}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		m := members[name]
 		for n, i := range m.Config.Interfaces {
-			for _, a := range i.Addresses {
-				m.planAddress(w, a.Unmap(), m.Links[n])
+			for at, a := range i.Addresses {
+				v := m.planAddress(&sets, a.Unmap(), m.Links[n])
+				if !i.Directed {
+					v.VMAC = i.MACs[at]
+				}
+				vips = append(vips, v)
 			}
 		}
 	}
-	return w
+	return vips, sets.rules
 }
 
-func (m *member) planAddress(w wanted, a netip.Addr, at boundInterface) {
-	v := vipValue{Module: m.Slot, MAC: at.MAC, Real4: at.Real4}
-	for _, g := range m.Config.Groups {
-		for _, r := range g.Rules {
-			if r.Address.IsValid() && !r.Address.IsUnspecified() && r.Address.Unmap() != a {
-				continue
-			}
-			s := shareValue{Group: m.Groups[g.Name], Set: 1}
-			if r.Hash == sdk.HashPort {
-				s.ByPort = 1
-			}
-			// A rule that names the address goes before one for all.
-			named := r.Address.IsValid() && !r.Address.IsUnspecified()
-			switch {
-			case r.Protocol == "arp":
-				set(&v.ARP, s, named)
-			case r.Port == 0:
-				set(&v.TCP, s, named)
-			default:
-				v.HasPorts = 1
-				k := ruleKey{Address: addressOf(a), Port: r.Port, Protocol: protocolTCP}
-				if _, ok := w.rules[k]; !ok || named {
-					w.rules[k] = s
+// portKey says for which port and protocol a rule is, as in struct rule.
+type portKey uint32
+
+func keyOf(protocol string, port uint16) portKey {
+	if protocol == "udp" {
+		return 1<<16 | portKey(port)
+	}
+	return portKey(port)
+}
+
+func (m *member) planAddress(sets *ruleSets, a netip.Addr, at boundInterface) vipValue {
+	v := vipValue{Address: addressOf(a), Ifindex: uint32(at.Index), Link: at.Slot, Module: m.Slot, MAC: at.MAC, Real4: at.Real4, Real6: at.Real6}
+	ports := map[portKey]shareValue{}
+	// A rule that names the address goes before one for all.
+	for _, named := range []bool{false, true} {
+		for _, g := range m.Config.Groups {
+			for _, r := range g.Rules {
+				if named != (r.Address.IsValid() && !r.Address.IsUnspecified()) || named && r.Address.Unmap() != a {
+					continue
+				}
+				s := shareValue{Group: m.Groups[g.Name], Set: 1}
+				switch r.Hash {
+				case sdk.HashPort:
+					s.By = byPort
+				case sdk.HashIPID:
+					s.By = byIPID
+				}
+				switch {
+				case r.Protocol == "arp":
+					v.ARP = s
+				case r.Port != 0:
+					ports[keyOf(r.Protocol, r.Port)] = s
+				case r.Protocol == "udp":
+					v.UDP = s
+				default:
+					v.TCP = s
 				}
 			}
 		}
 	}
+	v.Ports = sets.number(ports)
 	if v.ARP.Set == 0 {
 		v.ARP = m.firstShare(a)
 	}
-	w.vips[vipKey{Address: addressOf(a), Ifindex: uint32(at.Index)}] = v
-	w.vips[vipKey{Address: addressOf(a)}] = v
+	return v
 }
 
-func set(to *shareValue, s shareValue, named bool) {
-	if to.Set == 0 || named {
-		*to = s
+// ruleSets numbers sets of rules for single ports, from 1 up. Addresses with the
+// same rules share a number, so that a thousand of them take no more room than
+// one.
+type ruleSets struct {
+	numbers map[string]uint16
+	rules   map[uint32]shareValue // by the key of struct rule
+}
+
+func (s *ruleSets) number(ports map[portKey]shareValue) uint16 {
+	if len(ports) == 0 {
+		return 0
 	}
+	var name strings.Builder
+	for _, k := range slices.Sorted(maps.Keys(ports)) {
+		fmt.Fprintln(&name, k, ports[k].Group, ports[k].By)
+	}
+	n, known := s.numbers[name.String()]
+	if known {
+		return n
+	}
+	n = uint16(len(s.numbers) + 1)
+	s.numbers[name.String()] = n
+	for k, share := range ports {
+		s.rules[uint32(n)<<17|uint32(k)] = share
+	}
+	return n
 }
 
 // firstShare is who answers for an address that no arp rule names: the first
@@ -222,24 +270,4 @@ func (m *member) firstShare(a netip.Addr) shareValue {
 		}
 	}
 	return shareValue{}
-}
-
-// planMACs computes the content of macs and peers for all modules.
-func planMACs(members map[string]*member) (map[macKey]macValue, map[peerKey]uint32) {
-	macs, peers := map[macKey]macValue{}, map[peerKey]uint32{}
-	for _, m := range members {
-		for node, list := range m.macs {
-			for n, mac := range list {
-				if n >= len(m.Links) || mac == (sdk.MAC{}) {
-					continue
-				}
-				at := uint32(m.Links[n].Index)
-				macs[macKey{Ifindex: at, Module: uint16(m.Slot), Node: uint16(node)}] = macValue{MAC: mac}
-				if node != m.Config.Self {
-					peers[peerKey{Ifindex: at, Module: uint16(m.Slot), MAC: mac}] = uint32(node)
-				}
-			}
-		}
-	}
-	return macs, peers
 }

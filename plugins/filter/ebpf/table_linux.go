@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	bpf "github.com/cilium/ebpf"
@@ -76,95 +75,60 @@ func checkTable(m *member, t sdk.FilterTable) error {
 }
 
 func (f *Filter) setTable(m *member, t sdk.FilterTable) error {
-	before := m.macs
+	before := *m
 	m.macs = map[uint8][]sdk.MAC{}
 	for node, list := range t.MACs {
 		m.macs[node] = slices.Clone(list)
 	}
-	macs, peers := planMACs(f.members)
-	err := errors.Join(syncMap(f.objs.Macs, macs, false), syncMap(f.objs.Peers, peers, false))
-	if err == nil {
-		err = f.switchTables(m, t)
-	}
-	if err != nil {
-		m.macs = before
+	if err := f.switchTables(m, t); err != nil {
+		*m = before
 		return err
 	}
-	return errors.Join(syncMap(f.objs.Macs, macs, true), syncMap(f.objs.Peers, peers, true))
+	return nil
 }
 
+// switchTables writes the half that is not in use, then switches.
 func (f *Filter) switchTables(m *member, t sdk.FilterTable) error {
-	half := uint32(m.live&liveHalf) ^ 1
+	half := m.live&liveHalf ^ 1
 	for name, slot := range m.Groups {
-		var rows tableValue
-		for n, r := range t.Groups[name] {
-			rows[n] = uint32(r)
+		rows, err := f.handRows(m, slot, t, t.Groups[name])
+		if err != nil {
+			return err
 		}
-		if err := f.objs.Tables.Put(uint32(slot)*2+half, &rows); err != nil {
+		if err := f.objs.Tables.Put(uint32(slot)*2+uint32(half), rows); err != nil {
 			return fmt.Errorf("write the rows of group %s: %w", name, err)
 		}
 	}
-	live := m.live
-	m.live = uint8(half)
+	if err := f.writeLinks(m, half); err != nil {
+		return err
+	}
+	m.live, m.epoch = half, t.Epoch
 	if t.Accept {
 		m.live |= liveAccept
 	}
 	if t.Agreed {
 		m.live |= liveAgreed
 	}
-	if err := f.writeModule(m); err != nil {
-		m.live = live
-		return err
+	if t.Moving {
+		m.live |= liveMoving
 	}
-	return nil
+	return f.writeModule(m)
 }
 
-// syncMap writes what m lacks or has differently, then, if prune is set, deletes
-// what is not wanted. Entries that are right are never touched.
-func syncMap[K, V comparable](m *bpf.Map, want map[K]V, prune bool) error {
-	have := make(map[K]V, len(want))
-	var (
-		k K
-		v V
-	)
-	entries := m.Iterate()
-	for entries.Next(&k, &v) {
-		have[k] = v
-	}
-	if err := entries.Err(); err != nil {
-		return fmt.Errorf("read the map %s: %w", mapName(m), err)
-	}
-	for k, v := range want {
-		if old, ok := have[k]; ok && old == v {
-			continue
+func (f *Filter) writeLinks(m *member, half uint8) error {
+	for n, b := range m.Links {
+		l, err := m.buildLink(n)
+		if err != nil {
+			return err
 		}
-		if err := m.Put(k, v); err != nil {
-			return fmt.Errorf("write the map %s: %w", mapName(m), err)
-		}
-	}
-	if !prune {
-		return nil
-	}
-	for k := range maps.Keys(have) {
-		if _, ok := want[k]; ok {
-			continue
-		}
-		if err := m.Delete(k); err != nil && !isMissing(err) {
-			return fmt.Errorf("delete from the map %s: %w", mapName(m), err)
+		if err := f.objs.Links.Put(uint32(b.Slot)*2+uint32(half), l); err != nil {
+			return fmt.Errorf("write the nodes' addresses on %s: %w", b.Name, err)
 		}
 	}
 	return nil
 }
 
 func isMissing(err error) bool { return errors.Is(err, bpf.ErrKeyNotExist) }
-
-func mapName(m *bpf.Map) string {
-	info, err := m.Info()
-	if err != nil {
-		return "?"
-	}
-	return info.Name
-}
 
 func (f *Filter) clearCounters(slot uint8) error {
 	zero := make([]uint64, bpf.MustPossibleCPU())

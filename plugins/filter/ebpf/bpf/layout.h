@@ -11,78 +11,106 @@
 #define BUCKETS 4096
 #define MODULES 64
 #define GROUPS 64
-#define REASONS 32
+#define REASONS 64
+#define NODES 64
+#define LINKS 128
 
 /* An address in network order; IPv4 is ::ffff:a.b.c.d. */
 struct addr {
-	__u32 word[4];
+	__u64 half[2];
 };
 
-/* ifindex 0 says: held by this node, on whatever interface. */
-struct addr_key {
-	struct addr addr;
-	__u32 ifindex;
-};
+enum by { BY_ADDRESS, BY_PORT, BY_IPID };
 
 /* Which table shares some traffic, and by what. */
 struct share {
 	__u16 group;
-	__u8 by_port; /* hash the client's port too */
-	__u8 set;
+	__u8 by;  /* what is hashed besides the client's address */
+	__u8 set; /* 0: there is no such share */
 };
 
-/* A virtual address on one interface. The shares are those of rules for every
- * port; rules for one port are in the map rules, and has_ports says whether to
- * look there. */
+/* A virtual address; one cache line. The shares are those of rules for every
+ * port; ports is the set of rules for single ports, 0 if there are none. */
 struct vip {
+	struct addr addr; /* zero: an empty place */
+	__u32 ifindex;
+	__u16 ports;
+	__u16 link;
 	__u8 module;
-	__u8 has_ports;
-	__u8 mac[6];  /* of the interface */
-	__u32 real4;  /* an address of the interface that is not virtual, or 0 */
+	__u8 pad;
+	__u8 mac[6]; /* of the interface */
+	__u32 real4; /* an address of the interface that is not virtual, or 0 */
 	struct share tcp;
 	struct share udp;
 	struct share arp; /* address resolution and echo */
+	__u16 at; /* its own place, which a look-up ends by reading: see vip_of */
+	__u8 vmac[6]; /* invisible mode: the virtual Ethernet address; zero: directed mode */
+	__u64 real6;  /* lower half of the interface's own link-local address, or 0 */
 };
 
-struct rule_key {
-	struct addr addr;
-	__u16 port; /* host order */
-	__u8 proto;
-	__u8 pad;
+/* A rule for one port. The key is the set of rules, a bit for UDP, the port. */
+struct rule {
+	__u32 key; /* 0: an empty place */
+	struct share share;
 };
 
-#define LIVE_HALF 1   /* the half of the tables in force */
+/* Addresses and rules lie where a multiplication by their seed puts them, or at
+ * most PROBES - 1 places further: the writer looks for a seed that has it so.
+ * That makes a look-up a few instructions, however many there are. */
+#define PROBES 4
+#define VIP_BITS 12
+#define RULE_BITS 15
+
+struct index {
+	__u64 vip_seed;
+	__u64 rule_seed;
+	__u64 pad[6];
+	struct vip vip[(1 << VIP_BITS) + PROBES - 1]; /* the last ones are empty */
+	struct rule rule[(1 << RULE_BITS) + PROBES - 1];
+};
+
+#define LIVE_HALF 1   /* the half of the module's tables and links in force */
 #define LIVE_ACCEPT 2 /* the application is ready */
 #define LIVE_AGREED 4 /* all nodes are known to use the same table */
+#define LIVE_MOVING 8 /* another table of the same plan follows; for user space */
 
 struct module {
-	__u64 key[2];
+	__u64 add; /* hash.h */
+	__u64 mul;
+	__u64 last;
 	__u8 self;
 	__u8 fence;
 	__u8 live; /* one byte, so that a switch is never seen half done */
-	__u8 pad[5];
+	__u8 low_bits;
+	__u8 pad[4];
+	__u64 epoch; /* of the tables; no program reads it */
 };
+
+/* What every verdict reads first. */
+struct state {
+	__u32 index; /* which half of the index is in force */
+	__u32 pad;
+	struct module module[MODULES];
+};
+
+/* A row is four node numbers, the owner in the lowest byte. The highest bits of
+ * the lower two bytes say what part this node has in a hand-over (invisible.h). */
+#define ROW_NODES 0x7f7f7f7f
 
 /* Two tables for each group, 2*group and 2*group+1. */
 struct table {
 	__u32 row[BUCKETS];
 };
 
-struct mac_key {
-	__u32 ifindex;
-	__u16 module;
-	__u16 node;
-};
+/* The nodes of a module on one interface, two for each link as for tables. An
+ * Ethernet address is a number here, its first byte the lowest; hint has the
+ * node at a place that the seed chooses so that no two nodes meet. */
+#define HINT_BITS 10
 
-struct mac {
-	__u8 byte[6];
-	__u8 pad[2];
-};
-
-struct peer_key {
-	__u32 ifindex;
-	__u16 module;
-	__u8 mac[6];
+struct link {
+	__u64 seed;
+	__u64 mac[2 * NODES]; /* by node, 0 is none; twice as long, so that a mask is a bound */
+	__u8 hint[1 << HINT_BITS];
 };
 
 /* Why a frame went where it went; layout.go has the names. */
@@ -106,37 +134,42 @@ enum reason {
 	R_DROP_NO_MAC,
 	R_DROP_TTL,
 	R_DROP_MALFORMED,
-	R_DROP_FRAGMENT,
 	R_DROP_BROADCAST,
 	R_DROP_ARP_OTHER,
 	R_DROP_ARP_ANNOUNCE,
 	R_DROP_ARP_INTERFACE,
 	R_ACCEPT_COOKIE,
 	R_DROP_DISAGREED,
+	R_ACCEPT_FRAGMENT,
+	R_FORWARD_FRAGMENT,
+	R_FORWARD_HANDOVER,
+	R_DROP_HANDOVER,
+	R_DROP_OTHER,
+	R_DROP_STRANGER,
+	R_NDP_ANSWER,
+	R_NDP_REFRESH,
+	R_NDP_MENDED,
+	R_DROP_NDP_OTHER,
+	R_DROP_NDP_ANNOUNCE,
+	R_DROP_NO_ROOM,
+	R_DROP_NDP_OWN,
 };
 
+/* Arrays only: the kernel's compiler turns a look-up in one into a few
+ * instructions, where a hash map is a call of twenty nanoseconds. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct addr_key);
-	__type(value, struct vip);
-} vips SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct rule_key);
-	__type(value, struct share);
-} rules SEC(".maps");
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct state);
+} states SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, MODULES);
+	__uint(max_entries, 2);
 	__type(key, __u32);
-	__type(value, struct module);
-} modules SEC(".maps");
+	__type(value, struct index);
+} indexes SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -146,20 +179,11 @@ struct {
 } tables SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct mac_key);
-	__type(value, struct mac);
-} macs SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct peer_key);
-	__type(value, __u32);
-} peers SEC(".maps");
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LINKS * 2);
+	__type(key, __u32);
+	__type(value, struct link);
+} links SEC(".maps");
 
 /* Until when this node serves, CLOCK_BOOTTIME in ns. Mapped into user space, so
  * that a renewal is one store. */
@@ -171,12 +195,68 @@ struct {
 	__type(value, __u64);
 } lease SEC(".maps");
 
+/* When this processor last asked the clock whether the lease holds. */
+struct proof {
+	__u64 lease;
+	__u64 jiffy;
+	__u64 uses; /* how often the answer may still be used */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct proof);
+} proofs SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, MODULES * REASONS);
 	__type(key, __u32);
 	__type(value, __u64);
 } counters SEC(".maps");
+
+/* Where the first fragment of a datagram went, for the later ones, which name no
+ * ports. A flood can push out what others need, no more; then the bucket of the
+ * address decides. */
+struct fragment_key {
+	struct addr client;
+	struct addr local;
+	__u32 id;
+	__u32 proto;
+};
+
+struct fragment {
+	__u64 until; /* CLOCK_BOOTTIME, ns */
+	__u32 node;
+	__u32 on_round;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct fragment_key);
+	__type(value, struct fragment);
+} fragments SEC(".maps");
+
+/* Who claims a virtual address without being a node that has it. */
+struct stranger_key {
+	struct addr addr;
+	__u32 ifindex;
+	__u32 pad;
+};
+
+struct stranger {
+	__u64 mac;
+	__u64 seen; /* CLOCK_BOOTTIME, ns */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 256);
+	__type(key, struct stranger_key);
+	__type(value, struct stranger);
+} strangers SEC(".maps");
 
 /* Connections by group and bucket; written by the socket iterator only. */
 struct {

@@ -6,27 +6,34 @@
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/tcp.h>
+#include <linux/udp.h>
 
-#include "layout.h"
+#include "hash.h"
 
-/* RFC 792. linux/icmp.h has this too, but needs headers of the C library. */
-struct icmp4 {
-	__u8 type;
-	__u8 code;
-	__be16 checksum;
-	__be32 rest;
+/* RFC 8200. The eight-byte halves need no alignment here. */
+struct ip6 {
+	__u8 version; /* in the upper half */
+	__u8 label[3];
+	__be16 len;
+	__u8 next;
+	__u8 hops;
+	struct addr from;
+	struct addr to;
 };
-
-#define ICMP_UNREACHABLE 3
-#define ICMP_ECHO 8
-#define ICMP_TIME_EXCEEDED 11
-#define ICMP_PARAMETER 12
 
 enum outcome {
 	PASS,   /* not ours to judge */
 	ACCEPT_HERE,
 	DISCARD,
 	SEND,   /* out of the interface that it came in by */
+	ANSWER, /* the same, as the advertisement that nd_answer makes of it */
+};
+
+/* What a packet is to the connection that it belongs to. */
+enum kind {
+	OPENS,    /* begins one, or needs none */
+	OPEN,     /* of a connection that some node must have */
+	DATAGRAM, /* may be either */
 };
 
 /* A packet to a virtual address, by what decides its fate. */
@@ -35,50 +42,114 @@ struct flow {
 	struct addr local;
 	__u16 client_port; /* host order */
 	__u16 local_port;
+	__u32 id; /* identification, of IPv4 or of a fragment */
 	__u8 proto;
-	__u8 fresh; /* opens a connection, or needs none */
+	__u8 kind;
 	__u8 echo;
 	__u8 on_round; /* if a peer forwarded it: all nodes of the row are to be asked */
+	__u8 first;    /* the first fragment of a datagram */
 	struct share share;
 };
 
 struct frame {
 	void *ctx;
 	struct ethhdr *eth;
+	void *l3;
 	void *end;
 	__u32 ifindex;
+	int skb; /* what ctx is: 0 an xdp_md, 1 an __sk_buff */
+	int tagged; /* 802.1Q, priority only */
+	const struct vip *vip; /* for nd_answer: who is asked for, */
+	__u64 tell;            /* at which Ethernet address it is, */
+	__u64 to;              /* and who wants to know */
 };
 
 static __always_inline struct addr mapped(__be32 a)
 {
-	return (struct addr){ { 0, 0, bpf_htonl(0xffff), a } };
+	return (struct addr){ { 0, (__u64)a << 32 | 0xffff0000 } };
+}
+
+/* An Ethernet address as a number, its first byte the lowest. */
+static __always_inline __u64 mac_number(const __u8 *mac)
+{
+	const __u16 *half = (const __u16 *)mac;
+
+	return half[0] | (__u64)half[1] << 16 | (__u64)half[2] << 32;
+}
+
+/* The same in one load, where two more bytes follow. */
+static __always_inline __u64 mac_wide(const __u8 *mac)
+{
+	return *(const __u64 *)mac & 0xffffffffffffULL;
 }
 
 static __always_inline int mac_is(const __u8 *a, const __u8 *b)
 {
-	const __u16 *x = (const __u16 *)a, *y = (const __u16 *)b;
-
-	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2];
+	return mac_number(a) == mac_number(b);
 }
 
-static __always_inline struct vip *vip_of(const struct addr *a, __u32 ifindex)
+static __always_inline struct state *state_now(void)
 {
-	struct addr_key key = { *a, ifindex };
+	__u32 zero = 0;
 
-	return bpf_map_lookup_elem(&vips, &key);
+	return bpf_map_lookup_elem(&states, &zero);
+}
+
+static __always_inline struct index *index_of(struct state *s)
+{
+	__u32 half;
+
+	if (!s)
+		return 0;
+	half = *(volatile __u32 *)&s->index & 1;
+	return bpf_map_lookup_elem(&indexes, &half);
+}
+
+static __always_inline struct index *index_now(void)
+{
+	return index_of(state_now());
+}
+
+/* The virtual address, on whatever interface it is. The place is read back from
+ * the entry so that the verifier does not tell the places apart, and follow each
+ * of them through all of the program. */
+static __always_inline struct vip *vip_of(struct index *x, const struct addr *a)
+{
+	__u64 h = a->half[0] ^ a->half[1];
+	struct vip *v;
+
+	h ^= h >> 29;
+	v = &x->vip[h * x->vip_seed >> (64 - VIP_BITS)];
+#pragma unroll
+	for (int i = 0; i < PROBES; i++, v++) {
+		if (v->addr.half[1] == a->half[1] && v->addr.half[0] == a->half[0])
+			return &x->vip[*(volatile __u16 *)&v->at & ((1 << VIP_BITS) - 1)];
+		if (!v->addr.half[1] && !v->addr.half[0])
+			return 0;
+	}
+	return 0;
+}
+
+static __always_inline struct module *module_of(const struct vip *vip)
+{
+	struct state *s = state_now();
+
+	return s ? &s->module[vip->module & (MODULES - 1)] : 0;
 }
 
 /* The rule for a flow; its field set is 0 if there is none. */
-static __always_inline struct share share_of(const struct vip *vip, const struct flow *flow)
+static __always_inline struct share share_of(struct index *x, const struct vip *vip, const struct flow *flow)
 {
 	struct share none = {};
 
-	if (vip->has_ports) {
-		struct rule_key key = { flow->local, flow->local_port, flow->proto, 0 };
-		struct share *s = bpf_map_lookup_elem(&rules, &key);
+	if (vip->ports) {
+		__u32 key = (__u32)vip->ports << 17 | (flow->proto == IPPROTO_UDP) << 16 | flow->local_port;
+		struct rule *r = &x->rule[key * x->rule_seed >> (64 - RULE_BITS)];
 
-		if (s)
-			return *s;
+#pragma unroll
+		for (int i = 0; i < PROBES && r->key; i++, r++)
+			if (r->key == key)
+				return r->share;
 	}
 	if (flow->proto == IPPROTO_TCP)
 		return vip->tcp;
@@ -87,26 +158,66 @@ static __always_inline struct share share_of(const struct vip *vip, const struct
 	return none;
 }
 
-/* Lowers the TTL by one or two and mends the header checksum (RFC 1624). An odd
- * TTL says that the frame is on the round. 0: it must not go any further. */
-static __always_inline int age(struct iphdr *ip, __u8 odd)
+/* To be read once a packet, so that all of the verdict is of one moment. */
+static __always_inline __u8 live_of(const struct module *m)
 {
-	__u32 by = (ip->ttl & 1) == odd ? 2 : 1;
-	__u32 sum = ip->check;
-
-	if (ip->ttl <= by)
-		return 0;
-	ip->ttl -= by;
-	sum += bpf_htons(by << 8);
-	ip->check = (__u16)(sum + (sum >> 16));
-	return 1;
+	return *(volatile __u8 *)&m->live;
 }
 
-static __always_inline int send_to(struct frame *fr, const struct vip *vip, const __u8 *mac)
+static __always_inline struct link *link_of(const struct vip *vip, __u8 live)
 {
-	__builtin_memcpy(fr->eth->h_dest, mac, ETH_ALEN);
+	__u32 at = vip->link * 2 + (live & LIVE_HALF);
+
+	return bpf_map_lookup_elem(&links, &at);
+}
+
+/* The node that has an Ethernet address, 0 if none has. */
+static __always_inline __u32 node_of(const struct link *l, __u64 mac)
+{
+	__u32 node = l->hint[mac * l->seed >> (64 - HINT_BITS)] & (2 * NODES - 1);
+
+	return l->mac[node] == mac ? node : 0;
+}
+
+/* The row that a client falls into, with this node's part in a hand-over; 0, which
+ * is nobody, if there is no table. */
+static __always_inline __u32 row_with_hand(const struct module *m, __u8 live, struct share share, const struct addr *client, __u16 port)
+{
+	__u32 at = share.group * 2 + (live & LIVE_HALF);
+	struct table *t = bpf_map_lookup_elem(&tables, &at);
+
+	if (!t)
+		return 0;
+	return *(volatile __u32 *)&t->row[bucket_of(m, client, port) & (BUCKETS - 1)];
+}
+
+static __always_inline __u32 row_of(const struct module *m, __u8 live, struct share share, const struct addr *client, __u16 port)
+{
+	return row_with_hand(m, live, share, client, port) & ROW_NODES;
+}
+
+static __always_inline void put_mac(__u8 *to, __u64 mac)
+{
+	__u16 *half = (__u16 *)to;
+
+	half[0] = mac;
+	half[1] = mac >> 16;
+	half[2] = mac >> 32;
+}
+
+static __always_inline int send_to(struct frame *fr, const struct vip *vip, __u64 mac)
+{
+	put_mac(fr->eth->h_dest, mac);
 	__builtin_memcpy(fr->eth->h_source, vip->mac, ETH_ALEN);
 	return SEND;
+}
+
+/* What of a flow counts besides the client's address. */
+static __always_inline __u16 extra_of(const struct flow *flow)
+{
+	if (flow->share.by == BY_PORT)
+		return flow->client_port;
+	return flow->share.by == BY_IPID ? flow->id : 0;
 }
 
 static __always_inline int drop(const struct vip *vip, enum reason why)

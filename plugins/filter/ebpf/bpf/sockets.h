@@ -5,7 +5,6 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
-#include "hash.h"
 #include "packet.h"
 
 #define FAMILY_INET 2
@@ -36,35 +35,41 @@ struct sock_common {
 struct bpf_iter__tcp {
 	struct sock_common *sk_common;
 };
+
+struct sock {
+	struct sock_common __sk_common;
+};
+
+struct inet_sock {
+	struct sock sk;
+};
+
+struct udp_sock {
+	struct inet_sock inet;
+};
+
+struct bpf_iter__udp {
+	struct udp_sock *udp_sk;
+};
 #pragma clang attribute pop
 
 static __always_inline struct addr addr6(struct in6_addr *a)
 {
 	return (struct addr){ {
-		a->in6_u.u6_addr32[0], a->in6_u.u6_addr32[1],
-		a->in6_u.u6_addr32[2], a->in6_u.u6_addr32[3],
+		a->in6_u.u6_addr32[0] | (__u64)a->in6_u.u6_addr32[1] << 32,
+		a->in6_u.u6_addr32[2] | (__u64)a->in6_u.u6_addr32[3] << 32,
 	} };
 }
 
-static __always_inline int skip_socket(struct sock_common *sk)
+static __always_inline int count_socket(struct sock_common *sk, __u8 proto)
 {
-	return sk->skc_state == TCP_STATE_LISTEN || sk->skc_state == TCP_STATE_TIME_WAIT ||
-	       sk->skc_state == TCP_STATE_CLOSE;
-}
-
-SEC("iter/tcp")
-int count_sockets(struct bpf_iter__tcp *ctx)
-{
-	struct sock_common *sk = ctx->sk_common;
-	struct flow flow = { .proto = IPPROTO_TCP };
+	struct flow flow = { .proto = proto };
+	struct index *x;
 	struct module *m;
-	struct share s;
 	struct table *t;
 	struct vip *vip;
-	__u32 at;
+	__u32 at, group;
 
-	if (!sk || skip_socket(sk))
-		return 0;
 	if (sk->skc_family == FAMILY_INET) {
 		flow.local = mapped(sk->skc_rcv_saddr);
 		flow.client = mapped(sk->skc_daddr);
@@ -74,19 +79,42 @@ int count_sockets(struct bpf_iter__tcp *ctx)
 	} else {
 		return 0;
 	}
-	vip = vip_of(&flow.local, 0);
+	x = index_now();
+	vip = x ? vip_of(x, &flow.local) : 0;
 	if (!vip)
 		return 0;
 	flow.local_port = sk->skc_num;
-	s = share_of(vip, &flow);
-	at = vip->module;
-	m = bpf_map_lookup_elem(&modules, &at);
-	if (!m || !s.set)
+	flow.client_port = bpf_ntohs(sk->skc_dport);
+	flow.share = share_of(x, vip, &flow);
+	m = module_of(vip);
+	/* Which bucket a packet falls into by its identification no socket tells. */
+	if (!m || !flow.share.set || flow.share.by == BY_IPID)
 		return 0;
-	at = bucket_of(m, &flow.client, s.by_port ? bpf_ntohs(sk->skc_dport) : 0);
-	__u32 group = s.group;
+	at = bucket_of(m, &flow.client, extra_of(&flow));
+	group = flow.share.group;
 	t = bpf_map_lookup_elem(&sockets, &group);
 	if (t)
 		__sync_fetch_and_add(&t->row[at & (BUCKETS - 1)], 1);
 	return 0;
+}
+
+SEC("iter/tcp")
+int count_sockets(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *sk = ctx->sk_common;
+
+	if (!sk || sk->skc_state == TCP_STATE_LISTEN || sk->skc_state == TCP_STATE_TIME_WAIT ||
+	    sk->skc_state == TCP_STATE_CLOSE)
+		return 0;
+	return count_socket(sk, IPPROTO_TCP);
+}
+
+SEC("iter/udp")
+int count_datagram(struct bpf_iter__udp *ctx)
+{
+	struct udp_sock *sk = ctx->udp_sk;
+
+	if (!sk || sk->inet.sk.__sk_common.skc_state != TCP_STATE_ESTABLISHED)
+		return 0;
+	return count_socket(&sk->inet.sk.__sk_common, IPPROTO_UDP);
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Who handles a frame: here, which other node, or nobody. docs/architecture.md,
- * "The way of a packet", is the contract and model_test.go the twin. */
+ * "The way of a packet", is the contract and share.Here.Decide the twin. */
 #pragma once
 
-#include "hash.h"
 #include "packet.h"
 
 struct verdict {
@@ -23,77 +22,178 @@ struct facts {
 	void *ctx;
 	const struct module *module;
 	const struct flow *flow;
-	const struct iphdr *ip; /* for the SYN cookie; null: not to be asked */
-	const struct tcphdr *tcp;
-	struct peer_key from;
+	void *ip; /* for the SYN cookie; null: not to be asked */
+	void *tcp;
+	const struct link *link;
+	__u64 sender; /* Ethernet source */
+	__u8 to;      /* enum to: its destination */
+	__u8 invisible;
+	__u8 live;
 };
+
+#define LONGEST_JIFFY 10000000 /* ns, at 100 Hz, the slowest that a kernel ticks */
+#define PROOF_USES 64
+
+/* Whether the lease holds. To ask the clock costs more than all the rest,
+ * so an answer is used again, by the same processor, while the lease is the one
+ * that was looked at, and the jiffy too, which the lease outlives. A machine that
+ * was stopped (a virtual one paused, a laptop asleep) may see its old jiffy for
+ * a moment after the clock has jumped; therefore the answer is good for 64
+ * packets and no more. A lease that is taken back counts at once. */
+static __always_inline int lease_holds(void)
+{
+	__u32 zero = 0;
+	__u64 *lease_now, until, now, jiffy;
+	struct proof *p;
+
+	lease_now = bpf_map_lookup_elem(&lease, &zero);
+	p = bpf_map_lookup_elem(&proofs, &zero);
+	if (!lease_now || !p)
+		return 0;
+	until = *(volatile __u64 *)lease_now;
+	jiffy = bpf_jiffies64();
+	if (p->lease == until && p->jiffy == jiffy && p->uses) {
+		p->uses--;
+		return 1;
+	}
+	now = bpf_ktime_get_boot_ns();
+	p->lease = until;
+	p->jiffy = jiffy;
+	p->uses = until > now + LONGEST_JIFFY ? PROOF_USES : 0;
+	return now < until;
+}
+
+/* Whether this node may serve. */
+static __always_inline int serving(const struct module *m)
+{
+	return !m->fence || lease_holds();
+}
+
+static __always_inline int facts_of(struct facts *f, const struct frame *fr, struct state *s, const struct vip *vip)
+{
+	f->module = &s->module[vip->module & (MODULES - 1)];
+	f->live = live_of(f->module);
+	/* A node that serves on without a lease may do so by an old table. */
+	if (!f->module->fence && !lease_holds())
+		f->live &= ~LIVE_AGREED;
+	f->link = link_of(vip, f->live);
+	f->sender = mac_wide(fr->eth->h_source);
+	f->invisible = mac_wide(vip->vmac) != 0;
+	return f->link != 0;
+}
+
+/* Whose a frame is by its Ethernet destination. */
+enum to {
+	TO_OTHERS, /* flooded by a switch */
+	TO_US,
+	TO_ALL, /* to the virtual Ethernet address, invisible mode */
+};
+
+static __always_inline enum to to_whom(const struct frame *fr, const struct vip *vip)
+{
+	__u64 mac = mac_wide(fr->eth->h_dest);
+
+	if (mac == mac_wide(vip->mac))
+		return TO_US;
+	return mac && mac == mac_wide(vip->vmac) ? TO_ALL : TO_OTHERS;
+}
 
 static __always_inline __u32 peer_of(struct facts *f)
 {
-	__u32 *node = bpf_map_lookup_elem(&peers, &f->from);
-
-	return node ? *node : 0;
+	return node_of(f->link, f->sender);
 }
 
-static __always_inline int serving(const struct module *m)
-{
-	__u32 zero = 0;
-	__u64 *until;
-
-	if (!m->fence)
-		return 1;
-	until = bpf_map_lookup_elem(&lease, &zero);
-	return until && bpf_ktime_get_boot_ns() < *(volatile __u64 *)until;
-}
-
+#define TCP_STATE_ESTABLISHED 1 /* of a UDP socket: it is connected */
 #define TCP_STATE_LISTEN 10
 
-enum found { NO_SOCKET, SOCKET, COOKIE };
+enum found { NO_SOCKET, SOCKET, COOKIE, BOUND };
+
+static __always_inline __u32 tuple_of(struct bpf_sock_tuple *t, const struct flow *flow, int six)
+{
+	__be16 from = bpf_htons(flow->client_port), to = bpf_htons(flow->local_port);
+
+	if (!six) {
+		t->ipv4.saddr = flow->client.half[1] >> 32;
+		t->ipv4.daddr = flow->local.half[1] >> 32;
+		t->ipv4.sport = from;
+		t->ipv4.dport = to;
+		return sizeof(t->ipv4);
+	}
+	__builtin_memcpy(t->ipv6.saddr, &flow->client, sizeof(flow->client));
+	__builtin_memcpy(t->ipv6.daddr, &flow->local, sizeof(flow->local));
+	t->ipv6.sport = from;
+	t->ipv6.dport = to;
+	return sizeof(t->ipv6);
+}
 
 /* Whether the kernel has a socket for the flow. A listener is none, but it may
  * know the flow by a SYN cookie that it gave out. */
-static __always_inline enum found look_up(struct facts *f)
+static __always_inline enum found look_up_tcp(struct facts *f, int six)
 {
-	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock_tuple tuple;
+	__u32 len = tuple_of(&tuple, f->flow, six);
 	enum found found = SOCKET;
 	struct bpf_sock *sk;
 
-	tuple.ipv4.saddr = f->flow->client.word[3];
-	tuple.ipv4.daddr = f->flow->local.word[3];
-	tuple.ipv4.sport = bpf_htons(f->flow->client_port);
-	tuple.ipv4.dport = bpf_htons(f->flow->local_port);
-	sk = bpf_skc_lookup_tcp(f->ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+	sk = bpf_skc_lookup_tcp(f->ctx, &tuple, len, BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return NO_SOCKET;
 	if (sk->state == TCP_STATE_LISTEN) {
 		found = NO_SOCKET;
-		if (f->ip && bpf_tcp_check_syncookie(sk, (void *)f->ip, sizeof(*f->ip),
-						     (void *)f->tcp, sizeof(*f->tcp)) == 0)
+		if (f->ip && bpf_tcp_check_syncookie(sk, f->ip, six ? sizeof(struct ip6) : sizeof(struct iphdr),
+						     f->tcp, sizeof(struct tcphdr)) == 0)
 			found = COOKIE;
 	}
 	bpf_sk_release(sk);
 	return found;
 }
 
-/* The lowest node number above floor in a row, other than self; 0: none. */
+/* The same for UDP: only a connected socket belongs to the flow; one that is
+ * bound takes what comes. */
+static __always_inline enum found look_up_udp(struct facts *f, int six)
+{
+	struct bpf_sock_tuple tuple;
+	__u32 len = tuple_of(&tuple, f->flow, six);
+	enum found found;
+	struct bpf_sock *sk;
+
+	sk = bpf_sk_lookup_udp(f->ctx, &tuple, len, BPF_F_CURRENT_NETNS, 0);
+	if (!sk)
+		return NO_SOCKET;
+	found = sk->state == TCP_STATE_ESTABLISHED ? SOCKET : BOUND;
+	bpf_sk_release(sk);
+	return found;
+}
+
+/* All ones if a < b, else 0; both small. The compiler must not make a branch of it. */
+static __always_inline __s32 below(__s32 a, __s32 b)
+{
+	a -= b;
+	asm volatile("" : "+r"(a));
+	return a >> 31;
+}
+
+/* The lowest node number above floor in a row, other than self; 0: none. Without
+ * branches, as the verifier would follow every way through them, and each of
+ * those through the rest of the program. */
 static __always_inline __u8 next_node(__u32 row, __u8 floor, __u8 self)
 {
-	__u8 best = 0, node;
+	__s32 best = 0xff, node;
 
 #pragma unroll
 	for (int i = 0; i < 4; i++, row >>= 8) {
 		node = row & 0xff;
-		if (node > floor && node != self && (!best || node < best))
-			best = node;
+		node |= (~below(floor, node) | below(node ^ self, 1)) & 0xff;
+		best += (node - best) & below(node, best);
 	}
-	return best;
+	return best & ~below(0xfe, best);
 }
 
 /* Rule 1: a SYN, and what needs no connection. */
 static __always_inline struct verdict decide_fresh(struct facts *f, __u32 row)
 {
 	__u8 owner = row & 0xff, self = f->module->self, echo = f->flow->echo;
-	int ready = f->module->live & LIVE_ACCEPT, serve;
+	int ready = f->live & LIVE_ACCEPT, serve;
 	enum reason forward = echo ? R_FORWARD_ECHO : R_FORWARD_NEW;
 	__u32 from = 0;
 
@@ -118,9 +218,9 @@ static __always_inline struct verdict decide_fresh(struct facts *f, __u32 row)
  * The round visits the nodes of a row by rising number, and a frame says that it
  * is on it. So no two tables that both name a node can make a frame miss that
  * node, and no tables whatever can make it run in a circle. */
-static __always_inline struct verdict decide_open(struct facts *f, __u32 row)
+static __always_inline struct verdict decide_open(struct facts *f, __u32 row, int six)
 {
-	__u8 owner, next, self = f->module->self, agreed = f->module->live & LIVE_AGREED;
+	__u8 owner, next, self = f->module->self, agreed = f->live & LIVE_AGREED;
 	__u32 from;
 
 	/* Nobody takes new connections: the latest previous owner stands in. */
@@ -134,7 +234,7 @@ static __always_inline struct verdict decide_open(struct facts *f, __u32 row)
 	from = peer_of(f);
 	if (agreed && row == owner && !from)
 		return FORWARD(owner, R_FORWARD_OWNER);
-	switch (look_up(f)) {
+	switch (look_up_tcp(f, six)) {
 	case SOCKET:
 		return ACCEPT(R_ACCEPT_SOCKET);
 	case COOKIE:
@@ -150,23 +250,59 @@ static __always_inline struct verdict decide_open(struct facts *f, __u32 row)
 	return agreed ? ACCEPT(R_ACCEPT_RESET) : DROP(R_DROP_DISAGREED);
 }
 
+/* Rule 8: UDP, where most applications connect no socket, so that nothing tells
+ * whose a flow is. In a settled row the owner takes all. In any other a connected
+ * socket is looked for, by whoever gets the frame from outside, then on the round;
+ * its last node sends the frame to the owner, not on the round any more, who takes
+ * what a peer sends to it so. Numbers rise on the round and the step after it is the
+ * last, so no tables whatever can make a frame run in a circle. */
+static __always_inline struct verdict decide_datagram(struct facts *f, __u32 row, int six)
+{
+	__u8 owner = row & 0xff, next, self = f->module->self, agreed = f->live & LIVE_AGREED;
+	enum found found = BOUND;
+	__u32 from = 0;
+
+	if (!row)
+		return DROP(R_DROP_NOBODY);
+	if (row != self || !agreed)
+		from = peer_of(f);
+	if (agreed && row == owner && !(owner != self && from && f->flow->on_round)) {
+		if (owner != self && !from)
+			return FORWARD(owner, R_FORWARD_OWNER);
+		if (!(f->live & LIVE_ACCEPT) && look_up_udp(f, six) == SOCKET)
+			return ACCEPT(R_ACCEPT_SOCKET);
+	} else {
+		found = look_up_udp(f, six);
+		if (found == SOCKET)
+			return ACCEPT(R_ACCEPT_SOCKET);
+		if (!from || f->flow->on_round) {
+			next = next_node(row, from ? self : 0, self);
+			if (next)
+				return ON_ROUND(next, R_FORWARD_PREVIOUS);
+			if (!owner)
+				return DROP(R_DROP_NOBODY);
+			if (owner != self)
+				return FORWARD(owner, R_FORWARD_OWNER);
+		}
+	}
+	if (!(f->live & LIVE_ACCEPT))
+		return DROP(R_DROP_NOT_READY);
+	/* The kernel would answer "port unreachable", perhaps for another's flow. */
+	if (!agreed && found == NO_SOCKET)
+		return DROP(R_DROP_DISAGREED);
+	return ACCEPT(R_ACCEPT_OWNER);
+}
+
 /* Where a frame goes. Rule 7: without the lease nothing is accepted, and nothing
  * sent on a round, which might miss a node of a newer table. */
-static __always_inline struct verdict decide(struct facts *f)
+static __always_inline struct verdict decide(struct facts *f, __u32 row, int six)
 {
+	const struct flow *flow = f->flow;
 	struct verdict v;
-	struct table *t;
-	__u32 at, row;
 
-	at = f->flow->share.group * 2 + (f->module->live & LIVE_HALF);
-	t = bpf_map_lookup_elem(&tables, &at);
-	if (!t)
-		return DROP(R_DROP_NOBODY);
-	at = bucket_of(f->module, &f->flow->client, f->flow->share.by_port ? f->flow->client_port : 0);
-	row = *(volatile __u32 *)&t->row[at & (BUCKETS - 1)];
-	if (f->flow->fresh)
+	if (flow->kind == OPENS)
 		return decide_fresh(f, row);
-	v = decide_open(f, row);
+	v = flow->kind == DATAGRAM ? decide_datagram(f, row, six) : decide_open(f, row, six);
 	if ((v.accept || v.on_round) && !serving(f->module))
 		return DROP(R_DROP_LEASE);
 	return v;

@@ -1,0 +1,153 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/diag"
+)
+
+// Checker is what all checkers have.
+type Checker struct {
+	Ident  string // the resource is KIND.Ident
+	When   core.When
+	Action core.Verb
+	Pos    diag.Position
+}
+
+// TCPCheck is a checker that connects.
+type TCPCheck struct {
+	Checker
+	Addr     netip.Addr
+	Port     uint16
+	Interval time.Duration
+	Timeout  time.Duration
+}
+
+// PingCheck is a checker that sends ICMP echo requests.
+type PingCheck struct {
+	Checker
+	Addr     netip.Addr
+	Interval time.Duration
+	Timeout  time.Duration
+}
+
+// IntfCheck watches a network interface: the one that has an address, or whose
+// network holds it, or the one of that name.
+type IntfCheck struct {
+	Checker
+	Addr netip.Addr
+	Name string // instead of Addr, if not empty
+}
+
+// IPCheck watches an address of this node.
+type IPCheck struct {
+	Checker
+	Addr     netip.Addr
+	Interval time.Duration
+}
+
+// CustomCheck is a checker that the module brings.
+type CustomCheck struct {
+	Checker
+	Exec string // program in bin/
+	Args []string
+}
+
+// ModuleCheck watches another module.
+type ModuleCheck struct {
+	Checker
+	Module   string
+	Addr     netip.Addr // of a node that has it
+	Port     uint16
+	Interval time.Duration
+	Timeout  time.Duration
+}
+
+// SplitBrain asks witnesses whether a node that lost its peer may go on.
+type SplitBrain struct {
+	Checker
+	Exec      string // how they are asked: ping
+	Witnesses []netip.Addr
+}
+
+// Proc is a process or service that must run.
+type Proc struct {
+	Name      string // the resource is proc.Name
+	Service   bool   // a systemd unit or Windows service
+	NameRegex string // instead of Name, if not empty
+	ArgRegex  string
+	AtLeast   int // -1: no limit
+	AtMost    int // -1: no limit
+	When      core.When
+	Class     string // of the module's own: a hook says when it runs; When is empty
+	Action    core.Verb
+	Handler   string        // program in bin/ that is run instead of Action
+	Services  []string      // that a restart is about
+	Poll      time.Duration // the longest time between two looks at the process list
+	Grace     time.Duration // after the start, before the first judgement
+	Pos       diag.Position
+}
+
+// Resource is the name of the resource that the check publishes.
+func (c TCPCheck) Resource() string { return "tcp." + c.Ident }
+
+// Resource is the name of the resource that the check publishes.
+func (c PingCheck) Resource() string { return "ping." + c.Ident }
+
+// Resource is the name of the resource that the check publishes.
+func (c IntfCheck) Resource() string { return "intf." + c.Ident }
+
+// Resource is the name of the resource that the check publishes.
+func (c IPCheck) Resource() string { return "ip." + c.Ident }
+
+// Resource is the name of the resource that the watch publishes.
+func (c Proc) Resource() string { return "proc." + c.Name }
+
+// Resources are the names of the resources that the witnesses publish.
+func (s SplitBrain) Resources() []string {
+	var out []string
+	for _, w := range s.Witnesses {
+		out = append(out, "splitbrain."+w.String())
+	}
+	return out
+}
+
+// Checks are all checkers, as the state machine knows them. Of processes those
+// of the module's own classes are left out: hooks switch them on and off.
+func (m *Module) Checks() []core.Check {
+	var all []core.Check
+	add := func(kind string, c Checker) {
+		all = append(all, core.Check{Resource: kind + "." + c.Ident, When: c.When, Action: c.Action})
+	}
+	for _, c := range m.TCPChecks {
+		add("tcp", c.Checker)
+	}
+	for _, c := range m.PingChecks {
+		add("ping", c.Checker)
+	}
+	for _, c := range m.IntfChecks {
+		add("intf", c.Checker)
+	}
+	for _, c := range m.IPChecks {
+		add("ip", c.Checker)
+	}
+	for _, c := range m.CustomChecks {
+		add("custom", c.Checker)
+	}
+	for _, c := range m.ModuleChecks {
+		add("module", c.Checker)
+	}
+	if m.SplitBrain != nil { // what their silence means, the state machine knows
+		for _, resource := range m.SplitBrain.Resources() {
+			all = append(all, core.Check{Resource: resource, When: core.WhenPre, Action: core.VerbNone})
+		}
+	}
+	for _, c := range m.Procs {
+		if c.Class == "" {
+			all = append(all, core.Check{Resource: c.Resource(), When: c.When, Action: c.Action})
+		}
+	}
+	return all
+}

@@ -1,0 +1,42 @@
+package config
+
+import (
+	"time"
+
+	"github.com/orchestrator-ha/orchestrator/core/diag"
+)
+
+// Rfs is how folders are replicated.
+type Rfs struct {
+	ACL         bool
+	Async       string        // second: acknowledged when received; none: when written
+	LockTimeout time.Duration // patience with the secondary's answers
+	SendTimeout time.Duration // patience with the network
+	SyncThreads int
+	SyncTimeout time.Duration
+	SyncLimit   int // KB/s; 0: none
+	SyncDetail  bool
+	SyncDelta   time.Duration // age of the last synchronisation up to which a node may start alone
+	SyncAt      string        // crontab times; empty: always
+	Scripts     bool
+	Suffix      string // of a folder's real place
+	Options     string // cross or nocross
+	Flow        *Lan   // old form; nil: none is named
+	Folders     []Folder
+	Pos         diag.Position
+}
+
+// Folder is a folder that is replicated.
+type Folder struct {
+	Dir      string
+	MustHave []string // paths in it that must exist before replication starts
+	Except   []string // paths in it that are left out
+	Patterns []Pattern
+	Pos      diag.Position
+}
+
+// Pattern tells which paths are left out.
+type Pattern struct {
+	Regex string
+	Not   bool // those that do not match
+}

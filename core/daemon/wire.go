@@ -1,0 +1,85 @@
+package daemon
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/share"
+	"github.com/orchestrator-ha/orchestrator/core/vip"
+	"github.com/orchestrator-ha/orchestrator/sdk"
+)
+
+// wire is what a module's network needs of the node.
+type wire struct {
+	find      func(addr netip.Addr, name string) (vip.Interface, error)
+	prepare   func(context.Context, []heldAddress) error // before the first change; refuses addresses that others have
+	lay       func([]heldAddress) error                  // notes what is about to be changed
+	unlay     func() error                               // when nothing is left
+	configure func(context.Context, []sdk.FilterInterface) error
+	unfilter  func(context.Context) error
+	attached  func(context.Context) ([]sdk.FilterAttachment, error)
+	table     func()      // gives the filter its table again
+	owns      func() bool // this node has a share of the connections
+	holder    holder
+	announce  func(...vip.Target)
+	cancel    func(index int, addr netip.Addr)
+	share     func(in share.Input, cause int64)
+	halt      func() // takes this node out, before the filter goes
+	resource  func(core.Resource)
+	note      func(level, text string) int64
+	patrol    func(context.Context, []heldAddress) // now and then, while the addresses are reached
+}
+
+// holder puts addresses on interfaces; see vip.Holder.
+type holder interface {
+	Add(on vip.Interface, addr netip.Addr, invisible bool) error
+	Remove(on vip.Interface, addr netip.Addr) error
+	Look(on vip.Interface, addrs []netip.Addr) (vip.Look, error)
+}
+
+// stateTime limits how long a look at a network waits for a filter that is just being
+// started again.
+const stateTime = time.Second
+
+func (mod *module) wire() wire {
+	d, name := mod.m.d, mod.conf.Name
+	return wire{
+		find: vip.Find,
+		prepare: func(ctx context.Context, held []heldAddress) error {
+			if err := d.cleanLeftovers(ctx); err != nil {
+				return err
+			}
+			return mod.refuseTaken(ctx, held)
+		},
+		lay:   func(held []heldAddress) error { return d.laying(name, held) },
+		unlay: func() error { return removeIf(d.laidFile(name)) },
+		configure: func(ctx context.Context, interfaces []sdk.FilterInterface) error {
+			st, err := d.filter.Configure(ctx, mod.filterConfig(interfaces))
+			if err == nil {
+				mod.m.lease.use(st.Lease)
+			}
+			return err
+		},
+		unfilter: func(ctx context.Context) error { return d.filter.Remove(ctx, name) },
+		attached: func(ctx context.Context) ([]sdk.FilterAttachment, error) {
+			ctx, cancel := context.WithTimeout(ctx, stateTime)
+			defer cancel()
+			st, err := d.filter.State(ctx)
+			return st.Attachments, err
+		},
+		table:    mod.sharing.again,
+		owns:     func() bool { return mod.sharing.current().Owned(mod.m.id.Node.Number) > 0 },
+		holder:   d.holder,
+		announce: d.speaker.Announce,
+		cancel:   d.speaker.Cancel,
+		share:    mod.sharing.put,
+		halt:     mod.sharing.halt,
+		resource: mod.publishResource,
+		note: func(level, text string) int64 {
+			return d.noteModule(name, "network", level, text, nil, 0)
+		},
+		patrol: mod.patrol,
+	}
+}

@@ -1,0 +1,85 @@
+package vip
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// carrier waits until eth0 can send.
+func carrier(t *testing.T) {
+	t.Helper()
+	if !within(waitLink, func() bool {
+		l, err := netlink.LinkByName("eth0")
+		must(t, err)
+		return l.Attrs().OperState == netlink.OperUp
+	}) {
+		t.Fatal("eth0 does not come up")
+	}
+}
+
+// TestProbe: the kernel of a neighbour that has the address answers, one that has it
+// not keeps silent, and neither notes who asked.
+func TestProbe(t *testing.T) {
+	neighbour := pair(t)
+	l, err := neighbour.LinkByName("eth0")
+	must(t, err)
+	carrier(t)
+	for _, addr := range []netip.Addr{vip4, vip6} {
+		eth0, err := Find(addr, "")
+		must(t, err)
+		if found, err := Probe(t.Context(), eth0, []netip.Addr{addr}, 3); err != nil || len(found) != 0 {
+			t.Errorf("%s is free: %v, %v", addr, found, err)
+		}
+		theirs := &netlink.Addr{IPNet: &net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(addr.BitLen(), addr.BitLen())}}
+		if addr.Is6() {
+			theirs.Flags = unix.IFA_F_NODAD
+		}
+		must(t, neighbour.AddrAdd(l, theirs))
+		if found, err := Probe(t.Context(), eth0, []netip.Addr{addr}, 3); err != nil || len(found) != 1 || found[0].MAC.String() != l.Attrs().HardwareAddr.String() {
+			t.Errorf("%s is in use: %v, %v", addr, found, err)
+		}
+		must(t, NewHolder().Add(eth0, addr, false)) // this node's own claim does not count
+		if found, err := Probe(t.Context(), eth0, []netip.Addr{addr}, 3); err != nil || len(found) != 1 {
+			t.Errorf("%s is in use beside this node: %v, %v", addr, found, err)
+		}
+		if mac := neighbourMAC(t, neighbour, l, addr); mac != "" {
+			t.Errorf("the neighbour noted %s for %s", mac, addr)
+		}
+	}
+	eth0, err := Find(vip4, "")
+	must(t, err)
+	found, err := Probe(t.Context(), eth0, []netip.Addr{vip4, netip.MustParseAddr("10.78.0.101"), vip6}, 1)
+	if err != nil || len(found) != 2 || !slices.ContainsFunc(found, func(c Claim) bool { return c.Addr == vip4 }) || !slices.ContainsFunc(found, func(c Claim) bool { return c.Addr == vip6 }) {
+		t.Errorf("of three, two are in use: %v, %v", found, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Probe(ctx, eth0, []netip.Addr{vip4}, 3); !errors.Is(err, context.Canceled) {
+		t.Errorf("canceled: %v", err)
+	}
+	ip(t, "link", "set", "eth0", "down")
+	if _, err := Probe(t.Context(), eth0, []netip.Addr{vip4}, 3); !errors.Is(err, unix.ENETDOWN) {
+		t.Errorf("down: %v", err)
+	}
+}
+
+func TestNeighbours(t *testing.T) {
+	pair(t)
+	eth0, err := Find(vip4, "")
+	must(t, err)
+	for _, a := range []string{"10.78.0.7", "10.78.0.8", "fd78::7"} {
+		must(t, netlink.NeighSet(&netlink.Neigh{LinkIndex: eth0.Index, State: netlink.NUD_PERMANENT,
+			IP: net.ParseIP(a), HardwareAddr: net.HardwareAddr{2, 7, 7, 7, 7, 7}}))
+	}
+	macs, err := Neighbours(eth0.Index, []netip.Addr{netip.MustParseAddr("10.78.0.7"), netip.MustParseAddr("fd78::7"), netip.MustParseAddr("10.78.0.9")})
+	if err != nil || len(macs) != 2 || macs[0].String() != "02:07:07:07:07:07" {
+		t.Errorf("%v, %v", macs, err)
+	}
+}

@@ -1,0 +1,2 @@
+require("dns").start()
+log.info("dnsmasq answers on port %s", ctx.vars.PORT)

@@ -1,0 +1,1 @@
+require("dns").stop(ctx.force)
