@@ -46,6 +46,20 @@ func (p *parser) checks(m *Module, list *node) {
 		m.SplitBrain = &SplitBrain{c, n.values["exec"].text, n.values["arg"].addrs}
 	})
 	p.moduleChecks(m, list)
+	each("http", core.VerbRestart, func(_, to *node, c Checker) {
+		if h, ok := p.httpCheck(to); ok {
+			h.Checker = c
+			m.HTTPChecks = append(m.HTTPChecks, h)
+		}
+	})
+	each("dns", core.VerbRestart, func(_, to *node, c Checker) {
+		v := to.values
+		if p.dnsName(v["name"]) {
+			m.DNSChecks = append(m.DNSChecks, DNSCheck{
+				c, v["server"].addr, uint16(v["port"].number), v["name"].text, v["type"].text, v["answer"].text, v["interval"].span, v["timeout"].span,
+			})
+		}
+	})
 }
 
 // oneOf says whether just one of two attributes is written.

@@ -65,6 +65,32 @@ type ModuleCheck struct {
 	Timeout  time.Duration
 }
 
+// HTTPCheck is a checker that asks a web server.
+type HTTPCheck struct {
+	Checker
+	URL      string
+	Method   string
+	Headers  map[string]string
+	Status   string // codes that are good: 200 300-399
+	Body     string // pattern that the body must match; empty: none
+	Verify   bool   // the server's certificate must be good
+	CA       string // file of the module with the certificates to trust; empty: the machine's
+	Interval time.Duration
+	Timeout  time.Duration
+}
+
+// DNSCheck is a checker that asks a name server.
+type DNSCheck struct {
+	Checker
+	Server   netip.Addr
+	Port     uint16
+	Name     string
+	Type     string
+	Answer   string // pattern that one record must match; empty: any will do
+	Interval time.Duration
+	Timeout  time.Duration
+}
+
 // SplitBrain asks witnesses whether a node that lost its peer may go on.
 type SplitBrain struct {
 	Checker
@@ -102,6 +128,12 @@ func (c IntfCheck) Resource() string { return "intf." + c.Ident }
 // Resource is the name of the resource that the check publishes.
 func (c IPCheck) Resource() string { return "ip." + c.Ident }
 
+// Resource is the name of the resource that the check publishes.
+func (c HTTPCheck) Resource() string { return "http." + c.Ident }
+
+// Resource is the name of the resource that the check publishes.
+func (c DNSCheck) Resource() string { return "dns." + c.Ident }
+
 // Resource is the name of the resource that the watch publishes.
 func (c Proc) Resource() string { return "proc." + c.Name }
 
@@ -138,6 +170,12 @@ func (m *Module) Checks() []core.Check {
 	}
 	for _, c := range m.ModuleChecks {
 		add("module", c.Checker)
+	}
+	for _, c := range m.HTTPChecks {
+		add("http", c.Checker)
+	}
+	for _, c := range m.DNSChecks {
+		add("dns", c.Checker)
 	}
 	if m.SplitBrain != nil { // what their silence means, the state machine knows
 		for _, resource := range m.SplitBrain.Resources() {

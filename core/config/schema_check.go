@@ -49,6 +49,8 @@ func checkElement() Element {
 				Attribute{Name: "arg", Kind: KindText, Status: Used, Doc: "Its arguments, with spaces between."}),
 			moduleCheckElement(),
 			splitbrainElement(),
+			httpElement(),
+			dnsElement(),
 		}})
 }
 

@@ -2,7 +2,9 @@ package daemon
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -70,6 +72,13 @@ func (mod *module) specs(parts []core.When) []check.Spec {
 	for _, c := range conf.IPChecks {
 		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "ip", Interval: c.Interval}, map[string]any{"addr": c.Addr.String()})
 	}
+	for _, c := range conf.HTTPChecks {
+		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "http", Interval: c.Interval, Timeout: c.Timeout, Fall: lossFall}, mod.httpSettings(c))
+	}
+	for _, c := range conf.DNSChecks {
+		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "dns", Interval: c.Interval, Timeout: c.Timeout, Fall: lossFall},
+			map[string]any{"server": c.Server.String(), "port": c.Port, "name": c.Name, "type": c.Type, "answer": c.Answer, "timeout": sdk.Duration(c.Timeout)})
+	}
 	for _, c := range conf.Procs {
 		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "process", Interval: min(scanInterval, c.Poll)}, processSettings(c))
 	}
@@ -81,6 +90,21 @@ func intfSettings(c config.IntfCheck) map[string]any {
 		return map[string]any{"name": c.Name}
 	}
 	return map[string]any{"local_addr": c.Addr.String()}
+}
+
+func (mod *module) httpSettings(c config.HTTPCheck) map[string]any {
+	s := map[string]any{
+		"url": c.URL, "method": c.Method, "headers": c.Headers, "status": c.Status, "body": c.Body, "verify": c.Verify, "timeout": sdk.Duration(c.Timeout),
+	}
+	if c.CA != "" {
+		s["ca"] = mod.file(c.CA)
+	}
+	return s
+}
+
+// file is the path of a file of the module; name may be written as on Windows.
+func (mod *module) file(name string) string {
+	return filepath.Join(mod.dir, filepath.FromSlash(strings.ReplaceAll(name, `\`, "/")))
 }
 
 func processSettings(c config.Proc) map[string]any {
