@@ -224,4 +224,3 @@ func (p *pair) recorded() {
 		}
 	}
 }
-

@@ -167,4 +167,3 @@ func (m *memory) restart(seed uint64) *memory {
 	next.safe = maps.Clone(next.names)
 	return next
 }
-
