@@ -38,8 +38,11 @@ func (p *parser) checks(m *Module, list *node) {
 		m.IPChecks = append(m.IPChecks, IPCheck{c, to.values["addr"].addr, to.values["interval"].span})
 	})
 	each("custom", core.VerbNone, func(n, _ *node, c Checker) {
-		if p.program(n.values["exec"]) {
-			m.CustomChecks = append(m.CustomChecks, CustomCheck{c, n.values["exec"].text, strings.Fields(n.values["arg"].text)})
+		if v := n.values; p.program(v["exec"]) {
+			if strings.HasSuffix(v["exec"].text, ".lua") {
+				p.notYet(v["exec"].at, v["exec"].macros, nil, "a check in Lua").Hint = "use a program, or a script of the shell"
+			}
+			m.CustomChecks = append(m.CustomChecks, CustomCheck{c, v["exec"].text, strings.Fields(v["arg"].text), v["interval"].span, v["timeout"].span})
 		}
 	})
 	each("splitbrain", core.VerbWait, func(n, _ *node, c Checker) {

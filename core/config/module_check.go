@@ -51,8 +51,10 @@ type IPCheck struct {
 // CustomCheck is a checker that the module brings.
 type CustomCheck struct {
 	Checker
-	Exec string // program in bin/
-	Args []string
+	Exec     string // program in bin/
+	Args     []string
+	Interval time.Duration // from one start to the next, if it ends
+	Timeout  time.Duration // of its silence; 0: for ever
 }
 
 // ModuleCheck watches another module.
@@ -127,6 +129,9 @@ func (c IntfCheck) Resource() string { return "intf." + c.Ident }
 
 // Resource is the name of the resource that the check publishes.
 func (c IPCheck) Resource() string { return "ip." + c.Ident }
+
+// Resource is the name of the resource that the check publishes.
+func (c CustomCheck) Resource() string { return "custom." + c.Ident }
 
 // Resource is the name of the resource that the check publishes.
 func (c HTTPCheck) Resource() string { return "http." + c.Ident }

@@ -10,6 +10,7 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/check"
 	"github.com/orchestrator-ha/orchestrator/core/config"
+	"github.com/orchestrator-ha/orchestrator/core/hook"
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
@@ -72,6 +73,9 @@ func (mod *module) specs(parts []core.When) []check.Spec {
 	for _, c := range conf.IPChecks {
 		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "ip", Interval: c.Interval}, map[string]any{"addr": c.Addr.String()})
 	}
+	for _, c := range conf.CustomChecks {
+		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "custom", Interval: c.Interval}, mod.customSettings(c))
+	}
 	for _, c := range conf.HTTPChecks {
 		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "http", Interval: c.Interval, Timeout: c.Timeout, Fall: lossFall}, mod.httpSettings(c))
 	}
@@ -100,6 +104,21 @@ func (mod *module) httpSettings(c config.HTTPCheck) map[string]any {
 		s["ca"] = mod.file(c.CA)
 	}
 	return s
+}
+
+// customSettings run a program of the module as SafeKit does: with the names of
+// module and resource before its own arguments.
+func (mod *module) customSettings(c config.CustomCheck) map[string]any {
+	run := hook.Run{Module: mod.conf.Name, Dir: mod.dir, Vars: mod.conf.User.Vars, Program: mod.m.d.opt.Program}
+	env := map[string]string{}
+	for _, kv := range run.Environment(mod.m.d.opt.Home) {
+		k, v, _ := strings.Cut(kv, "=")
+		env[k] = v
+	}
+	return map[string]any{
+		"path": mod.file("bin/" + c.Exec), "args": append([]string{mod.conf.Name, c.Resource()}, c.Args...),
+		"directory": mod.dir, "env": env, "timeout": sdk.Duration(c.Timeout),
+	}
 }
 
 // file is the path of a file of the module; name may be written as on Windows.

@@ -78,13 +78,18 @@ func actionName(v core.Verb) string {
 // environ is the environment of the programs that a hook runs. Later entries
 // win.
 func (c *call) environ() []string {
-	env := os.Environ()
+	return dedupe(append(append(os.Environ(), c.run.Environment(c.host.opts.Home)...), c.run.Env...))
+}
+
+// Environment is what programs of the module get besides the daemon's own
+// environment; home is the node's directory. Later entries win.
+func (r Run) Environment(home string) []string {
+	var env []string
 	add := func(k, v string) {
 		if v != "" {
 			env = append(env, k+"="+v)
 		}
 	}
-	r := c.run
 	if r.Program != "" {
 		add("SAFE", filepath.Dir(r.Program))
 		add("SAFEBIN", filepath.Dir(r.Program))
@@ -92,15 +97,14 @@ func (c *call) environ() []string {
 	add("SAFEMODULE", r.Module)
 	add("SAFEUSERBIN", filepath.Join(r.Dir, "bin"))
 	add("SAFEUSERCONF", filepath.Join(r.Dir, "conf"))
-	if home := c.host.opts.Home; home != "" {
+	if home != "" {
 		add("SAFEVAR", home)
 		add("SAFEUSERVAR", filepath.Join(home, "output", r.Module))
 	}
 	for _, k := range sortedKeys(r.Vars) {
 		env = append(env, k+"="+r.Vars[k])
 	}
-	env = append(env, r.Env...)
-	return dedupe(env)
+	return env
 }
 
 // dedupe keeps the last value of each variable.
