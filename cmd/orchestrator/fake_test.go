@@ -107,7 +107,14 @@ func (f *fakeNode) Package(_ context.Context, name string) ([]byte, error) {
 }
 
 func (f *fakeNode) Do(_ context.Context, _, name string, verb core.Verb, r control.VerbRequest) (control.Outcome, error) {
-	f.note("%s %s %v %s", verb, name, r.Nodes, time.Duration(r.Wait))
+	from := ""
+	if r.Here {
+		from += " here"
+	}
+	if r.Identity != "" {
+		from += " by " + r.Identity
+	}
+	f.note("%s %s %v %s%s", verb, name, r.Nodes, time.Duration(r.Wait), from)
 	if name != "web_farm" {
 		return control.Outcome{}, &control.Refusal{Kind: control.ErrNotFound, Text: fmt.Sprintf("there is no module %q", name)}
 	}
@@ -120,6 +127,16 @@ func (f *fakeNode) Do(_ context.Context, _, name string, verb core.Verb, r contr
 		all = all[:1]
 	}
 	return control.Outcome{Nodes: all}, nil
+}
+
+func (f *fakeNode) SetResource(_ context.Context, _, name string, r control.ResourceRequest) (control.Outcome, error) {
+	f.note("resource %s %s %s %q", name, r.Name, r.Value, r.Reason)
+	return control.Outcome{Text: r.Name + " of " + name + " is " + string(r.Value)}, nil
+}
+
+func (f *fakeNode) Tell(_ context.Context, _, name string, r control.TellRequest) (control.Outcome, error) {
+	f.note("tell %s %s %q", name, r.Level, r.Text)
+	return control.Outcome{Text: "noted"}, nil
 }
 
 func (f *fakeNode) Status(_ context.Context, name string) (control.Status, error) {

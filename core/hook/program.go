@@ -85,14 +85,17 @@ func (c *call) environ() []string {
 		}
 	}
 	r := c.run
-	if r.Program != "" {
-		add("SAFE", filepath.Dir(r.Program))
-		add("SAFEBIN", filepath.Dir(r.Program))
+	tools := c.host.opts.Tools
+	if tools == "" && r.Program != "" {
+		tools = filepath.Dir(r.Program)
 	}
+	add("SAFE", tools)
+	add("SAFEBIN", tools)
 	add("SAFEMODULE", r.Module)
 	add("SAFEUSERBIN", filepath.Join(r.Dir, "bin"))
 	add("SAFEUSERCONF", filepath.Join(r.Dir, "conf"))
 	if home := c.host.opts.Home; home != "" {
+		add("ORCHESTRATOR_HOME", home) // where "safekit" and "orchestrator" find the daemon
 		add("SAFEVAR", home)
 		add("SAFEUSERVAR", filepath.Join(home, "output", r.Module))
 	}
