@@ -48,7 +48,7 @@ each module who has which part of the clients and what became of the packets.
 
 An interface is filtered by xdp-native (in the driver, fastest), tcx, or xdp-generic.
 Packets are counted by what was done with them and why: accept-…, forward-… (to
-another server), arp-…, drop-….`,
+another server), arp-… and ndp-… (who asks for an address), drop-….`,
 		Example: `  orchestrator filter show
   orchestrator filter show --json | jq '.modules[].counters'`,
 	})

@@ -12,6 +12,8 @@ import (
 	appprocess "github.com/orchestrator-ha/orchestrator/plugins/application/process"
 	"github.com/orchestrator-ha/orchestrator/plugins/application/systemd"
 	"github.com/orchestrator-ha/orchestrator/plugins/application/w3svc"
+	"github.com/orchestrator-ha/orchestrator/plugins/checker/address"
+	"github.com/orchestrator-ha/orchestrator/plugins/checker/ping"
 	"github.com/orchestrator-ha/orchestrator/plugins/checker/process"
 	"github.com/orchestrator-ha/orchestrator/plugins/checker/tcp"
 	"github.com/orchestrator-ha/orchestrator/plugins/filter/ebpf"
@@ -26,6 +28,9 @@ func builtinPlugins() []pluginhost.Plugin {
 	}
 	return []pluginhost.Plugin{
 		plugin(sdk.KindChecker, "tcp"),
+		plugin(sdk.KindChecker, "ping"),
+		plugin(sdk.KindChecker, "intf"),
+		plugin(sdk.KindChecker, "ip"),
 		plugin(sdk.KindChecker, "process"),
 		plugin(sdk.KindFilter, "ebpf"),
 		plugin(sdk.KindApplication, "process"),
@@ -41,7 +46,7 @@ func serveCommand(a *app) *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			switch kind := sdk.Kind(args[0]); kind {
 			case sdk.KindChecker:
-				return sdk.Serve(tcp.New(), process.New())
+				return sdk.Serve(tcp.New(), ping.New(), address.NewInterface(), address.NewAddress(), process.New())
 			case sdk.KindApplication:
 				return sdk.Serve(appprocess.New(), systemd.New(), w3svc.New())
 			case sdk.KindFilter:

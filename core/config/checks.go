@@ -30,7 +30,9 @@ func (p *parser) checks(m *Module, list *node) {
 		m.PingChecks = append(m.PingChecks, PingCheck{c, v["addr"].addr, v["interval"].span, v["timeout"].span})
 	})
 	each("intf", core.VerbWait, func(_, to *node, c Checker) {
-		m.IntfChecks = append(m.IntfChecks, IntfCheck{c, to.values["local_addr"].addr})
+		if v := to.values; p.oneOf(to, "local_addr", "name") {
+			m.IntfChecks = append(m.IntfChecks, IntfCheck{c, v["local_addr"].addr, v["name"].text})
+		}
 	})
 	each("ip", core.VerbStopStart, func(_, to *node, c Checker) {
 		m.IPChecks = append(m.IPChecks, IPCheck{c, to.values["addr"].addr, to.values["interval"].span})
@@ -44,6 +46,19 @@ func (p *parser) checks(m *Module, list *node) {
 		m.SplitBrain = &SplitBrain{c, n.values["exec"].text, n.values["arg"].addrs}
 	})
 	p.moduleChecks(m, list)
+}
+
+// oneOf says whether just one of two attributes is written.
+func (p *parser) oneOf(n *node, a, b string) bool {
+	switch {
+	case n.values[a].set && n.values[b].set:
+		p.valueProblem(idCheck, n.values[b], fmt.Sprintf("%s and %s both say what is checked", a, b)).Hint = "leave out one of them"
+		return false
+	case !n.values[a].set && !n.values[b].set:
+		p.errorf(idMissingAttribute, n.at, "<%s> needs the attribute %q or %q", n.name, a, b)
+		return false
+	}
+	return true
 }
 
 // checker reads what all checkers have. def is what a failure does, if nothing

@@ -33,10 +33,12 @@ type PingCheck struct {
 	Timeout  time.Duration
 }
 
-// IntfCheck watches the network interface that has an address.
+// IntfCheck watches a network interface: the one that has an address, or whose
+// network holds it, or the one of that name.
 type IntfCheck struct {
 	Checker
 	Addr netip.Addr
+	Name string // instead of Addr, if not empty
 }
 
 // IPCheck watches an address of this node.
@@ -90,6 +92,15 @@ type Proc struct {
 
 // Resource is the name of the resource that the check publishes.
 func (c TCPCheck) Resource() string { return "tcp." + c.Ident }
+
+// Resource is the name of the resource that the check publishes.
+func (c PingCheck) Resource() string { return "ping." + c.Ident }
+
+// Resource is the name of the resource that the check publishes.
+func (c IntfCheck) Resource() string { return "intf." + c.Ident }
+
+// Resource is the name of the resource that the check publishes.
+func (c IPCheck) Resource() string { return "ip." + c.Ident }
 
 // Resource is the name of the resource that the watch publishes.
 func (c Proc) Resource() string { return "proc." + c.Name }

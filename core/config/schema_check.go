@@ -37,10 +37,12 @@ func checkElement() Element {
 		Children: []Element{
 			checker("tcp", Used, "A TCP connection to an address and port works. Resource tcp.IDENT.", anyTime, "both", "restart",
 				to("1s", "1s", addr, Attribute{Name: "port", Kind: KindPort, Required: true, Status: Used, Doc: "Port."})),
-			checker("ping", NotYet, "An address answers to ping. Resource ping.IDENT.", anyTime, "pre", "wait", to("1s", "1s", addr)),
-			checker("intf", NotYet, "A network interface is up. Resource intf.IDENT.", beforeAll, "pre", "wait",
-				target(Attribute{Name: "local_addr", Kind: KindAddress, Required: true, Status: Used, Doc: "Address on the interface."})),
-			checker("ip", NotYet, "A local address is set. Resource ip.IDENT.", running, "both", "stopstart", target(addr, interval("1s"))),
+			checker("ping", Used, "An address answers to ping. Resource ping.IDENT.", anyTime, "pre", "wait", to("1s", "1s", addr)),
+			checker("intf", Used, "A network interface is up and has a carrier; a change is seen at once. Resource intf.IDENT.", beforeAll, "pre", "wait",
+				target(
+					Attribute{Name: "local_addr", Kind: KindAddress, Status: Used, Doc: "Address on the interface, or, where no interface has it, any of its network: 10.0.0.0 for whichever interface is in 10.0.0.0/24."},
+					Attribute{Name: "name", Kind: KindText, Empty: true, New: true, Status: Used, Doc: "The interface, instead of local_addr."})),
+			checker("ip", Used, "A local address is set and can be used; a change is seen at once. Resource ip.IDENT.", running, "both", "stopstart", target(addr, interval("1s"))),
 			checker("custom", NotYet, "A program of the module decides. It is called with the names of module and resource and then its own arguments, and sets the resource custom.IDENT.",
 				anyTime, "both", "noaction", Element{},
 				Attribute{Name: "exec", Kind: KindPath, Required: true, Status: Used, Doc: "Program in bin/."},

@@ -73,7 +73,7 @@ func virtualAddrElement(where ...string) Element {
 			{Name: "where", Kind: KindChoice, Values: where, Status: Used,
 				Doc: "alias: on all nodes, in mode farm; one_side_alias: on the primary, beside the interface's own address; one_side: on the primary, instead of it: what the node sends comes from there. Default: alias in mode farm, one_side_alias in mode mirror."},
 			onOff("check", "on", Attribute{Status: Used,
-				Doc: "Refuse to start while a machine that is no node has the address, and report one that takes it later as resource ip.ADDRESS. off: where something answers for every address, as some routers do. That the address stays on its interface is seen to in any case."}),
+				Doc: "Refuse to start while a machine that is no node has the address, and report one that takes it later as resource ip.ADDRESS (ip.ADDRESS.vip if a check has that name). off: where something answers for every address, as some routers do. That the address stays on its interface is seen to in any case."}),
 			onOff("connections", "off", Attribute{Status: Ignored, Why: "connections are counted in any case", Doc: "Count connections."}),
 			{Name: "netmask", Kind: KindNetmask, Empty: true, Status: Used, Doc: "Netmask; without it, that of the interface's network which holds the address."},
 		}}

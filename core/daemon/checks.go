@@ -12,11 +12,13 @@ import (
 )
 
 // scanInterval is how often the process list is looked through for new
-// processes; that a known one ends is seen at once.
+// processes, and interfaces are looked at to be sure; that a known process ends, or
+// an interface changes, is seen at once.
 const scanInterval = time.Second
 
-// failures in a row until a TCP check is down: one lost packet is no failure.
-const tcpFall = 2
+// lossFall is how many failures in a row mean down for what goes over a network:
+// one lost packet is no failure.
+const lossFall = 2
 
 // resource hands a check's result to its module.
 func (d *Daemon) resource(name string, r core.Resource) {
@@ -47,33 +49,48 @@ func (mod *module) check(when core.When, start bool) {
 // specs are the checks that run during the given parts.
 func (mod *module) specs(parts []core.When) []check.Spec {
 	var list []check.Spec
-	for _, c := range mod.conf.TCPChecks {
-		if slices.Contains(parts, c.When) {
-			list = append(list, check.Spec{
-				Resource: c.Resource(), Plugin: "tcp", Interval: c.Interval, Timeout: c.Timeout, Rise: 1, Fall: tcpFall,
-				Settings: encode(map[string]any{"addr": c.Addr.String(), "port": c.Port, "timeout": sdk.Duration(c.Timeout)}),
-			})
+	add := func(when core.When, spec check.Spec, settings map[string]any) {
+		if slices.Contains(parts, when) {
+			spec.Settings = encode(settings)
+			list = append(list, spec)
 		}
 	}
-	for _, c := range mod.conf.Procs {
-		if slices.Contains(parts, c.When) {
-			list = append(list, check.Spec{
-				Resource: c.Resource(), Plugin: "process", Interval: min(scanInterval, c.Poll), Rise: 1, Fall: 1,
-				Settings: processSettings(c),
-			})
-		}
+	conf := mod.conf
+	for _, c := range conf.TCPChecks {
+		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "tcp", Interval: c.Interval, Timeout: c.Timeout, Fall: lossFall},
+			map[string]any{"addr": c.Addr.String(), "port": c.Port, "timeout": sdk.Duration(c.Timeout)})
+	}
+	for _, c := range conf.PingChecks {
+		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "ping", Interval: c.Interval, Timeout: c.Timeout, Fall: lossFall},
+			map[string]any{"addr": c.Addr.String(), "timeout": sdk.Duration(c.Timeout)})
+	}
+	for _, c := range conf.IntfChecks {
+		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "intf", Interval: scanInterval}, intfSettings(c))
+	}
+	for _, c := range conf.IPChecks {
+		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "ip", Interval: c.Interval}, map[string]any{"addr": c.Addr.String()})
+	}
+	for _, c := range conf.Procs {
+		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "process", Interval: min(scanInterval, c.Poll)}, processSettings(c))
 	}
 	return list
 }
 
-func processSettings(c config.Proc) json.RawMessage {
+func intfSettings(c config.IntfCheck) map[string]any {
+	if c.Name != "" {
+		return map[string]any{"name": c.Name}
+	}
+	return map[string]any{"local_addr": c.Addr.String()}
+}
+
+func processSettings(c config.Proc) map[string]any {
 	s := map[string]any{"name": c.Name, "atleast": c.AtLeast, "atmax": c.AtMost, "service": c.Service}
 	for key, pattern := range map[string]string{"nameregex": c.NameRegex, "argregex": c.ArgRegex} {
 		if pattern != "" {
 			s[key] = pattern
 		}
 	}
-	return encode(s)
+	return s
 }
 
 // encode makes JSON of values that can always be encoded.

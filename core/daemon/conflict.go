@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/config"
 	"github.com/orchestrator-ha/orchestrator/core/vip"
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
@@ -168,7 +169,22 @@ func (mod *module) reannounce(h heldAddress) {
 	}
 }
 
-// publishResource hands what was seen to the module.
+// publishResource hands what was seen of the module's network to it. Where a check
+// of the module is called the same, as with <ip ident="ADDRESS">, it keeps the
+// name: the two say different things, and actions follow from the check's alone.
 func (mod *module) publishResource(r core.Resource) {
+	r.Name = ownName(mod.conf, r.Name)
 	mod.runner.Post(core.Event{Kind: core.EventResource, Resource: r})
+}
+
+// ownName is what a resource of the daemon itself is called beside the checks.
+func ownName(conf *config.Module, name string) string {
+	if isCheck(conf, name) {
+		return name + ".vip"
+	}
+	return name
+}
+
+func isCheck(conf *config.Module, resource string) bool {
+	return slices.ContainsFunc(conf.Checks(), func(c core.Check) bool { return c.Resource == resource })
 }

@@ -132,7 +132,7 @@ func (mod *module) status(ctx context.Context) control.ModuleNode {
 		n.Reason = in.BlockedBy
 	}
 	for _, name := range slices.Sorted(maps.Keys(in.Resources)) {
-		if in.Network || !ofNetwork(name) {
+		if in.Network || !ofNetwork(name) || isCheck(mod.conf, name) {
 			n.Resources = append(n.Resources, in.Resources[name])
 		}
 	}

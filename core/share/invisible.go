@@ -1,10 +1,6 @@
 package share
 
-import (
-	"time"
-
-	"github.com/orchestrator-ha/orchestrator/core"
-)
+import "github.com/orchestrator-ha/orchestrator/core"
 
 // Hand says what part a node has in the hand-over of a bucket, in invisible mode.
 type Hand uint8
@@ -51,11 +47,6 @@ func DecideInvisible(h Here, r Row, p Packet) Verdict {
 	return Verdict{Accept: p.Socket && r != 0} // without one here, another node may have it
 }
 
-// GivesFor is how long a node goes on sending on what opens a connection after it
-// knows that all use the new view: by then the others must know it as well, which
-// a few heartbeats tell them.
-const GivesFor = 200 * time.Millisecond
-
 // Handover says what part node self has in the hand-over of a bucket, in invisible
 // mode, when its row changes. Without it a planned move would have a moment in
 // which both the node that gets the bucket, which uses the new row, and the one that
@@ -63,18 +54,17 @@ const GivesFor = 200 * time.Millisecond
 // other, a moment in which nobody does.
 //
 //	         prepare  handing                  commit                 agreed
-//	had it   owns     Gives: sends on          Gives                  Gives, for GivesFor
+//	had it   owns     Gives: sends on          Gives                  lets go
 //	gets it  Expects  Takes: what is sent on   owns: what all see     owns
 //
-// A view is installed when all nodes have the one before.
+// A view is installed when all nodes have the one before; all agree a few heartbeats
+// later. What is sent on meanwhile reaches the node that gets the bucket twice: a
+// SYN does no harm there, a datagram may be answered twice.
 //
-// What is sent on too long is taken twice by the same node, which does no harm.
-//
-// before is the row that was in force here, was the part it gave this node (without
-// a Gives whose time is over), after the row that is to be. What a node
-// does by itself, because another has failed, is no hand-over: nobody is there to
-// let go, so it takes the bucket at once, and who gave up sends on nothing, as its
-// view may be old.
+// before is the row that was in force here, was the part it gave this node, after
+// the row that is to be. What a node does by itself, because another has failed, is
+// no hand-over: nobody is there to let go, so it takes the bucket at once, and who
+// gave up sends on nothing, as its view may be old.
 func Handover(self core.NodeID, before Row, was Hand, after Row, c Change) Hand {
 	if after.Settled() || after.Owner() == 0 {
 		return Steady
@@ -82,6 +72,8 @@ func Handover(self core.NodeID, before Row, was Hand, after Row, c Change) Hand 
 	had, has, latest := before.Owner() == self, after.Owner() == self, after.latest() == self
 	same := after.Owner() == before.Owner() && after.latest() == before.latest()
 	switch {
+	case c.Agreed:
+		return Steady
 	case same && was == Gives && (c.Moved || !c.Planned):
 		return Gives
 	case same && was == Takes && c.Moving:
@@ -101,4 +93,5 @@ type Change struct {
 	Planned bool // the next comes from a plan, not of what the node did by itself
 	Moved   bool // the one before was of a plan that was not through
 	Moving  bool // after the next, another one of its plan follows
+	Agreed  bool // all nodes are known to use the next
 }

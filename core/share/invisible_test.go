@@ -43,7 +43,7 @@ func invisible(f *farm, _ core.NodeID, bucket int, opens bool, server core.NodeI
 func (f *farm) handOver(n core.NodeID, node *simNode, e Install) {
 	next := make([]Hand, Buckets)
 	t, before := e.View.table(group), node.view.table(group)
-	c := Change{Planned: e.View.Epoch != node.view.Epoch, Moved: node.view.Moving, Moving: e.View.Moving}
+	c := Change{Planned: e.View.Epoch != node.view.Epoch, Moved: node.view.Moving, Moving: e.View.Moving, Agreed: e.Agreed}
 	for b := range next {
 		var had, after Row
 		if before != nil {
@@ -55,19 +55,12 @@ func (f *farm) handOver(n core.NodeID, node *simNode, e Install) {
 		next[b] = Handover(n, had, f.hand(node, b), after, c)
 	}
 	node.hands = next
-	if !e.Agreed || !node.agreed {
-		node.gives = f.now.Add(GivesFor)
-	}
 }
 
-// hand is what a node does in a hand-over now. While the nodes do not agree there
-// is no end to it.
+// hand is what a node does in a hand-over now.
 func (f *farm) hand(node *simNode, bucket int) Hand {
 	if len(node.hands) == 0 || len(node.view.Tables) == 0 {
 		return Steady
 	}
-	if h := node.hands[bucket]; h != Gives || !node.agreed || f.now.Before(node.gives) {
-		return h
-	}
-	return Steady
+	return node.hands[bucket]
 }

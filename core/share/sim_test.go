@@ -59,7 +59,6 @@ type simNode struct {
 	refused  *Install
 	held     *Digest // not published while it does
 	hands    []Hand  // its part in the hand-over of each bucket, in invisible mode
-	gives    time.Time
 }
 
 type letter struct {

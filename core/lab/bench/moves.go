@@ -39,14 +39,26 @@ func ordering(verb string) func(context.Context, *rig) error {
 	}
 }
 
-func nothing(context.Context, *rig) error { return nil }
+// drained makes sure that the node is drained, or that it is not.
+func drained(want bool) func(context.Context, *rig) error {
+	return func(ctx context.Context, r *rig) error {
+		if r.states(ctx, r.nodes[0], moveModule)[moving].Drained == want {
+			return nil
+		}
+		verb := "undrain"
+		if want {
+			verb = "drain"
+		}
+		return errors.Join(ordering(verb)(ctx, r), r.whole(ctx))
+	}
+}
 
 var planned = []move{
 	{name: "join", title: "a node joins", before: ordering("stop"), do: ordering("start")},
-	{name: "drain", title: "a node is drained", before: ordering("undrain"), do: ordering("drain")},
-	{name: "return", title: "a drained node returns", before: ordering("drain"), do: ordering("undrain")},
-	{name: "weights", title: "powers change and change back", before: nothing, do: reweigh},
-	{name: "restart", title: "all nodes are restarted, one after the other", before: nothing, do: restartAll, restarts: true},
+	{name: "drain", title: "a node is drained", before: drained(false), do: ordering("drain")},
+	{name: "return", title: "a drained node returns", before: drained(true), do: ordering("undrain")},
+	{name: "weights", title: "powers change and change back", before: drained(false), do: reweigh},
+	{name: "restart", title: "all nodes are restarted, one after the other", before: drained(false), do: restartAll, restarts: true},
 }
 
 // moves measures whether anybody notices that a farm changes: 10,000 connections live,
@@ -60,8 +72,11 @@ func moves(ctx context.Context, b *bench) error {
 	return b.movesOfPeers(ctx)
 }
 
-// noticed is what clients saw of a move.
-type noticed struct{ broken, lost, twice, ended float64 }
+// noticed is what clients saw of a move. busy: this machine did not keep up with them.
+type noticed struct {
+	broken, lost, twice, ended float64
+	busy                       bool
+}
 
 func (b *bench) movesIn(ctx context.Context, mode string) (err error) {
 	r, err := b.movingFarm(ctx, mode)
@@ -70,6 +85,7 @@ func (b *bench) movesIn(ctx context.Context, mode string) (err error) {
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
 	var lost, twice []float64
+	busy := 0
 	for _, m := range planned {
 		f := Figure{ID: "moves." + m.name + "." + mode, Target: always(0),
 			Name: fmt.Sprintf("connections broken of 10,000, %s: %s", mode, m.title)}
@@ -84,13 +100,20 @@ func (b *bench) movesIn(ctx context.Context, mode string) (err error) {
 			}
 			f.Values = append(f.Values, saw.broken)
 			lost, twice = append(lost, saw.lost), append(twice, saw.twice)
+			if saw.busy {
+				busy++
+			}
 			if m.restarts {
 				f.Note = fmt.Sprintf("Beside these, %.0f ended in the last run with the server that had them.", saw.ended)
 			}
 		}
 		b.add(f)
 	}
-	b.add(Figure{ID: "moves.lost." + mode, Name: "SYNs lost in a planned move at 2,000 connections a second, " + mode, Target: always(0), Values: lost})
+	f := Figure{ID: "moves.lost." + mode, Name: "SYNs lost in a planned move at 2,000 connections a second, " + mode, Target: always(0), Values: lost}
+	if busy > 0 {
+		f.Note = fmt.Sprintf("In %d of the runs this machine was too busy to keep the clients' schedule, three times in a row: they say little.", busy)
+	}
+	b.add(f)
 	b.add(Figure{ID: "moves.twice." + mode, Name: "SYNs answered twice in a planned move at 2,000 connections a second, " + mode, Target: always(0), Values: twice})
 	return nil
 }
@@ -219,7 +242,8 @@ func (r *rig) notice(ctx context.Context, m move) (noticed, error) {
 		saw := see(report, at, r.restarted)
 		r.b.say("%s: %.0f broken, %.0f ended with their server, %.0f lost, %.0f twice; client late by %.0f ms, not sent %d",
 			m.name, saw.broken, saw.ended, saw.lost, saw.twice, report.New.LateMS, report.New.NotSent)
-		if report.New.NotSent == 0 && report.New.LateMS < 250 || again == 2 {
+		saw.busy = report.New.NotSent > 0 || report.New.LateMS >= 250
+		if !saw.busy || again == 2 {
 			return saw, nil
 		}
 	}

@@ -65,7 +65,7 @@ func (f *fileSystem) record(n *node, op stream.Op) (Receipt, error) {
 	if err != nil || !known {
 		return nothing{}, err
 	}
-	return f.rec.Record(n.inode, op)
+	return f.rec.Record(op, n.inode)
 }
 
 type nothing struct{}
@@ -102,7 +102,7 @@ func (f *fileSystem) introduce(n *node, session uint64) (bool, error) {
 	if known, err := f.introduce(parent, session); err != nil || !known {
 		return false, err
 	}
-	_, err := f.rec.Record(n.inode, stream.Op{Kind: stream.Bind, File: n.file(), Parent: parent.file(), Name: name})
+	_, err := f.rec.Record(stream.Op{Kind: stream.Bind, File: n.file(), Parent: parent.file(), Name: name}, n.inode)
 	if err == nil {
 		f.table.introduce(n, session)
 	}
@@ -119,7 +119,7 @@ func (f *fileSystem) part(n *node) {
 	f.binding.Lock()
 	defer f.binding.Unlock()
 	if f.table.part(n) == f.rec.Session() {
-		_, _ = f.rec.Record(n.inode, stream.Op{Kind: stream.Forget, File: n.file()})
+		_, _ = f.rec.Record(stream.Op{Kind: stream.Forget, File: n.file()}, n.inode)
 	}
 }
 
@@ -127,7 +127,7 @@ func (f *fileSystem) part(n *node) {
 func (f *fileSystem) flushGone() {
 	for _, n := range f.table.takeGone() {
 		if n.session == f.rec.Session() {
-			_, _ = f.rec.Record(n.inode, stream.Op{Kind: stream.Forget, File: n.file()})
+			_, _ = f.rec.Record(stream.Op{Kind: stream.Forget, File: n.file()}, n.inode)
 		}
 	}
 }

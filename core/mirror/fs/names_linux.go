@@ -37,7 +37,7 @@ func (f *fileSystem) Link(_ <-chan struct{}, in *fuse.LinkIn, name string, out *
 			f.rec.Diverged(dir.inode, errNameless)
 			return nothing{}, nil
 		}
-		return f.rec.Record(dir.inode, stream.Op{Kind: stream.Link, File: n.file(), Parent: dir.file(), Name: name})
+		return f.rec.Record(stream.Op{Kind: stream.Link, File: n.file(), Parent: dir.file(), Name: name}, dir.inode)
 	})
 }
 
@@ -71,7 +71,7 @@ func (f *fileSystem) remove(dir *node, name string, kind stream.Kind, flag int) 
 		if !known {
 			return nothing{}, nil
 		}
-		return f.rec.Record(dir.inode, stream.Op{Kind: kind, Parent: dir.file(), Name: name})
+		return f.rec.Record(stream.Op{Kind: kind, Parent: dir.file(), Name: name}, dir.inode)
 	})
 }
 
@@ -109,9 +109,9 @@ func (f *fileSystem) Rename(_ <-chan struct{}, in *fuse.RenameIn, name, newName 
 		if !known || !toKnown { // one of them was removed, so nothing can be in it
 			return nothing{}, nil
 		}
-		return f.rec.Record(dir.inode, stream.Op{
+		return f.rec.Record(stream.Op{
 			Kind: stream.Rename, Parent: dir.file(), Name: name, NewParent: to.file(), NewName: newName, Flags: in.Flags,
-		})
+		}, dir.inode, to.inode)
 	})
 }
 

@@ -56,15 +56,15 @@ func (r *recorder) Session() uint64 {
 	return r.session
 }
 
-func (r *recorder) Record(inode uint64, op stream.Op) (Receipt, error) {
+func (r *recorder) Record(op stream.Op, inodes ...uint64) (Receipt, error) {
 	r.mu.Lock()
 	sender, refuse := r.sender, r.refuse
 	plain := op
 	plain.Data = nil
 	r.ops = append(r.ops, plain)
 	r.mu.Unlock()
-	if inode == 0 || refuse != nil {
-		return nil, errors.Join(refuse, fmt.Errorf("inode %d", inode))
+	if slices.Contains(inodes, 0) || len(inodes) == 0 || refuse != nil {
+		return nil, errors.Join(refuse, fmt.Errorf("inodes %d", inodes))
 	}
 	ticket, err := sender.Send(op)
 	return receipt{ticket, r.mode.Wait(op.Kind)}, err

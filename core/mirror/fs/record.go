@@ -7,11 +7,11 @@ type Recorder interface {
 	// Session numbers the sessions with the peer, from 1. In each, files are to be
 	// introduced anew.
 	Session() uint64
-	// Record takes an operation, and waits while too much is on its way. inode is the
-	// number in the backing directory of the file that changes, for operations on names
-	// that of the directory. op's Data may be reused when it returns. With an error
+	// Record takes an operation, and waits while too much is on its way. inodes are the
+	// numbers in the backing directory of what changes: the file or, for operations on
+	// names, the directories. op's Data may be reused when it returns. With an error
 	// the operation is not carried out, or is answered with EIO if it was.
-	Record(inode uint64, op stream.Op) (Receipt, error)
+	Record(op stream.Op, inodes ...uint64) (Receipt, error)
 	// Diverged says that the peer cannot be told what inode holds now: it is to be
 	// copied.
 	Diverged(inode uint64, why error)

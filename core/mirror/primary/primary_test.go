@@ -90,7 +90,7 @@ func (p *pair) copy(s *stream.Sender) {
 // bind introduces the file in each session, with the lock held.
 func (p *pair) bind() {
 	if s := p.rec.Session(); s != p.bound {
-		if _, err := p.rec.Record(file, stream.Op{Kind: stream.Bind, File: file, Parent: stream.Root, Name: "f"}); err == nil {
+		if _, err := p.rec.Record(stream.Op{Kind: stream.Bind, File: file, Parent: stream.Root, Name: "f"}, file); err == nil {
 			p.bound = s
 		}
 	}
@@ -100,13 +100,13 @@ func (p *pair) bind() {
 func (p *pair) write(zone int64, v byte) error {
 	p.lock <- struct{}{}
 	p.bind()
-	_, err := p.rec.Record(file, stream.Op{Kind: stream.Write, File: file, Offset: zone * size, Data: []byte{v}})
+	_, err := p.rec.Record(stream.Op{Kind: stream.Write, File: file, Offset: zone * size, Data: []byte{v}}, file)
 	if err == nil {
 		p.mu.Lock()
 		p.here[zone] = v
 		p.mu.Unlock()
 		var done interface{ Wait() error }
-		if done, err = p.rec.Record(file, stream.Op{Kind: stream.Fsync, File: file}); err == nil {
+		if done, err = p.rec.Record(stream.Op{Kind: stream.Fsync, File: file}, file); err == nil {
 			<-p.lock
 			return done.Wait()
 		}
@@ -280,6 +280,34 @@ func TestAloneJoinAndLoss(t *testing.T) {
 		}
 		p.cut()
 	})
+}
+
+func TestWhatIsMarked(t *testing.T) {
+	names, whole := uint32(zones.Names), uint32(zones.Whole)
+	for _, c := range []struct {
+		op     stream.Op
+		inodes []uint64
+		want   []zones.Zone
+	}{
+		{stream.Op{Kind: stream.Write, Offset: size - 1, Data: []byte("xy")}, []uint64{4}, []zones.Zone{{Inode: 4, Index: 0}, {Inode: 4, Index: 1}}},
+		{stream.Op{Kind: stream.Rename}, []uint64{4, 5}, []zones.Zone{{Inode: 4, Index: names}, {Inode: 5, Index: names}}},
+		{stream.Op{Kind: stream.Create}, []uint64{4}, []zones.Zone{{Inode: 4, Index: names}}},
+		{stream.Op{Kind: stream.SetXattr}, []uint64{4}, []zones.Zone{{Inode: 4, Index: names}}},
+		{stream.Op{Kind: stream.Stamp}, []uint64{4}, []zones.Zone{{Inode: 4, Index: names}}},
+		{stream.Op{Kind: stream.SetAttr, Flags: stream.AttrMode}, []uint64{4}, []zones.Zone{{Inode: 4, Index: names}}},
+		{stream.Op{Kind: stream.SetAttr, Flags: stream.AttrSize}, []uint64{4}, []zones.Zone{{Inode: 4, Index: whole}, {Inode: 4, Index: names}}},
+		{stream.Op{Kind: stream.Fallocate}, []uint64{4}, []zones.Zone{{Inode: 4, Index: whole}, {Inode: 4, Index: names}}},
+		{stream.Op{Kind: stream.Fsync}, []uint64{4}, nil},
+		{stream.Op{Kind: stream.Bind}, []uint64{4}, nil},
+	} {
+		p := newPair(t)
+		if _, err := p.rec.Record(c.op, c.inodes...); err != nil {
+			t.Fatal(err)
+		}
+		if got := p.log.Recorded().Dirty; !slices.Equal(got, c.want) {
+			t.Errorf("%s of %v: %v, want %v", c.op.Kind, c.inodes, got, c.want)
+		}
+	}
 }
 
 func TestRejected(t *testing.T) {

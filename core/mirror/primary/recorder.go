@@ -90,13 +90,13 @@ func (r *Recorder) Diverged(inode uint64, why error) {
 // answers it. It waits while nothing may be written, and while the window is full. That
 // operations begin to be sent while it runs is ruled out by Between; that they cease to be
 // is noticed by Send.
-func (r *Recorder) Record(inode uint64, op stream.Op) (interface{ Wait() error }, error) {
+func (r *Recorder) Record(op stream.Op, inodes ...uint64) (interface{ Wait() error }, error) {
 	for {
 		sender, err := r.admit()
 		if err != nil {
 			return nil, err
 		}
-		if err := r.mark(sender != nil, inode, op); err != nil {
+		if err := r.mark(sender != nil, op, inodes); err != nil {
 			r.fail(err)
 			return nil, err
 		}
@@ -138,24 +138,31 @@ func (r *Recorder) await(sender *stream.Sender) {
 }
 
 // mark records the zones that op changes.
-func (r *Recorder) mark(connected bool, inode uint64, op stream.Op) error {
+func (r *Recorder) mark(connected bool, op stream.Op, inodes []uint64) error {
 	one, list := r.opts.Zones.MarkDirty, r.opts.Zones.MarkZonesDirty
 	if connected {
 		one, list = r.opts.Zones.MarkActive, r.opts.Zones.MarkZonesActive
 	}
+	if op.Kind == stream.Write {
+		return one(inodes[0], op.Offset, int64(len(op.Data)))
+	}
+	return list(changed(op, inodes)...)
+}
+
+// changed are the zones of what op changes besides data.
+func changed(op stream.Op, inodes []uint64) (list []zones.Zone) {
+	whole := op.Kind == stream.Fallocate || op.Kind == stream.SetAttr && op.Flags&stream.AttrSize != 0
 	switch op.Kind {
 	case stream.Bind, stream.Forget, stream.Fsync, stream.Word, stream.Ping:
 		return nil
-	case stream.Write:
-		return one(inode, op.Offset, int64(len(op.Data)))
-	case stream.Fallocate:
-		return list(zones.Zone{Inode: inode, Index: zones.Whole})
-	case stream.SetAttr:
-		if op.Flags&stream.AttrSize != 0 {
-			return list(zones.Zone{Inode: inode, Index: zones.Whole}, zones.Zone{Inode: inode, Index: zones.Names})
+	}
+	for _, n := range inodes {
+		list = append(list, zones.Zone{Inode: n, Index: zones.Names}) // names, or attributes
+		if whole {
+			list = append(list, zones.Zone{Inode: n, Index: zones.Whole})
 		}
 	}
-	return list(zones.Zone{Inode: inode, Index: zones.Names}) // names, or attributes
+	return list
 }
 
 // fail ends the recording: what cannot be recorded must not be done.

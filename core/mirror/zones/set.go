@@ -13,7 +13,7 @@ type Zone struct {
 
 // Special indices.
 const (
-	Names = ^uint32(0)     // the names in a directory
+	Names = ^uint32(0)     // the attributes of a file, or what is in a directory
 	Whole = ^uint32(0) - 1 // all of a file
 )
 

@@ -72,7 +72,6 @@ func webConfig() sdk.FilterConfig {
 				{Port: 80, Protocol: "tcp", Hash: sdk.HashPort},
 				{Port: openPort, Protocol: "tcp", Hash: sdk.HashPort},
 				{Protocol: "arp", Hash: sdk.HashAddress},
-				{Port: 5353, Protocol: "udp", Hash: sdk.HashPort},
 			}},
 		},
 	}

@@ -74,33 +74,12 @@ func (f *Filter) handRows(m *member, slot uint16, t sdk.FilterTable, rows []sdk.
 	if err := f.objs.Tables.Lookup(uint32(slot)*2+uint32(m.live&liveHalf), &before); err != nil {
 		return nil, fmt.Errorf("read the rows in force: %w", err)
 	}
-	now, err := bootTime()
-	if err != nil {
-		return nil, err
-	}
 	self := share.Row(m.Config.Self).Owner()
-	c := share.Change{Planned: t.Epoch != m.epoch, Moved: m.live&liveMoving != 0, Moving: t.Moving}
+	c := share.Change{Planned: t.Epoch != m.epoch, Moved: m.live&liveMoving != 0, Moving: t.Moving, Agreed: t.Agreed}
 	for n, row := range next {
-		was := handOf(before[n])
-		if was == share.Gives && now > m.gives {
-			was = share.Steady
-		}
-		next[n] = withHand(row, share.Handover(self, share.Row(before[n]&rowNodes), was, share.Row(row), c))
+		next[n] = withHand(row, share.Handover(self, share.Row(before[n]&rowNodes), handOf(before[n]), share.Row(row), c))
 	}
 	return &next, nil
-}
-
-// givesUntil is when a module ends to send on what it has given away: some time
-// after it knew that all agree, and not before that.
-func givesUntil(m *member, agreed bool) (uint64, error) {
-	if !agreed {
-		return 1<<64 - 1, nil
-	}
-	if m.live&liveAgreed != 0 {
-		return m.gives, nil
-	}
-	now, err := bootTime()
-	return now + uint64(share.GivesFor), err
 }
 
 // bootTime is CLOCK_BOOTTIME in ns.

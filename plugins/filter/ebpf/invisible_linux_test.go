@@ -33,7 +33,7 @@ func newInvisible(t testing.TB, order ...string) *fixture {
 
 // hand gives this node a part in the hand-over of every bucket, as it would have
 // after a change of the row.
-func (fx *fixture) hand(row uint32, h share.Hand, until uint64) {
+func (fx *fixture) hand(row uint32, h share.Hand) {
 	fx.t.Helper()
 	m := fx.filter.members["web"]
 	var rows tableValue
@@ -43,8 +43,6 @@ func (fx *fixture) hand(row uint32, h share.Hand, until uint64) {
 	for _, slot := range m.Groups {
 		check0(fx.t, fx.filter.objs.Tables.Put(uint32(slot)*2+uint32(m.live&liveHalf), &rows))
 	}
-	m.gives = until
-	check0(fx.t, fx.filter.writeModule(m))
 }
 
 // TestInvisibleTwin holds the kernel's verdict of invisible mode against the one in
@@ -66,7 +64,7 @@ func TestInvisibleTwin(t *testing.T) {
 				if pkt.Opens && from > 1 {
 					pkt.Peer = share.Row(from).Owner()
 				}
-				seen[fx.checkInvisible(t, p, here, row, pkt, port, rnd.IntN(2) == 0)]++
+				seen[fx.checkInvisible(t, p, here, row, pkt, port)]++
 				if t.Failed() {
 					t.Fatalf("%+v, row %v, %+v", here, share.Row(row), pkt)
 				}
@@ -79,20 +77,16 @@ func TestInvisibleTwin(t *testing.T) {
 	}
 }
 
-// checkInvisible runs one case and answers its reason. over says that the time
-// of a Gives is over.
-func (fx *fixture) checkInvisible(t *testing.T, p program, here share.Here, row uint32, pkt share.Packet, port uint16, over bool) (reason string) {
+// checkInvisible runs one case and answers its reason.
+func (fx *fixture) checkInvisible(t *testing.T, p program, here share.Here, row uint32, pkt share.Packet, port uint16) (reason string) {
 	t.Helper()
 	now := bootNow(t)
-	lease, until := now+hour, now+hour
+	lease := now + hour
 	if !here.Serves {
 		lease = now - 1
 	}
-	if over {
-		until = now - 1
-	}
 	fx.setRows(rowsOf(row), here.Ready, here.Agreed)
-	fx.hand(row, here.Hand, until)
+	fx.hand(row, here.Hand)
 	check0(t, fx.filter.Renew(lease))
 	frame := fx.frame("tcp", func(f *packet) {
 		f.eth.DstMAC = hardware(virtualMAC)
@@ -104,9 +98,6 @@ func (fx *fixture) checkInvisible(t *testing.T, p program, here share.Here, row 
 			f.tcp.SrcPort ^= 1
 		}
 	})
-	if over && here.Hand == share.Gives {
-		here.Hand = share.Steady
-	}
 	want := share.DecideInvisible(here, share.Row(row), pkt)
 	expected, name := bytes.Clone(frame), "drop"
 	switch {
@@ -198,21 +189,14 @@ func TestHandOverOfTables(t *testing.T) {
 	install(rowOf(2, 1), planned)
 	expect("commit, from this node", "forward-handover", "drop-other")
 	install(rowOf(2, 1), agreed)
-	expect("agreed, from this node", "forward-handover", "drop-other")
-	m := fx.filter.members["web"]
-	if left := m.gives - bootNow(t); left > uint64(share.GivesFor) || left < uint64(share.GivesFor)/2 {
-		t.Errorf("it goes on for %d ns", left)
-	}
+	expect("agreed, from this node", "drop-other", "drop-other")
 	install(rowOf(2, 1), moving)
 	expect("the next plan, back to this node", "drop-other", "accept-new")
 	install(rowOf(1, 2), planned)
 	install(rowOf(2, 1), planned)
+	install(rowOf(2, 1), alone)
+	expect("from this node, not agreed yet", "forward-handover", "drop-other")
 	install(rowOf(2, 1), agreed)
-	m.gives = bootNow(t) - 1
-	check0(t, fx.filter.writeModule(m))
-	expect("later, from this node", "drop-other", "drop-other")
-	install(rowOf(2, 1), agreed)
-	expect("the same table again", "drop-other", "drop-other")
 	install(rowOf(1, 2), alone)
 	expect("the other has failed", "accept-new", "accept-new")
 }

@@ -96,15 +96,14 @@ const (
 
 // moduleValue is struct module.
 type moduleValue struct {
-	_          structs.HostLayout
-	Mixer      [3]uint64
-	Self       uint8
-	Fence      uint8
-	Live       uint8
-	LowBits    uint8
-	Pad        [4]uint8
-	Epoch      uint64
-	GivesUntil uint64
+	_       structs.HostLayout
+	Mixer   [3]uint64
+	Self    uint8
+	Fence   uint8
+	Live    uint8
+	LowBits uint8
+	Pad     [4]uint8
+	Epoch   uint64
 }
 
 // stateValue is struct state.
@@ -197,4 +196,5 @@ var reasonNames = [...]string{
 	"drop-ndp-other",
 	"drop-ndp-announce",
 	"drop-no-room",
+	"drop-ndp-own",
 }

@@ -266,3 +266,27 @@ func TestNDPMended(t *testing.T) {
 		}
 	}
 }
+
+// TestNDPHidden: a question behind extension headers reaches the kernel, which
+// answers; the answer does not leave.
+func TestNDPHidden(t *testing.T) {
+	for _, p := range programs() {
+		fx := newSix(t, true, p.name)
+		addAddr(t, "eth0", real6+"/64")
+		addAddr(t, "eth0", vip6+"/128")
+		fx.set(rowOf(1), true)
+		plain := ndFrame(t, func(m *nd) { m.eth.DstMAC = hardware(sdk.MAC{0x33, 0x33, 0xff, 0, 1, 0}) })
+		frame := bytes.Clone(plain[:54])
+		frame[20] = 60 // destination options: eight bytes of padding, RFC 8200
+		frame[19] += 8
+		frame = append(frame, 58, 0, 1, 4, 0, 0, 0, 0)
+		frame, send := append(frame, plain[54:]...), sender(t, "other0")
+		eventually(t, "an answer was stopped", func() bool { // not before the interface is ready
+			send(frame)
+			return fx.count("drop-ndp-own") > 0
+		})
+		if n := fx.count("ndp-answer"); n != 0 {
+			t.Errorf("%s: it was answered %d times", p.name, n)
+		}
+	}
+}

@@ -21,7 +21,6 @@ type member struct {
 
 	live  uint8
 	epoch uint64 // of the tables in force
-	gives uint64 // until when buckets are handed over; see share.GivesFor
 	macs  map[uint8][]sdk.MAC
 }
 

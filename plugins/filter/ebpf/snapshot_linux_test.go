@@ -51,7 +51,7 @@ func TestRead(t *testing.T) {
 	p.run(fx, fx.frame("arp", announcement))
 	fx.config = invisibleConfig()
 	fx.configure()
-	fx.hand(rowOf(2, 1), share.Gives, bootNow(t))
+	fx.hand(rowOf(2, 1), share.Gives)
 	want, err = Read(dir)
 	check0(t, err)
 	if s := want.Strangers; len(s) != 1 || s[0].Address != addr(vip) || s[0].MAC != "02:00:00:00:00:32" {

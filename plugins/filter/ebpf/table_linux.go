@@ -102,11 +102,7 @@ func (f *Filter) switchTables(m *member, t sdk.FilterTable) error {
 	if err := f.writeLinks(m, half); err != nil {
 		return err
 	}
-	gives, err := givesUntil(m, t.Agreed)
-	if err != nil {
-		return err
-	}
-	m.live, m.epoch, m.gives = half, t.Epoch, gives
+	m.live, m.epoch = half, t.Epoch
 	if t.Accept {
 		m.live |= liveAccept
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/orchestrator-ha/orchestrator/core/share"
+	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
 // answer serves UDP on a node: it says the node's number, and to who asks to be
@@ -76,12 +77,18 @@ func echoNumber(c net.Conn, n int) {
 	}
 }
 
+// withUDP adds a rule for port 5353.
+func withUDP(c sdk.FilterConfig) sdk.FilterConfig {
+	c.Groups[0].Rules = append(c.Groups[0].Rules, sdk.FilterRule{Port: 5353, Protocol: "udp", Hash: sdk.HashPort})
+	return c
+}
+
 // TestDatagrams: flows of connected UDP sockets survive a move of their bucket,
 // whatever node they enter by, and all others move at once.
 func TestDatagrams(t *testing.T) {
 	for _, how := range []string{howNative, howTCX} {
 		t.Run(how, func(t *testing.T) {
-			f := newFarm(t, how)
+			f := newFarm(t, how, withUDP(webConfig()))
 			for n := 1; n <= farmNodes; n++ {
 				f.answer(n)
 			}

@@ -13,11 +13,6 @@ static __always_inline __u32 hand_of(__u32 row)
 	return (row >> 7 & 1) | (row >> 14 & 2);
 }
 
-static __always_inline int gives(const struct facts *f, __u32 row)
-{
-	return hand_of(row) == GIVES && bpf_ktime_get_boot_ns() < *(volatile __u64 *)&f->module->gives_until;
-}
-
 /* Whether the application here takes something new: why it does not, or 0. */
 static __always_inline struct verdict take(struct facts *f, enum reason why)
 {
@@ -33,7 +28,7 @@ static __always_inline struct verdict all_fresh(struct facts *f, __u32 row)
 
 	if (!owner)
 		return DROP(R_DROP_NOBODY);
-	if (gives(f, row))
+	if (hand_of(row) == GIVES)
 		return serving(f->module) ? FORWARD(owner, R_FORWARD_HANDOVER) : DROP(R_DROP_LEASE);
 	if (owner != f->module->self)
 		return DROP(R_DROP_OTHER);

@@ -83,8 +83,7 @@ struct module {
 	__u8 live; /* one byte, so that a switch is never seen half done */
 	__u8 low_bits;
 	__u8 pad[4];
-	__u64 epoch;      /* of the tables; no program reads it */
-	__u64 gives_until; /* until when buckets are handed over, CLOCK_BOOTTIME in ns */
+	__u64 epoch; /* of the tables; no program reads it */
 };
 
 /* What every verdict reads first. */
@@ -153,6 +152,7 @@ enum reason {
 	R_DROP_NDP_OTHER,
 	R_DROP_NDP_ANNOUNCE,
 	R_DROP_NO_ROOM,
+	R_DROP_NDP_OWN,
 };
 
 /* Arrays only: the kernel's compiler turns a look-up in one into a few

@@ -233,8 +233,10 @@ static __always_inline int ndp_out(struct frame *fr)
 	vip = vip_of(x, &a);
 	if (!vip)
 		return 1;
-	if (vip->ifindex != fr->ifindex || nd->flags & bpf_htonl(ND_SOLICITED))
+	if (vip->ifindex != fr->ifindex || nd->flags & bpf_htonl(ND_SOLICITED)) {
+		count(vip->module, R_DROP_NDP_OWN);
 		return 0;
+	}
 	if (mac_number(vip->vmac) && (void *)(o + 1) <= fr->end && o->type == ND_TARGET_MAC && mac_is(o->mac, vip->mac)) {
 		struct nd_option was = *o, is = *o;
 		__s64 sum;

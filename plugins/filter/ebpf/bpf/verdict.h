@@ -34,7 +34,7 @@ struct facts {
 #define LONGEST_JIFFY 10000000 /* ns, at 100 Hz, the slowest that a kernel ticks */
 #define PROOF_USES 64
 
-/* Whether the lease holds. To ask the clock costs as much as half a verdict,
+/* Whether the lease holds. To ask the clock costs more than all the rest,
  * so an answer is used again, by the same processor, while the lease is the one
  * that was looked at, and the jiffy too, which the lease outlives. A machine that
  * was stopped (a virtual one paused, a laptop asleep) may see its old jiffy for

@@ -1,0 +1,120 @@
+package daemon
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/config"
+	"github.com/orchestrator-ha/orchestrator/plugins/checker/address"
+	"github.com/orchestrator-ha/orchestrator/plugins/checker/ping"
+	"github.com/orchestrator-ha/orchestrator/plugins/checker/process"
+	"github.com/orchestrator-ha/orchestrator/plugins/checker/tcp"
+	"github.com/orchestrator-ha/orchestrator/sdk"
+)
+
+// checkedConfig is a module with one check of each kind.
+const checkedConfig = `<safe><service mode="light">
+	<user/>
+	<errd polltimer="10"><proc name="nginx"/></errd>
+	<check>
+		<tcp ident="web" when="both"><to addr="127.0.0.1" port="80"/></tcp>
+		<ping ident="router" when="pre"><to addr="2001:db8::1" interval="500ms" timeout="200ms"/></ping>
+		<intf ident="lan"><to local_addr="10.0.0.0"/></intf>
+		<intf ident="10.0.0.7"><to name="eth1"/></intf>
+		<ip ident="10.0.0.7" when="both"><to addr="10.0.0.7" interval="2s"/></ip>
+	</check>
+</service></safe>`
+
+func documented(t *testing.T, document string, more fstest.MapFS) *config.Module {
+	t.Helper()
+	files := fstest.MapFS{"conf/userconfig.xml": {Data: []byte(document)}}
+	for name, f := range more {
+		files[name] = f
+	}
+	conf, problems := config.Parse(files, "web", config.Options{})
+	if conf == nil {
+		t.Fatal(problems)
+	}
+	return conf
+}
+
+// Every check of a document has a plugin that takes its settings, and runs when
+// the state machine wants it to.
+func TestSpecs(t *testing.T) {
+	mod := &module{conf: documented(t, checkedConfig, nil)}
+	plugins := map[string]*jsonschema.Schema{}
+	for _, p := range []sdk.Checker{tcp.New(), ping.New(), address.NewInterface(), address.NewAddress(), process.New()} {
+		plugins[p.Describe().Name] = schemaOf(t, p)
+	}
+	var got []string
+	for _, when := range []core.When{core.WhenPre, core.WhenBoth} {
+		for _, s := range mod.specs([]core.When{when}) {
+			got = append(got, fmt.Sprintf("%s %s by %s every %v %s", when, s.Resource, s.Plugin, s.Interval, s.Settings))
+			schema := plugins[s.Plugin]
+			if schema == nil {
+				t.Errorf("there is no checker %s", s.Plugin)
+				continue
+			}
+			settings, err := jsonschema.UnmarshalJSON(bytes.NewReader(s.Settings))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := schema.Validate(settings); err != nil {
+				t.Errorf("%s: %v", s.Resource, err)
+			}
+		}
+	}
+	want := []string{
+		`pre ping.router by ping every 500ms {"addr":"2001:db8::1","timeout":"200ms"}`,
+		`pre intf.lan by intf every 1s {"local_addr":"10.0.0.0"}`,
+		`pre intf.10.0.0.7 by intf every 1s {"name":"eth1"}`,
+		`both tcp.web by tcp every 1s {"addr":"127.0.0.1","port":80,"timeout":"1s"}`,
+		`both ip.10.0.0.7 by ip every 2s {"addr":"10.0.0.7"}`,
+		`both proc.nginx by process every 1s {"atleast":1,"atmax":-1,"name":"nginx","service":false}`,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	for _, c := range mod.conf.Checks() {
+		if !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, string(c.When)+" "+c.Resource+" ") }) {
+			t.Errorf("the state machine waits for %s with %q, which nothing checks", c.Resource, c.When)
+		}
+	}
+}
+
+func schemaOf(t *testing.T, p sdk.Checker) *jsonschema.Schema {
+	t.Helper()
+	text, err := jsonschema.UnmarshalJSON(bytes.NewReader(p.Describe().Schema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("settings.json", text); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("settings.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// What the daemon notices of a virtual address never stands for a check that has
+// the address as its name.
+func TestOwnName(t *testing.T) {
+	conf := documented(t, checkedConfig, nil)
+	for name, want := range map[string]string{
+		"ip.10.0.0.7": "ip.10.0.0.7.vip", "intf.10.0.0.7": "intf.10.0.0.7.vip", "ip.10.0.0.8": "ip.10.0.0.8", "intf.eth0": "intf.eth0",
+	} {
+		if got := ownName(conf, name); got != want {
+			t.Errorf("%s is published as %s, want %s", name, got, want)
+		}
+	}
+}
