@@ -172,6 +172,17 @@ func (m *machine) counts() bool {
 	return true
 }
 
+// Counted is how many automatic actions count now against Module.MaxLoop.
+func (in Instance) Counted(now time.Time) int {
+	n := 0
+	for _, t := range in.Failures {
+		if now.Sub(t) < in.Module.LoopInterval {
+			n++
+		}
+	}
+	return n
+}
+
 // limit tells in words which limit of automatic actions was reached.
 func (m *machine) limit() string {
 	switch n := m.Module.MaxLoop; n {

@@ -107,7 +107,14 @@ func (f *fakeNode) Package(_ context.Context, name string) ([]byte, error) {
 }
 
 func (f *fakeNode) Do(_ context.Context, _, name string, verb core.Verb, r control.VerbRequest) (control.Outcome, error) {
-	f.note("%s %s %v %s", verb, name, r.Nodes, time.Duration(r.Wait))
+	from := ""
+	if r.Here {
+		from += " here"
+	}
+	if r.Identity != "" {
+		from += " by " + r.Identity
+	}
+	f.note("%s %s %v %s%s", verb, name, r.Nodes, time.Duration(r.Wait), from)
 	if name != "web_farm" {
 		return control.Outcome{}, &control.Refusal{Kind: control.ErrNotFound, Text: fmt.Sprintf("there is no module %q", name)}
 	}
@@ -116,10 +123,20 @@ func (f *fakeNode) Do(_ context.Context, _, name string, verb core.Verb, r contr
 		return control.Outcome{Nodes: []control.NodeOutcome{{Node: "n2", OK: true, State: "UP Ready"}}}, nil
 	}
 	all := []control.NodeOutcome{{Node: "n1", OK: true, State: "UP Ready"}, {Node: "n3", Text: "the node cannot be asked"}}
-	if len(r.Nodes) > 0 {
+	if len(r.Nodes) > 0 || r.Here {
 		all = all[:1]
 	}
 	return control.Outcome{Nodes: all}, nil
+}
+
+func (f *fakeNode) SetResource(_ context.Context, _, name string, r control.ResourceRequest) (control.Outcome, error) {
+	f.note("resource %s %s %s %q", name, r.Name, r.Value, r.Reason)
+	return control.Outcome{Text: r.Name + " of " + name + " is " + string(r.Value)}, nil
+}
+
+func (f *fakeNode) Tell(_ context.Context, _, name string, r control.TellRequest) (control.Outcome, error) {
+	f.note("tell %s %s %q", name, r.Level, r.Text)
+	return control.Outcome{Text: "noted"}, nil
 }
 
 func (f *fakeNode) Status(_ context.Context, name string) (control.Status, error) {
@@ -132,7 +149,7 @@ func (f *fakeNode) Status(_ context.Context, name string) (control.Status, error
 		Nodes: []control.ModuleNode{
 			{Node: "n1", Reachable: true, State: core.Up, Phase: core.Ready, Since: fakeTime, Share: 0.6665, Connections: 1234,
 				Reason: "start asked for by root on this node", Signature: "0123456789ab", Filter: []string{"eth0 xdp-native"},
-				Resources: []core.Resource{{Name: "tcp.web", Value: core.ResUp}}, Counters: map[string]uint64{"accept-owner": 42}},
+				Resources: []core.Resource{{Name: "tcp.web", Value: core.ResUp}}, Loop: control.Loop{Count: 1, Max: 3, Interval: control.Duration(24 * time.Hour)}, Counters: map[string]uint64{"accept-owner": 42}},
 			{Node: "n2", Reachable: true, State: core.Up, Phase: core.Ready, Since: fakeTime, Share: 0.3335, Drained: true, Signature: "ba9876543210", Held: 7, Connections: int(max(0, f.left.Add(-1)))},
 			{Node: "n3", Phase: core.NotReady, Reason: "the node cannot be asked"},
 		},

@@ -21,9 +21,11 @@ func main() {
 		<-ctx.Done()
 		stop() // a second signal ends the program at once
 	}()
-	os.Exit(run(ctx, env{
-		args: os.Args[1:], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, lookup: os.LookupEnv,
-	}))
+	e := env{args: os.Args[1:], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, lookup: os.LookupEnv}
+	if name := calledAs(os.Args[0]); name != "" {
+		os.Exit(runSafekit(ctx, e, name))
+	}
+	os.Exit(run(ctx, e))
 }
 
 // env is all that the program knows of the world it was started in.

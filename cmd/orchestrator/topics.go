@@ -26,10 +26,20 @@ const environmentLong = `  ORCHESTRATOR_HOME  directory of this node, as --home
 Macros of a module that it does not declare are looked up in the environment,
 too: by "orchestrator module check" in yours, on the servers in the daemon's.`
 
+const safekitLong = `Called by the name safekit, this program takes the commands of SafeKit, with its
+exit codes: make a link of that name to it. Scripts of modules need none, they find
+$SAFE/safekit.
+
+  ln -s $(command -v orchestrator) /usr/local/bin/safekit
+  safekit help
+
+shows all of them, and what to type instead; docs/safekit.md has the same.`
+
 // helpTopics are the pages of the help that belong to no command.
 func helpTopics() []*cobra.Command {
 	return []*cobra.Command{
 		{Use: "exit-codes", Short: "With which codes commands end", Long: exitCodesLong},
+		{Use: "safekit", Short: "The commands of SafeKit", Long: safekitLong},
 		{Use: "environment", Short: "Which variables matter", Long: environmentLong},
 	}
 }

@@ -34,6 +34,10 @@ type Modules interface {
 	Uninstall(ctx context.Context, by, name string) (Outcome, error)
 	Package(ctx context.Context, name string) ([]byte, error)
 	Do(ctx context.Context, by, name string, verb core.Verb, r VerbRequest) (Outcome, error)
+	// SetResource publishes a resource of a module on this node.
+	SetResource(ctx context.Context, by, name string, r ResourceRequest) (Outcome, error)
+	// Tell writes into the journal of a module on this node.
+	Tell(ctx context.Context, by, name string, r TellRequest) (Outcome, error)
 }
 
 // Views reads.

@@ -24,7 +24,7 @@ const maxArchive = 256 << 20
 var verbs = map[string]core.Verb{
 	"start": core.VerbStart, "stop": core.VerbStop, "forcestop": core.VerbForceStop,
 	"restart": core.VerbRestart, "stopstart": core.VerbStopStart,
-	"drain": core.VerbDrain, "undrain": core.VerbUndrain,
+	"drain": core.VerbDrain, "undrain": core.VerbUndrain, "incloop": core.VerbIncLoop, "resetloop": core.VerbResetLoop,
 }
 
 // Handler serves the API. by names the caller of a request, or refuses it.
@@ -88,6 +88,8 @@ func (s *server) routes() {
 	s.write("DELETE /v1/modules/{name}", func(by string, r *http.Request) (any, error) {
 		return m.Uninstall(r.Context(), by, r.PathValue("name"))
 	})
+	s.write("POST /v1/modules/{name}/resource", named(m.SetResource))
+	s.write("POST /v1/modules/{name}/tell", named(m.Tell))
 	s.write("POST /v1/modules/{name}/{verb}", func(by string, r *http.Request) (any, error) {
 		verb, ok := verbs[r.PathValue("verb")]
 		if !ok {

@@ -36,11 +36,20 @@ type ModuleNode struct {
 	Share       float64            `json:"share"`            // of the first group, 0 to 1
 	Shares      map[string]float64 `json:"shares,omitempty"` // by group
 	Connections int                `json:"connections"`      // open to the virtual addresses
+	Loop        Loop               `json:"loop"`             // the error counter
 	Held        int                `json:"held"`             // buckets of other owners in which connections may be left
 	Filter      []string           `json:"filter,omitempty"` // how each interface is filtered
 	Resources   []core.Resource    `json:"resources,omitempty"`
 	Signature   string             `json:"signature"` // of the configuration in use
 	Counters    map[string]uint64  `json:"counters,omitempty"`
+}
+
+// Loop is a module's error counter: Count automatic actions of the last Interval.
+// One more than Max stops the module; with an Interval of 0 nothing is counted.
+type Loop struct {
+	Count    int      `json:"count"`
+	Max      int      `json:"max"`
+	Interval Duration `json:"interval"`
 }
 
 // ModuleInfo is one installed module.
@@ -71,8 +80,10 @@ type NodeOutcome struct {
 
 // VerbRequest asks for a change of a module's state.
 type VerbRequest struct {
-	Nodes []string `json:"nodes,omitempty"` // empty: all
-	Wait  Duration `json:"wait,omitempty"`  // how long to wait for the end of the transition; 0 does not wait
+	Nodes    []string `json:"nodes,omitempty"`    // empty: all
+	Here     bool     `json:"here,omitempty"`     // this node alone, whatever Nodes says
+	Identity string   `json:"identity,omitempty"` // of a script or checker that asks by itself: the command counts in maxloop, and what the operator wants stays as it is
+	Wait     Duration `json:"wait,omitempty"`     // how long to wait for the end of the transition; 0 does not wait
 }
 
 // Duration is a time.Duration in JSON as text, e.g. "30s".

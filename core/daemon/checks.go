@@ -115,7 +115,7 @@ func (mod *module) httpSettings(c config.HTTPCheck) map[string]any {
 func (mod *module) customSettings(c config.CustomCheck) map[string]any {
 	run := hook.Run{Module: mod.conf.Name, Dir: mod.dir, Vars: mod.conf.User.Vars, Program: mod.m.d.opt.Program}
 	env := map[string]string{}
-	for _, kv := range run.Environment(mod.m.d.opt.Home) {
+	for _, kv := range run.Environment(mod.m.d.opt.Home, mod.m.d.path("bin")) {
 		k, v, _ := strings.Cut(kv, "=")
 		env[k] = v
 	}

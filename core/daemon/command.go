@@ -20,10 +20,11 @@ const remoteTime = 5 * time.Second
 
 // order is a verb for a module on its way to another node.
 type order struct {
-	Module string           `json:"module"`
-	Verb   core.Verb        `json:"verb"`
-	By     string           `json:"by"`
-	Wait   control.Duration `json:"wait"`
+	Module   string           `json:"module"`
+	Verb     core.Verb        `json:"verb"`
+	By       string           `json:"by"`
+	Identity string           `json:"identity,omitempty"`
+	Wait     control.Duration `json:"wait"`
 }
 
 // handlers registers what other nodes may ask of this one.
@@ -67,6 +68,9 @@ func (d *Daemon) Do(ctx context.Context, by, name string, verb core.Verb, r cont
 		return control.Outcome{}, err
 	}
 	m := mod.m
+	if r.Here {
+		r.Nodes = []string{m.name(m.id.Node.Number)}
+	}
 	nodes, err := m.chosen(r.Nodes)
 	if err != nil {
 		return control.Outcome{}, err
@@ -74,7 +78,10 @@ func (d *Daemon) Do(ctx context.Context, by, name string, verb core.Verb, r cont
 	if verb == core.VerbDrain && len(r.Nodes) == 0 && len(nodes) > 1 {
 		return control.Outcome{}, &control.Refusal{Kind: control.ErrInput, Text: "drain wants to know which node: --node NAME; all at once would leave nobody to serve"}
 	}
-	o := order{Module: name, Verb: verb, By: by, Wait: r.Wait}
+	o := order{Module: name, Verb: verb, By: by, Identity: r.Identity, Wait: r.Wait}
+	if r.Identity != "" {
+		o.By = "" // who typed it does not matter: a script did
+	}
 	out := control.Outcome{Nodes: make([]control.NodeOutcome, len(nodes))}
 	var all sync.WaitGroup
 	for i, n := range nodes {
@@ -150,7 +157,7 @@ func (m *member) obey(ctx context.Context, o order) control.NodeOutcome {
 		out.Text = err.Error()
 		return out
 	}
-	if err := mod.runner.Command(ctx, o.Verb, "", o.By); err != nil {
+	if err := mod.runner.Command(ctx, o.Verb, o.Identity, o.By); err != nil {
 		out.Text = err.Error()
 		out.State = mod.runner.Snapshot().Status()
 		return out

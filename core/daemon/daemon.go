@@ -140,9 +140,12 @@ func (d *Daemon) build(undo *closers) error {
 	d.filter.OnRestart(d.filterRestarted)
 	d.checks = check.New(d.plugins, d.resource)
 	undo.add("stop the checks", func() error { d.checks.Close(); return nil })
+	if err := linkTools(d.path("bin"), d.opt.Program); err != nil {
+		return err
+	}
 	d.hooks = hook.New(hook.Options{
 		Applications: applications{d.plugins}, Resources: resources{d}, Modules: commands{d},
-		Log: d.log, Home: d.opt.Home,
+		Log: d.log, Home: d.opt.Home, Tools: d.path("bin"),
 	})
 	d.holder = vip.NewHolder()
 	d.speaker = vip.NewAnnouncer(d.log)

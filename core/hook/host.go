@@ -27,6 +27,7 @@ type Options struct {
 	Modules      Modules
 	Log          *slog.Logger // log.info and friends of hooks, and what goes wrong around them
 	Home         string       // the node's directory: SAFEVAR; settings of running applications are kept below it
+	Tools        string       // folder with the programs that scripts call, "safekit" first: SAFE and SAFEBIN; empty is the folder of Run.Program
 	OutputLimit  int64        // bytes of output kept per run; 0 means 2 MiB
 }
 
@@ -64,7 +65,7 @@ type Run struct {
 	Args    core.HookCall     // which hook, and why it is called; Timeout 0 means DefaultTimeout
 	Node    string            // name of this node
 	Vars    map[string]string // the <var> elements of the module: ctx.vars, and environment of programs
-	Program string            // path of this program: SAFE is its directory
+	Program string            // path of this program
 	Output  io.Writer         // gets every line with a time stamp; nil discards
 	Env     []string          // further environment of programs, KEY=VALUE; wins over Vars
 }

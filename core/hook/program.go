@@ -78,26 +78,29 @@ func actionName(v core.Verb) string {
 // environ is the environment of the programs that a hook runs. Later entries
 // win.
 func (c *call) environ() []string {
-	return dedupe(append(append(os.Environ(), c.run.Environment(c.host.opts.Home)...), c.run.Env...))
+	return dedupe(append(append(os.Environ(), c.run.Environment(c.host.opts.Home, c.host.opts.Tools)...), c.run.Env...))
 }
 
 // Environment is what programs of the module get besides the daemon's own
-// environment; home is the node's directory. Later entries win.
-func (r Run) Environment(home string) []string {
+// environment; home is the node's directory, tools the folder with the programs
+// that scripts call, see Options. Later entries win.
+func (r Run) Environment(home, tools string) []string {
 	var env []string
 	add := func(k, v string) {
 		if v != "" {
 			env = append(env, k+"="+v)
 		}
 	}
-	if r.Program != "" {
-		add("SAFE", filepath.Dir(r.Program))
-		add("SAFEBIN", filepath.Dir(r.Program))
+	if tools == "" && r.Program != "" {
+		tools = filepath.Dir(r.Program)
 	}
+	add("SAFE", tools)
+	add("SAFEBIN", tools)
 	add("SAFEMODULE", r.Module)
 	add("SAFEUSERBIN", filepath.Join(r.Dir, "bin"))
 	add("SAFEUSERCONF", filepath.Join(r.Dir, "conf"))
 	if home != "" {
+		add("ORCHESTRATOR_HOME", home) // where "safekit" and "orchestrator" find the daemon
 		add("SAFEVAR", home)
 		add("SAFEUSERVAR", filepath.Join(home, "output", r.Module))
 	}

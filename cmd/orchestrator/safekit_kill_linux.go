@@ -1,0 +1,104 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// killWhole has a command killed with its children when its context ends.
+func killWhole(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+}
+
+// commLimit is how much of a process's name the kernel keeps (TASK_COMM_LEN less
+// the zero at the end).
+const commLimit = 15
+
+// killOld kills processes by name or arguments, or lists them; it fails if there are
+// none.
+func killOld(s *safekit, c call) error {
+	name, pattern := c.val["-name"], c.val["-argregex"]
+	if name == "" && pattern == "" {
+		return errors.New("which processes? -name=NAME or -argregex=REGEX")
+	}
+	args, err := regexp.Compile(pattern)
+	if err != nil {
+		return fmt.Errorf("-argregex: %w", err)
+	}
+	signal := map[string]syscall.Signal{"terminate": syscall.SIGKILL, "9": syscall.SIGKILL, "15": syscall.SIGTERM}[c.val["-level"]]
+	found := 0
+	for _, p := range processesHere() {
+		if name != "" && p.name != name[:min(len(name), commLimit)] || !args.MatchString(p.args) {
+			continue
+		}
+		found++
+		fmt.Fprintf(s.stdout, "%d %s\n", p.pid, clean(p.args))
+		if signal == 0 {
+			continue
+		}
+		if err := syscall.Kill(p.pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("kill process %d: %w", p.pid, err)
+		}
+	}
+	if found == 0 {
+		return errors.New("there is no such process")
+	}
+	return nil
+}
+
+// running is a process.
+type running struct {
+	pid        int
+	name, args string
+}
+
+// processesHere lists the processes of this network namespace, which tells
+// containers apart, but neither this one nor those it was called by, whose
+// arguments may well have the pattern in them.
+func processesHere() []running {
+	own, _ := os.Readlink("/proc/self/ns/net")
+	callers := map[int]bool{}
+	for pid := os.Getpid(); pid > 1; pid = parentOf(pid) {
+		callers[pid] = true
+	}
+	var list []running
+	dirs, _ := filepath.Glob("/proc/[0-9]*") // the pattern is a good one
+	for _, dir := range dirs {
+		pid, err := strconv.Atoi(filepath.Base(dir))
+		namespace, gone := os.Readlink(dir + "/ns/net")
+		if err != nil || gone != nil || namespace != own || callers[pid] {
+			continue
+		}
+		name, gone := os.ReadFile(dir + "/comm")
+		line, err := os.ReadFile(dir + "/cmdline")
+		if gone != nil || err != nil || len(line) == 0 { // without a line: of the kernel, or a zombie
+			continue
+		}
+		list = append(list, running{pid, strings.TrimSuffix(string(name), "\n"), string(bytes.TrimSpace(bytes.ReplaceAll(line, []byte{0}, []byte{' '})))})
+	}
+	return list
+}
+
+// parentOf answers 0 if the process has ended.
+func parentOf(pid int) int {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	var state string
+	var parent int
+	rest := text[bytes.LastIndexByte(text, ')')+1:] // the name before it may have anything in it
+	if _, err := fmt.Sscan(string(rest), &state, &parent); err != nil {
+		return 0
+	}
+	return parent
+}

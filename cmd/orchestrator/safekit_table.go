@@ -1,0 +1,116 @@
+package main
+
+import "github.com/orchestrator-ha/orchestrator/core"
+
+// Half sentences that several commands share.
+const (
+	noPair     = "this server runs farm and light modules as yet, which have no primary and no secondary"
+	noCopy     = "this server runs farm and light modules as yet, which replicate nothing"
+	ownWeb     = "the console is part of the daemon"
+	byItself   = "what is applied on one server reaches all of them by itself"
+	waits      = "waits, 15 minutes at most"
+	identity   = "with -i it counts in maxloop, without it is an operator's and resets the counter"
+	noIDs      = "modules are told apart by their names alone, and have no ports of their own"
+	alwaysSafe = "all that servers tell each other is protected, with keys that the cluster makes by itself"
+	bootNote   = `boot="…" in userconfig.xml says it; ignore, SafeKit's default, means: what ran before runs again`
+)
+
+// oldCommands are all commands of SafeKit, in the order of its guide. The program,
+// its help and docs/safekit.md go by this table alone.
+var oldCommands []old
+
+func init() { // not in the declaration: help, one of them, reads the table
+	oldCommands = []old{
+		{words: "start", args: "-m AM", now: "orchestrator start AM --node NODE --no-wait", reach: onHosts, run: move(core.VerbStart, 0)},
+		{words: "waitstart", args: "-m AM", now: "orchestrator start AM --node NODE", note: waits, reach: onHosts, run: move(core.VerbStart, longWait)},
+		{words: "stop", args: "-m AM [-i identity]", now: "orchestrator stop AM --node NODE --no-wait; in Lua: module.stop()", note: "with -i it is a script's, and leaves what the operator wants as it is", reach: onHosts, run: move(core.VerbStop, 0)},
+		{words: "waitstop", args: "-m AM", now: "orchestrator stop AM --node NODE", note: waits, reach: onHosts, run: move(core.VerbStop, longWait)},
+		{words: "restart", args: "-m AM [-i identity]", now: "orchestrator restart AM --node NODE --no-wait; in Lua: module.restart()", note: identity, reach: onHosts, run: move(core.VerbRestart, 0)},
+		{words: "stopstart", args: "-m AM [-i identity]", now: "orchestrator stopstart AM --node NODE --no-wait; in Lua: module.stopstart()", note: identity, reach: onHosts, run: move(core.VerbStopStart, 0)},
+		{words: "forcestop", args: "-m AM", now: "orchestrator forcestop AM --node NODE --no-wait", reach: onHosts, run: move(core.VerbForceStop, 0)},
+		{words: "shutdown", now: "orchestrator stop AM --node NODE, for each module; systemctl stop orchestrator", note: "stops all modules of this server and waits", reach: onHosts, run: shutdown},
+		{words: "waitstate", args: "-m AM STOP|ALONE|UP|PRIM|SECOND", now: "orchestrator status AM --watch", note: "waits until the module is there and settled", run: waitState},
+		{words: "update", args: "-m AM", now: "orchestrator config apply AM", reach: everywhere, run: as("config", "apply", "AM")},
+		{words: "swap", args: "-m AM [nosync] [-i identity]", note: noPair, reach: onHosts, run: says(1)},
+		{words: "prim", args: "-m AM [fullsync]", note: noPair, reach: onHosts, run: says(1)},
+		{words: "second", args: "-m AM [fullsync]", note: noPair, reach: onHosts, run: says(1)},
+		{words: "primforce", args: "-m AM", note: noPair, reach: onHosts, run: says(1)},
+		{words: "secondforce", args: "-m AM [-d date]", note: noPair, reach: onHosts, run: says(1)},
+		{words: "failover", args: "on|off -m AM", note: noPair, reach: onHosts, run: says(1)},
+
+		{words: "state", args: "[-m AM] [-v|-lq]", now: "orchestrator status [AM]", note: "-lq prints nothing and ends with 0 for STOP, 1 for WAIT, 2 for UP or ALONE, 3 for PRIM, 4 for SECOND, 255 where nobody can tell", reach: onHosts, run: showState},
+		{words: "level", args: "[-m AM]", now: "orchestrator version", run: as("version")},
+		{words: "log", args: "-m AM [-s nb] [-A] [-l en|fr|ja]", now: "orchestrator log AM --lines NB", note: "the language is English", run: showLog()},
+		{words: "logview", args: "-m AM [-A] [-s nb] [-l en|fr|ja]", now: "orchestrator log AM --follow", run: showLog("--follow")},
+		{words: "logsave", args: "-m AM [-A] [-l en|fr|ja] FILE", now: "orchestrator log AM > FILE", run: saveLog},
+		{words: "cmdlog", now: "orchestrator log --type command", run: as("log", "--type", "command")},
+		{words: "printi", args: "-m AM TEXT…", now: "in Lua: log.info(TEXT)", note: "an entry of kind message in the module's journal", run: printOld("info")},
+		{words: "printw", args: "-m AM TEXT…", now: "in Lua: log.warn(TEXT)", run: printOld("warn")},
+		{words: "printe", args: "-m AM TEXT…", now: "in Lua: log.error(TEXT)", run: printOld("error")},
+
+		{words: "get", args: "-m AM -r resource", now: "orchestrator status AM; in Lua: resource.get(NAME)", note: "also state.local", run: getResource},
+		{words: "set", args: "-m AM -r resource -v up|down|unknown [-n] [-l] [-i identity]", now: "in Lua: resource.set(NAME, VALUE)", note: "resources of class custom, as there", run: setResource},
+		{words: "incloop", args: "-m AM [-i identity]", note: "counts one automatic action; ends with 1 when the limit is reached", run: move(core.VerbIncLoop, 0)},
+		{words: "resetloop", args: "-m AM [-i identity]", note: "forgets what was counted, as any command of an operator does", run: move(core.VerbResetLoop, 0)},
+		{words: "checkloop", args: "-m AM [-i identity]", note: "shows the counter; ends with 1 when the limit is reached", run: checkLoop},
+
+		{words: "module install", args: "-m AM [-M id] [-r] [FILE]", now: "orchestrator module install FILE --name AM", note: "on all servers at once, configured already; without a file the shipped module AM", reach: everywhere, run: installOld},
+		{words: "module uninstall", args: "-m AM", now: "orchestrator module uninstall AM", reach: everywhere, run: as("module", "uninstall", "AM")},
+		{words: "module package", args: "-m AM FILE", now: "orchestrator module package AM FILE", run: as("module", "package", "AM", "FILE")},
+		{words: "module list", now: "orchestrator module list", reach: everywhere, run: as("module", "list")},
+		{words: "module listid", now: "orchestrator module list", note: noIDs, reach: everywhere, run: says(1)},
+		{words: "module getports", args: "[-m AM] [-i id]", note: noIDs + ": the cluster uses UDP 4800, TCP and UDP 4801, TCP 9010", reach: everywhere, run: says(0)},
+		{words: "module genkey", args: "-m AM", note: alwaysSafe, reach: everywhere, run: says(0)},
+		{words: "module delkey", args: "-m AM", note: alwaysSafe, reach: everywhere, run: says(1)},
+		{words: "config", args: "-m AM", now: "orchestrator config apply AM", note: "on all servers at once", reach: everywhere, run: as("config", "apply", "AM")},
+		{words: "deconfig", args: "-m AM", now: "orchestrator module uninstall AM", note: "an installed module is always configured", reach: everywhere, run: says(1)},
+		{words: "confinfo", args: "-m AM", now: "orchestrator module list; orchestrator cluster status", reach: everywhere, run: showSignatures},
+		{words: "confcheck", args: "-m AM", now: "orchestrator module check FOLDER", note: "checks the copy that may be edited", run: checkOld},
+		{words: "-E", args: "AM", note: byItself, reach: everywhere, now: "orchestrator config apply AM", run: as("config", "apply", "FILE")},
+
+		{words: "cluster config", args: "[FILE] [lock|unlock]", now: "orchestrator cluster check FILE", note: "a cluster is founded by its first server and joined by the others; the new command says what to type for this file", reach: everywhere, run: says(1)},
+		{words: "cluster confcheck", args: "FILE", now: "orchestrator cluster check FILE", run: as("cluster", "check", "FILE")},
+		{words: "cluster confinfo", now: "orchestrator cluster status", reach: everywhere, run: as("cluster", "status")},
+		{words: "cluster state", now: "orchestrator cluster status", reach: everywhere, run: as("cluster", "status")},
+		{words: "cluster deconfig", now: "orchestrator cluster leave", note: "takes this server alone out of the cluster", run: as("cluster", "leave")},
+		{words: "cluster create", args: "address…", now: "orchestrator cluster init; orchestrator cluster token", note: "a cluster is founded by its first server and joined by the others", run: says(1)},
+		{words: "cluster genkey", note: alwaysSafe, reach: everywhere, run: says(0)},
+		{words: "cluster delkey", note: alwaysSafe, reach: everywhere, run: says(1)},
+		{words: "-G", note: byItself, reach: everywhere, run: says(0)},
+
+		{words: "boot", args: "on|off|status|webon|weboff|webstatus|snmpon|snmpoff|snmpstatus [-m AM]", now: "systemctl enable orchestrator", note: bootNote, reach: onHosts, run: says(1)},
+		{words: "errd", args: "on|off|suspend|resume|enable|disable|list [class] [-m AM]", note: "processes are watched as long as the module is UP; action=\"noaction\" in userconfig.xml makes a watch do nothing", reach: onHosts, run: says(1)},
+		{words: "checker", args: "on|off [-m AM]", note: "checks run as long as the module is UP; action=\"noaction\" in userconfig.xml makes a check do nothing", reach: onHosts, run: says(1)},
+		{words: "webserver", args: "[restart]", now: "systemctl restart orchestrator", note: ownWeb, run: says(1)},
+		{words: "webservercfg", args: "[-passwd password] [-user user] [-rcmdpasswd password] [-rcmduser user]", note: "who may read cluster/admin.token on a server may use its console and API", run: says(1)},
+		{words: "notification", args: "enable|disable|status", now: "orchestrator log --follow --json", note: "no mail is sent; follow the journal instead", run: says(1)},
+		{words: "safeagent", args: "start|stop|restart|check", now: "orchestrator status --json", note: "there is no SNMP agent", run: says(1)},
+		{words: "uninstall", args: "[-all]", now: "orchestrator cluster leave", note: "a server leaves its cluster first; then remove the package", run: says(1)},
+
+		{words: "rfsverify", args: "-m AM", note: noCopy, run: says(1)},
+		{words: "rfsdiff", args: "-m AM", note: noCopy, run: says(1)},
+		{words: "rfssync", args: "[-m AM] [rest…]", note: noCopy, run: says(1)},
+
+		{words: "snapshot", args: "[-m AM] FILE", now: "orchestrator log AM; orchestrator status --json; orchestrator filter dump", note: "there is no archive of all as yet", run: says(1)},
+		{words: "dump", args: "-m AM", now: "orchestrator log AM; orchestrator filter dump", note: "nothing has to be dumped: the journal has what happened", run: says(0)},
+		{words: "clean", args: "[all|log|process|resource] [-m AM]", note: "the journal forgets by itself, what is older than 90 days or more than 200,000 entries", run: says(0)},
+		{words: "kill", args: "[-name=NAME] [-argregex=REGEX] -level=test|terminate|9|15", now: "in Lua: application(\"process\"):stop()", note: "processes of this server by the name or arguments that they have; test only lists them", run: killOld},
+		{words: "-p", note: "prints where scripts find what", run: printPlaces},
+		{words: "-r processtree", args: "list|kill [all|cmd] [regex]", now: "systemd-cgls; ps -ef --forest", note: "what a hook leaves running is in a control group of its own", run: says(1)},
+		{words: "-r vip_if_ctrl", args: "[-l]", now: "orchestrator filter show", run: as("filter", "show")},
+		{words: "-r saferpc_send vipd SETGROUPS", args: "all|none [second] [third] -m AM", now: "orchestrator undrain AM --node NODE; orchestrator drain AM --node NODE", note: "all opens this server to the traffic, none closes it; here traffic comes only after start_both has succeeded", run: setGroups},
+		{words: "-r errdpoll_running", now: "orchestrator status", note: "processes are watched by the daemon itself", run: says(0)},
+		{words: "-r healthcheck.sh", now: "orchestrator cluster status", run: as("cluster", "status")},
+		{words: "-r anontool", args: "[rest…]", note: "there is no archive to make anonymous", run: says(1)},
+		{words: "-r safeenc", args: "[rest…]", note: "no password is kept encrypted", run: says(1)},
+		{words: "-r printcert", args: "[rest…]", now: "openssl x509 -text -in FILE", note: "the certificates lie in the folder cluster of the node's directory", run: says(1)},
+
+		{words: "boundcmd", args: "seconds command…", now: "in Lua: exec{ …, timeout = \"10s\" }", note: "ends with 2 when the time is over, and kills the command with its children; also $SAFEBIN/boundcmd", run: boundCommand},
+		{words: "xpathGet", args: "[rest…]", now: "<var name=\"NAME\" value=\"%MACRO%\"/> in <user>, then $NAME", note: "there is no safeconf.xml: values reach scripts as variables", run: says(1)},
+		{words: "gencron", args: "[rest…]", now: "a systemd timer that start_both starts and stop_both stops", note: "crontabs are not edited", run: says(1)},
+
+		{words: "help", note: "shows these commands", run: showOldHelp},
+		{words: "-h", note: "the same", run: showOldHelp},
+		{words: "--help", note: "the same", run: showOldHelp},
+	}
+}

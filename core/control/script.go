@@ -1,0 +1,33 @@
+package control
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+)
+
+// ResourceRequest publishes a resource, as hooks and custom checkers do.
+type ResourceRequest struct {
+	Name   string     `json:"name"`             // class.id; only class custom can be set
+	Value  core.Value `json:"value"`            // up, down or unknown
+	Reason string     `json:"reason,omitempty"` // what was seen
+}
+
+// TellRequest is a message of a script for the journal.
+type TellRequest struct {
+	Level string `json:"level,omitempty"` // info (also if empty), warn or error
+	Text  string `json:"text"`
+}
+
+// named makes a handler of a call about the module in the path that takes a JSON
+// body.
+func named[In any](call func(ctx context.Context, by, name string, in In) (Outcome, error)) func(string, *http.Request) (any, error) {
+	return func(by string, r *http.Request) (any, error) {
+		in, err := body[In](r)
+		if err != nil {
+			return nil, err
+		}
+		return call(r.Context(), by, r.PathValue("name"), in)
+	}
+}
