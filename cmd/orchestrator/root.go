@@ -64,6 +64,7 @@ func newRoot(a *app) *cobra.Command {
 	}
 	add(groupRead, statusCommand(a), logCommand(a), whyCommand(a), explainCommand(a))
 	add(groupChange, verbCommands(a)...)
+	add(groupChange, muteCommands(a)...)
 	add(groupSetup, clusterCommand(a), moduleCommand(a), configCommand(a), rulesCommand(a), pluginCommand(a), filterCommand(a), labCommand(a))
 	add(groupProgram, daemonCommand(a), webCommand(a), versionCommand(a))
 	root.AddCommand(helpTopics()...)

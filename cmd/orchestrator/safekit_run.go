@@ -100,6 +100,27 @@ func setGroups(s *safekit, c call) error {
 	return s.move(c, c.module(), verb, 0)
 }
 
+// turn turns a switch of the module.
+func turn(name, to string) func(*safekit, call) error {
+	return func(s *safekit, c call) error {
+		client, err := s.client()
+		if err != nil {
+			return err
+		}
+		var out control.Outcome
+		q := control.SwitchRequest{Nodes: c.hosts, Here: !c.remote, Name: name, To: to}
+		if err := client.Post(s.ctx, modulePath(c.module())+"/switch", q, &out); err != nil {
+			return err
+		}
+		for _, n := range out.Nodes {
+			if !n.OK {
+				return errors.Join(silent(exitOldFailed), s.outcome(out))
+			}
+		}
+		return nil
+	}
+}
+
 func setResource(s *safekit, c call) error {
 	client, err := s.client()
 	if err != nil {

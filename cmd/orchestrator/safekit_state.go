@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -113,6 +114,30 @@ func getResource(s *safekit, c call) error {
 	}
 	_, err = fmt.Fprintln(s.stdout, n.Resources[i].Value)
 	return err
+}
+
+// showBoot tells whether the module starts when this server boots.
+func showBoot(s *safekit, c call) error {
+	_, n, err := s.own(c.module())
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(s.stdout, n.Boot)
+	return err
+}
+
+// showProcesses shows the processes that are watched.
+func showProcesses(s *safekit, c call) error {
+	_, n, err := s.own(c.module())
+	if err != nil {
+		return err
+	}
+	for _, r := range n.Resources {
+		if strings.HasPrefix(r.Name, "proc.") {
+			fmt.Fprintf(s.stdout, "%s %s\n", clean(r.Name), r.Value)
+		}
+	}
+	return nil
 }
 
 // checkLoop shows the error counter; it fails when the limit is reached.

@@ -1,6 +1,9 @@
 package main
 
-import "github.com/orchestrator-ha/orchestrator/core"
+import (
+	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/control"
+)
 
 // Half sentences that several commands share.
 const (
@@ -12,7 +15,8 @@ const (
 	identity   = "with -i it counts in maxloop, without it is an operator's and resets the counter"
 	noIDs      = "modules are told apart by their names alone, and have no ports of their own"
 	alwaysSafe = "all that servers tell each other is protected, with keys that the cluster makes by itself"
-	bootNote   = `boot="…" in userconfig.xml says it; ignore, SafeKit's default, means: what ran before runs again`
+	bootNote   = `where userconfig.xml leaves it open with boot="ignore", the default; until then what ran before runs again`
+	muteNote   = "stays so until it is switched on again"
 )
 
 // oldCommands are all commands of SafeKit, in the order of its guide. The program,
@@ -78,9 +82,18 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "cluster delkey", note: alwaysSafe, reach: everywhere, run: says(1)},
 		{words: "-G", note: byItself, reach: everywhere, run: says(0)},
 
-		{words: "boot", args: "on|off|status|webon|weboff|webstatus|snmpon|snmpoff|snmpstatus [-m AM]", now: "systemctl enable orchestrator", note: bootNote, reach: onHosts, run: says(1)},
-		{words: "errd", args: "on|off|suspend|resume|enable|disable|list [class] [-m AM]", note: "processes are watched as long as the module is UP; action=\"noaction\" in userconfig.xml makes a watch do nothing", reach: onHosts, run: says(1)},
-		{words: "checker", args: "on|off [-m AM]", note: "checks run as long as the module is UP; action=\"noaction\" in userconfig.xml makes a check do nothing", reach: onHosts, run: says(1)},
+		{words: "boot on", args: "-m AM", now: "orchestrator boot AM on --node NODE", note: bootNote, reach: onHosts, run: turn(control.SwitchBoot, "on")},
+		{words: "boot off", args: "-m AM", now: "orchestrator boot AM off --node NODE", note: bootNote, reach: onHosts, run: turn(control.SwitchBoot, "off")},
+		{words: "boot status", args: "-m AM", now: "orchestrator status AM --json", note: bootNote, run: showBoot},
+		{words: "boot", args: "webon|weboff|webstatus|snmpon|snmpoff|snmpstatus", now: "systemctl enable orchestrator", note: ownWeb + ", and there is no SNMP agent", reach: onHosts, run: says(1)},
+		{words: "errd off", args: "-m AM", now: "orchestrator mute AM --processes --node NODE", note: muteNote, reach: onHosts, run: turn(control.WatchProcesses, "off")},
+		{words: "errd on", args: "-m AM", now: "orchestrator unmute AM --processes --node NODE", reach: onHosts, run: turn(control.WatchProcesses, "on")},
+		{words: "errd suspend", args: "-m AM", now: "orchestrator mute AM --processes --node NODE", note: "the older name of errd off", reach: onHosts, run: turn(control.WatchProcesses, "off")},
+		{words: "errd resume", args: "-m AM", now: "orchestrator unmute AM --processes --node NODE", note: "the older name of errd on", reach: onHosts, run: turn(control.WatchProcesses, "on")},
+		{words: "errd list", args: "-m AM", now: "orchestrator status AM", note: "the resources proc.* of state -v", run: showProcesses},
+		{words: "errd", args: "enable|disable class [-m AM]", now: "orchestrator mute AM --processes --node NODE", note: "classes of one's own cannot be switched: processes are watched while the module is UP", reach: onHosts, run: says(1)},
+		{words: "checker off", args: "-m AM", now: "orchestrator mute AM --checks --node NODE", note: muteNote, reach: onHosts, run: turn(control.WatchChecks, "off")},
+		{words: "checker on", args: "-m AM", now: "orchestrator unmute AM --checks --node NODE", reach: onHosts, run: turn(control.WatchChecks, "on")},
 		{words: "webserver", args: "[restart]", now: "systemctl restart orchestrator", note: ownWeb, run: says(1)},
 		{words: "webservercfg", args: "[-passwd password] [-user user] [-rcmdpasswd password] [-rcmduser user]", note: "who may read cluster/admin.token on a server may use its console and API", run: says(1)},
 		{words: "notification", args: "enable|disable|status", now: "orchestrator log --follow --json", note: "no mail is sent; follow the journal instead", run: says(1)},
