@@ -62,7 +62,7 @@ func newRoot(a *app) *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add(groupRead, statusCommand(a), logCommand(a), whyCommand(a), explainCommand(a))
+	add(groupRead, statusCommand(a), logCommand(a), whyCommand(a), explainCommand(a), snapshotCommand(a))
 	add(groupChange, verbCommands(a)...)
 	add(groupChange, muteCommands(a)...)
 	add(groupSetup, clusterCommand(a), moduleCommand(a), configCommand(a), rulesCommand(a), pluginCommand(a), filterCommand(a), labCommand(a))

@@ -104,8 +104,8 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "rfsdiff", args: "-m AM", note: noCopy, run: says(1)},
 		{words: "rfssync", args: "[-m AM] [rest…]", note: noCopy, run: says(1)},
 
-		{words: "snapshot", args: "[-m AM] FILE", now: "orchestrator log AM; orchestrator status --json; orchestrator filter dump", note: "there is no archive of all as yet", run: says(1)},
-		{words: "dump", args: "-m AM", now: "orchestrator log AM; orchestrator filter dump", note: "nothing has to be dumped: the journal has what happened", run: says(0)},
+		{words: "snapshot", args: "[-m AM] FILE", now: "orchestrator snapshot FILE", note: "of the whole server; without a password, since no secret is in it", run: as("snapshot", "FILE")},
+		{words: "dump", args: "-m AM", now: "orchestrator snapshot FILE", note: "nothing has to be dumped: the journal has what happened", run: says(0)},
 		{words: "clean", args: "[all|log|process|resource] [-m AM]", note: "the journal forgets by itself, what is older than 90 days or more than 200,000 entries", run: says(0)},
 		{words: "kill", args: "[-name=NAME] [-argregex=REGEX] -level=test|terminate|9|15", now: "in Lua: application(\"process\"):stop()", note: "processes of this server by the name or arguments that they have; test only lists them", run: killOld},
 		{words: "-p", note: "prints where scripts find what", run: printPlaces},
@@ -114,7 +114,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "-r saferpc_send vipd SETGROUPS", args: "all|none [second] [third] -m AM", now: "orchestrator undrain AM --node NODE; orchestrator drain AM --node NODE", note: "all opens this server to the traffic, none closes it; here traffic comes only after start_both has succeeded", run: setGroups},
 		{words: "-r errdpoll_running", now: "orchestrator status", note: "processes are watched by the daemon itself", run: says(0)},
 		{words: "-r healthcheck.sh", now: "orchestrator cluster status", run: as("cluster", "status")},
-		{words: "-r anontool", args: "[rest…]", note: "there is no archive to make anonymous", run: says(1)},
+		{words: "-r anontool anonymize-snapshot", args: "[rest…]", now: "orchestrator snapshot FILE --anonymize", note: "made anonymous as it is written", run: says(1)},
 		{words: "-r safeenc", args: "[rest…]", note: "no password is kept encrypted", run: says(1)},
 		{words: "-r printcert", args: "[rest…]", now: "openssl x509 -text -in FILE", note: "the certificates lie in the folder cluster of the node's directory", run: says(1)},
 

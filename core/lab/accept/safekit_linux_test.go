@@ -1,9 +1,11 @@
 package accept_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -12,7 +14,7 @@ import (
 // application cannot start, and old things lie beside them in the archive.
 func safekitModule() files {
 	f := shellModule()
-	f[userconfig] = strings.Replace(f[userconfig], `<check><tcp ident="web" when="both" action="restart"><to addr="127.0.0.1" port="80" interval="10" timeout="5"/></tcp></check>`, "", 1)
+	f[userconfig] = strings.Replace(f[userconfig], `interval="10"`, `interval="1"`, 1)
 	delete(f, "bin/stop_both.sh")
 	f["bin/prestart"] = `#!/bin/sh
 $SAFE/safekit printi "prestart $*"
@@ -101,6 +103,7 @@ func TestSafekitModule(t *testing.T) {
 		t.Fatal(err)
 	}
 	old(0, "waitstart", "-m", s.module)
+	s.muted(t, old)
 	old(0, "-H", "*", "waitstop", "-m", s.module)
 	story := old(0, "log", "-m", s.module, "-s", "1000")
 	for _, line := range []string{
@@ -117,4 +120,31 @@ func TestSafekitModule(t *testing.T) {
 		}
 	}
 	old(0, "module", "uninstall", "-m", s.module)
+}
+
+// muted switches the checks of the module off: the application may die, and nothing
+// happens until they are on again.
+func (s *stage) muted(t *testing.T, old func(int, ...string) string) {
+	t.Helper()
+	old(0, "checker", "off", "-m", s.module)
+	if out := old(0, "get", "-m", s.module, "-r", "tcp.web"); out != "unknown\n" {
+		t.Errorf("a check that is switched off says %q", out)
+	}
+	before := s.processesOf(t, "n1", " web ")
+	if len(before) != 1 {
+		t.Fatalf("the application is %v", before)
+	}
+	if err := syscall.Kill(before[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	old(2, "state", "-lq", "-m", s.module)
+	old(0, "checker", "on", "-m", s.module)
+	eventually(t, "the application is restarted", func() string {
+		now := s.processesOf(t, "n1", " web ")
+		if len(now) != 1 || now[0] == before[0] {
+			return fmt.Sprint(now)
+		}
+		return ""
+	})
+	old(0, "waitstate", "-m", s.module, "UP")
 }
