@@ -59,6 +59,9 @@ func (s *safekit) move(c call, module string, verb core.Verb, wait time.Duration
 	if err != nil {
 		return err
 	}
+	if wait > 0 && module == s.get("SAFEMODULE") && s.get("SAFEHOOK") != "" {
+		wait = 0 // the command is carried out when the hook has ended
+	}
 	q := control.VerbRequest{Nodes: c.hosts, Here: !c.remote, Identity: c.val["-i"], Wait: control.Duration(wait)}
 	var out control.Outcome
 	if err := client.Post(s.ctx, modulePath(module)+"/"+string(verb), q, &out); err != nil {

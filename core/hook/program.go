@@ -92,6 +92,7 @@ func (c *call) environ() []string {
 	add("SAFE", tools)
 	add("SAFEBIN", tools)
 	add("SAFEMODULE", r.Module)
+	add("SAFEHOOK", r.Args.Name)
 	add("SAFEUSERBIN", filepath.Join(r.Dir, "bin"))
 	add("SAFEUSERCONF", filepath.Join(r.Dir, "conf"))
 	if home := c.host.opts.Home; home != "" {
