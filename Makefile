@@ -59,8 +59,9 @@ generate: ## the protocol's Go code (protoc) and the packet filter's objects (cl
 root:
 	@test "$$(id -u)" = 0 || { echo "this needs root: network namespaces and packet filters are made; try: sudo make $(MAKECMDGOALS)"; exit 1; }
 
-# What the tests use besides Go: a real nginx, everyday clients of a farm, and xmllint.
-PACKAGES := nginx-light:nginx curl:curl iputils-ping:ping iproute2:ip bind9-dnsutils:dig dnsmasq-base:dnsmasq socat:socat iperf3:iperf3 libxml2-utils:xmllint
+# What the tests use besides Go: a real nginx, everyday clients of a farm, xmllint, and what works on a replicated directory.
+PACKAGES := nginx-light:nginx curl:curl iputils-ping:ping iproute2:ip bind9-dnsutils:dig dnsmasq-base:dnsmasq socat:socat iperf3:iperf3 \
+	arping:arping ndisc6:ndisc6 libxml2-utils:xmllint sqlite3:sqlite3 fio:fio dbench:dbench stress-ng:stress-ng attr:setfattr acl:setfacl
 # What make bench measures beside ours.
 BENCH_PACKAGES := wrk:wrk haproxy:haproxy keepalived:keepalived iptables:iptables-legacy nftables:nft
 

@@ -13,6 +13,9 @@ import (
 	"github.com/orchestrator-ha/orchestrator/plugins/application/systemd"
 	"github.com/orchestrator-ha/orchestrator/plugins/application/w3svc"
 	"github.com/orchestrator-ha/orchestrator/plugins/checker/address"
+	"github.com/orchestrator-ha/orchestrator/plugins/checker/custom"
+	"github.com/orchestrator-ha/orchestrator/plugins/checker/dns"
+	"github.com/orchestrator-ha/orchestrator/plugins/checker/http"
 	"github.com/orchestrator-ha/orchestrator/plugins/checker/ping"
 	"github.com/orchestrator-ha/orchestrator/plugins/checker/process"
 	"github.com/orchestrator-ha/orchestrator/plugins/checker/tcp"
@@ -31,6 +34,9 @@ func builtinPlugins() []pluginhost.Plugin {
 		plugin(sdk.KindChecker, "ping"),
 		plugin(sdk.KindChecker, "intf"),
 		plugin(sdk.KindChecker, "ip"),
+		plugin(sdk.KindChecker, "custom"),
+		plugin(sdk.KindChecker, "http"),
+		plugin(sdk.KindChecker, "dns"),
 		plugin(sdk.KindChecker, "process"),
 		plugin(sdk.KindFilter, "ebpf"),
 		plugin(sdk.KindApplication, "process"),
@@ -46,7 +52,7 @@ func serveCommand(a *app) *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			switch kind := sdk.Kind(args[0]); kind {
 			case sdk.KindChecker:
-				return sdk.Serve(tcp.New(), ping.New(), address.NewInterface(), address.NewAddress(), process.New())
+				return sdk.Serve(tcp.New(), ping.New(), address.NewInterface(), address.NewAddress(), custom.New(), http.New(), dns.New(), process.New())
 			case sdk.KindApplication:
 				return sdk.Serve(appprocess.New(), systemd.New(), w3svc.New())
 			case sdk.KindFilter:

@@ -38,14 +38,31 @@ func (p *parser) checks(m *Module, list *node) {
 		m.IPChecks = append(m.IPChecks, IPCheck{c, to.values["addr"].addr, to.values["interval"].span})
 	})
 	each("custom", core.VerbNone, func(n, _ *node, c Checker) {
-		if p.program(n.values["exec"]) {
-			m.CustomChecks = append(m.CustomChecks, CustomCheck{c, n.values["exec"].text, strings.Fields(n.values["arg"].text)})
+		if v := n.values; p.program(v["exec"]) {
+			if strings.HasSuffix(v["exec"].text, ".lua") {
+				p.notYet(v["exec"].at, v["exec"].macros, nil, "a check in Lua").Hint = "use a program, or a script of the shell"
+			}
+			m.CustomChecks = append(m.CustomChecks, CustomCheck{c, v["exec"].text, strings.Fields(v["arg"].text), v["interval"].span, v["timeout"].span})
 		}
 	})
 	each("splitbrain", core.VerbWait, func(n, _ *node, c Checker) {
 		m.SplitBrain = &SplitBrain{c, n.values["exec"].text, n.values["arg"].addrs}
 	})
 	p.moduleChecks(m, list)
+	each("http", core.VerbRestart, func(_, to *node, c Checker) {
+		if h, ok := p.httpCheck(to); ok {
+			h.Checker = c
+			m.HTTPChecks = append(m.HTTPChecks, h)
+		}
+	})
+	each("dns", core.VerbRestart, func(_, to *node, c Checker) {
+		v := to.values
+		if p.dnsName(v["name"]) {
+			m.DNSChecks = append(m.DNSChecks, DNSCheck{
+				c, v["server"].addr, uint16(v["port"].number), v["name"].text, v["type"].text, v["answer"].text, v["interval"].span, v["timeout"].span,
+			})
+		}
+	})
 }
 
 // oneOf says whether just one of two attributes is written.

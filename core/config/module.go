@@ -36,6 +36,8 @@ type Module struct {
 	IPChecks        []IPCheck
 	CustomChecks    []CustomCheck
 	ModuleChecks    []ModuleCheck
+	HTTPChecks      []HTTPCheck
+	DNSChecks       []DNSCheck
 	SplitBrain      *SplitBrain // mirror; nil: there is no witness
 	Procs           []Proc
 	Rules           FailoverRules

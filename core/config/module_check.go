@@ -51,8 +51,10 @@ type IPCheck struct {
 // CustomCheck is a checker that the module brings.
 type CustomCheck struct {
 	Checker
-	Exec string // program in bin/
-	Args []string
+	Exec     string // program in bin/
+	Args     []string
+	Interval time.Duration // from one start to the next, if it ends
+	Timeout  time.Duration // of its silence; 0: for ever
 }
 
 // ModuleCheck watches another module.
@@ -61,6 +63,32 @@ type ModuleCheck struct {
 	Module   string
 	Addr     netip.Addr // of a node that has it
 	Port     uint16
+	Interval time.Duration
+	Timeout  time.Duration
+}
+
+// HTTPCheck is a checker that asks a web server.
+type HTTPCheck struct {
+	Checker
+	URL      string
+	Method   string
+	Headers  map[string]string
+	Status   string // codes that are good: 200 300-399
+	Body     string // pattern that the body must match; empty: none
+	Verify   bool   // the server's certificate must be good
+	CA       string // file of the module with the certificates to trust; empty: the machine's
+	Interval time.Duration
+	Timeout  time.Duration
+}
+
+// DNSCheck is a checker that asks a name server.
+type DNSCheck struct {
+	Checker
+	Server   netip.Addr
+	Port     uint16
+	Name     string
+	Type     string
+	Answer   string // pattern that one record must match; empty: any will do
 	Interval time.Duration
 	Timeout  time.Duration
 }
@@ -102,6 +130,15 @@ func (c IntfCheck) Resource() string { return "intf." + c.Ident }
 // Resource is the name of the resource that the check publishes.
 func (c IPCheck) Resource() string { return "ip." + c.Ident }
 
+// Resource is the name of the resource that the check publishes.
+func (c CustomCheck) Resource() string { return "custom." + c.Ident }
+
+// Resource is the name of the resource that the check publishes.
+func (c HTTPCheck) Resource() string { return "http." + c.Ident }
+
+// Resource is the name of the resource that the check publishes.
+func (c DNSCheck) Resource() string { return "dns." + c.Ident }
+
 // Resource is the name of the resource that the watch publishes.
 func (c Proc) Resource() string { return "proc." + c.Name }
 
@@ -138,6 +175,12 @@ func (m *Module) Checks() []core.Check {
 	}
 	for _, c := range m.ModuleChecks {
 		add("module", c.Checker)
+	}
+	for _, c := range m.HTTPChecks {
+		add("http", c.Checker)
+	}
+	for _, c := range m.DNSChecks {
+		add("dns", c.Checker)
 	}
 	if m.SplitBrain != nil { // what their silence means, the state machine knows
 		for _, resource := range m.SplitBrain.Resources() {

@@ -62,6 +62,7 @@ type Element struct {
 	Required   bool
 	Once       bool
 	Text       bool // may hold text
+	New        bool // not in SafeKit
 	Attributes []Attribute
 	Children   []Element
 }
@@ -108,10 +109,13 @@ func onOff(name, def string, a Attribute) Attribute {
 	return a
 }
 
-// live marks everything in e as changeable without a stop.
+// live marks everything in e that SafeKit has as changeable without a stop there.
 func live(e Element) Element {
+	if e.New {
+		return e
+	}
 	for i := range e.Attributes {
-		e.Attributes[i].Live = true
+		e.Attributes[i].Live = !e.Attributes[i].New
 	}
 	for i := range e.Children {
 		e.Children[i] = live(e.Children[i])

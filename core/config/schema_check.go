@@ -43,13 +43,21 @@ func checkElement() Element {
 					Attribute{Name: "local_addr", Kind: KindAddress, Status: Used, Doc: "Address on the interface, or, where no interface has it, any of its network: 10.0.0.0 for whichever interface is in 10.0.0.0/24."},
 					Attribute{Name: "name", Kind: KindText, Empty: true, New: true, Status: Used, Doc: "The interface, instead of local_addr."})),
 			checker("ip", Used, "A local address is set and can be used; a change is seen at once. Resource ip.IDENT.", running, "both", "stopstart", target(addr, interval("1s"))),
-			checker("custom", NotYet, "A program of the module decides. It is called with the names of module and resource and then its own arguments, and sets the resource custom.IDENT.",
-				anyTime, "both", "noaction", Element{},
-				Attribute{Name: "exec", Kind: KindPath, Required: true, Status: Used, Doc: "Program in bin/."},
-				Attribute{Name: "arg", Kind: KindText, Status: Used, Doc: "Its arguments, with spaces between."}),
+			customElement(),
 			moduleCheckElement(),
 			splitbrainElement(),
+			httpElement(),
+			dnsElement(),
 		}})
+}
+
+func customElement() Element {
+	return checker("custom", Used, "A program of the module decides. It is called with the names of module and resource and then its own arguments. Either it ends, 0 is up and any other code down, and is run again; or it goes on and prints a line whenever it knows something new: up, or down or unknown with a reason. Resource custom.IDENT.",
+		anyTime, "both", "noaction", Element{},
+		Attribute{Name: "exec", Kind: KindPath, Required: true, Status: Used, Doc: "Program in bin/. *Not supported yet: Lua.*"},
+		Attribute{Name: "arg", Kind: KindText, Status: Used, Doc: "Its arguments, with spaces between."},
+		Attribute{Name: "interval", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "10s", Min: 10, Status: Used, New: true, Doc: "How long after its last start one that has ended is run again."},
+		Attribute{Name: "timeout", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "0s", Status: Used, New: true, Doc: "How long it may say nothing; it is killed then, and the resource is down. 0: for ever."})
 }
 
 func moduleCheckElement() Element {

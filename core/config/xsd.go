@@ -248,6 +248,9 @@ func (e *Element) remark() string {
 	if len(e.Modes) > 0 {
 		text += " Mode " + modeNames(e.Modes) + "."
 	}
+	if e.New {
+		text += " Not in SafeKit."
+	}
 	switch e.Status {
 	case NotYet:
 		text += " Not supported yet."

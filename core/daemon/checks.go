@@ -2,12 +2,15 @@ package daemon
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/check"
 	"github.com/orchestrator-ha/orchestrator/core/config"
+	"github.com/orchestrator-ha/orchestrator/core/hook"
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
@@ -70,6 +73,16 @@ func (mod *module) specs(parts []core.When) []check.Spec {
 	for _, c := range conf.IPChecks {
 		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "ip", Interval: c.Interval}, map[string]any{"addr": c.Addr.String()})
 	}
+	for _, c := range conf.CustomChecks {
+		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "custom", Interval: c.Interval}, mod.customSettings(c))
+	}
+	for _, c := range conf.HTTPChecks {
+		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "http", Interval: c.Interval, Timeout: c.Timeout, Fall: lossFall}, mod.httpSettings(c))
+	}
+	for _, c := range conf.DNSChecks {
+		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "dns", Interval: c.Interval, Timeout: c.Timeout, Fall: lossFall},
+			map[string]any{"server": c.Server.String(), "port": c.Port, "name": c.Name, "type": c.Type, "answer": c.Answer, "timeout": sdk.Duration(c.Timeout)})
+	}
 	for _, c := range conf.Procs {
 		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "process", Interval: min(scanInterval, c.Poll)}, processSettings(c))
 	}
@@ -81,6 +94,36 @@ func intfSettings(c config.IntfCheck) map[string]any {
 		return map[string]any{"name": c.Name}
 	}
 	return map[string]any{"local_addr": c.Addr.String()}
+}
+
+func (mod *module) httpSettings(c config.HTTPCheck) map[string]any {
+	s := map[string]any{
+		"url": c.URL, "method": c.Method, "headers": c.Headers, "status": c.Status, "body": c.Body, "verify": c.Verify, "timeout": sdk.Duration(c.Timeout),
+	}
+	if c.CA != "" {
+		s["ca"] = mod.file(c.CA)
+	}
+	return s
+}
+
+// customSettings run a program of the module as SafeKit does: with the names of
+// module and resource before its own arguments.
+func (mod *module) customSettings(c config.CustomCheck) map[string]any {
+	run := hook.Run{Module: mod.conf.Name, Dir: mod.dir, Vars: mod.conf.User.Vars, Program: mod.m.d.opt.Program}
+	env := map[string]string{}
+	for _, kv := range run.Environment(mod.m.d.opt.Home, mod.m.d.path("bin")) {
+		k, v, _ := strings.Cut(kv, "=")
+		env[k] = v
+	}
+	return map[string]any{
+		"path": mod.file("bin/" + c.Exec), "args": append([]string{mod.conf.Name, c.Resource()}, c.Args...),
+		"directory": mod.dir, "env": env, "timeout": sdk.Duration(c.Timeout),
+	}
+}
+
+// file is the path of a file of the module; name may be written as on Windows.
+func (mod *module) file(name string) string {
+	return filepath.Join(mod.dir, filepath.FromSlash(strings.ReplaceAll(name, `\`, "/")))
 }
 
 func processSettings(c config.Proc) map[string]any {

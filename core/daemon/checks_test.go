@@ -13,6 +13,9 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/config"
 	"github.com/orchestrator-ha/orchestrator/plugins/checker/address"
+	"github.com/orchestrator-ha/orchestrator/plugins/checker/custom"
+	"github.com/orchestrator-ha/orchestrator/plugins/checker/dns"
+	"github.com/orchestrator-ha/orchestrator/plugins/checker/http"
 	"github.com/orchestrator-ha/orchestrator/plugins/checker/ping"
 	"github.com/orchestrator-ha/orchestrator/plugins/checker/process"
 	"github.com/orchestrator-ha/orchestrator/plugins/checker/tcp"
@@ -29,15 +32,16 @@ const checkedConfig = `<safe><service mode="light">
 		<intf ident="lan"><to local_addr="10.0.0.0"/></intf>
 		<intf ident="10.0.0.7"><to name="eth1"/></intf>
 		<ip ident="10.0.0.7" when="both"><to addr="10.0.0.7" interval="2s"/></ip>
+		<custom ident="own" when="both" exec="checks/queue.sh" arg="-v  fast" timeout="1m"/>
+		<http ident="shop" when="both"><to url="https://127.0.0.1/health" ca="conf/ca.pem" verify="off"><header name="Host" value="shop"/></to></http>
+		<http ident="plain" when="both"><to url="http://[::1]:8080"/></http>
+		<dns ident="zone" when="both"><to name="example.org" type="MX" answer="mail"/></dns>
 	</check>
 </service></safe>`
 
-func documented(t *testing.T, document string, more fstest.MapFS) *config.Module {
+func documented(t *testing.T, document string) *config.Module {
 	t.Helper()
-	files := fstest.MapFS{"conf/userconfig.xml": {Data: []byte(document)}}
-	for name, f := range more {
-		files[name] = f
-	}
+	files := fstest.MapFS{"conf/userconfig.xml": {Data: []byte(document)}, "conf/ca.pem": {}, "bin/checks/queue.sh": {}}
 	conf, problems := config.Parse(files, "web", config.Options{})
 	if conf == nil {
 		t.Fatal(problems)
@@ -48,9 +52,9 @@ func documented(t *testing.T, document string, more fstest.MapFS) *config.Module
 // Every check of a document has a plugin that takes its settings, and runs when
 // the state machine wants it to.
 func TestSpecs(t *testing.T) {
-	mod := &module{conf: documented(t, checkedConfig, nil)}
+	mod := &module{m: &member{d: &Daemon{opt: Options{Home: "/h", Program: "/opt/o/orchestrator"}}}, dir: "/m", conf: documented(t, checkedConfig)}
 	plugins := map[string]*jsonschema.Schema{}
-	for _, p := range []sdk.Checker{tcp.New(), ping.New(), address.NewInterface(), address.NewAddress(), process.New()} {
+	for _, p := range []sdk.Checker{tcp.New(), ping.New(), address.NewInterface(), address.NewAddress(), custom.New(), http.New(), dns.New(), process.New()} {
 		plugins[p.Describe().Name] = schemaOf(t, p)
 	}
 	var got []string
@@ -77,6 +81,12 @@ func TestSpecs(t *testing.T) {
 		`pre intf.10.0.0.7 by intf every 1s {"name":"eth1"}`,
 		`both tcp.web by tcp every 1s {"addr":"127.0.0.1","port":80,"timeout":"1s"}`,
 		`both ip.10.0.0.7 by ip every 2s {"addr":"10.0.0.7"}`,
+		`both custom.own by custom every 10s {"args":["web","custom.own","-v","fast"],"directory":"/m",` +
+			`"env":{"SAFE":"/opt/o","SAFEBIN":"/opt/o","SAFEMODULE":"web","SAFEUSERBIN":"/m/bin","SAFEUSERCONF":"/m/conf","SAFEUSERVAR":"/h/output/web","SAFEVAR":"/h"},` +
+			`"path":"/m/bin/checks/queue.sh","timeout":"1m0s"}`,
+		`both http.shop by http every 2s {"body":"","ca":"/m/conf/ca.pem","headers":{"Host":"shop"},"method":"GET","status":"200-399","timeout":"2s","url":"https://127.0.0.1/health","verify":false}`,
+		`both http.plain by http every 2s {"body":"","headers":{},"method":"GET","status":"200-399","timeout":"2s","url":"http://[::1]:8080","verify":true}`,
+		`both dns.zone by dns every 2s {"answer":"mail","name":"example.org","port":53,"server":"127.0.0.1","timeout":"2s","type":"MX"}`,
 		`both proc.nginx by process every 1s {"atleast":1,"atmax":-1,"name":"nginx","service":false}`,
 	}
 	if !slices.Equal(got, want) {
@@ -109,7 +119,7 @@ func schemaOf(t *testing.T, p sdk.Checker) *jsonschema.Schema {
 // What the daemon notices of a virtual address never stands for a check that has
 // the address as its name.
 func TestOwnName(t *testing.T) {
-	conf := documented(t, checkedConfig, nil)
+	conf := documented(t, checkedConfig)
 	for name, want := range map[string]string{
 		"ip.10.0.0.7": "ip.10.0.0.7.vip", "intf.10.0.0.7": "intf.10.0.0.7.vip", "ip.10.0.0.8": "ip.10.0.0.8", "intf.eth0": "intf.eth0",
 	} {

@@ -78,14 +78,19 @@ func actionName(v core.Verb) string {
 // environ is the environment of the programs that a hook runs. Later entries
 // win.
 func (c *call) environ() []string {
-	env := os.Environ()
+	return dedupe(append(append(os.Environ(), c.run.Environment(c.host.opts.Home, c.host.opts.Tools)...), c.run.Env...))
+}
+
+// Environment is what programs of the module get besides the daemon's own
+// environment; home is the node's directory, tools the folder with the programs
+// that scripts call, see Options. Later entries win.
+func (r Run) Environment(home, tools string) []string {
+	var env []string
 	add := func(k, v string) {
 		if v != "" {
 			env = append(env, k+"="+v)
 		}
 	}
-	r := c.run
-	tools := c.host.opts.Tools
 	if tools == "" && r.Program != "" {
 		tools = filepath.Dir(r.Program)
 	}
@@ -95,7 +100,7 @@ func (c *call) environ() []string {
 	add("SAFEHOOK", r.Args.Name)
 	add("SAFEUSERBIN", filepath.Join(r.Dir, "bin"))
 	add("SAFEUSERCONF", filepath.Join(r.Dir, "conf"))
-	if home := c.host.opts.Home; home != "" {
+	if home != "" {
 		add("ORCHESTRATOR_HOME", home) // where "safekit" and "orchestrator" find the daemon
 		add("SAFEVAR", home)
 		add("SAFEUSERVAR", filepath.Join(home, "output", r.Module))
@@ -103,8 +108,7 @@ func (c *call) environ() []string {
 	for _, k := range sortedKeys(r.Vars) {
 		env = append(env, k+"="+r.Vars[k])
 	}
-	env = append(env, r.Env...)
-	return dedupe(env)
+	return env
 }
 
 // dedupe keeps the last value of each variable.

@@ -50,6 +50,9 @@ func (m *Machine) coordinate() {
 		m.drive()
 		return
 	}
+	if len(all) == 1 && len(m.peers) > 0 && !m.backAt.IsZero() && m.now.Sub(m.backAt) < m.timing.Hold {
+		return // it was cut off: the others serve, and will be heard in a moment
+	}
 	why, urgent := m.planNeeded(all)
 	switch {
 	case why == "":

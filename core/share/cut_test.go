@@ -90,3 +90,27 @@ func TestCutAlone(t *testing.T) {
 		t.Error("it takes connections against its order")
 	}
 }
+
+// TestBackFromACut: a node that was cut off from the others too does not draw the
+// clients to itself before it has heard them.
+func TestBackFromACut(t *testing.T) {
+	f := newFarm(t, 8, 2)
+	f.start(1)
+	f.start(2)
+	f.run(1000)
+	f.quiet = true // both sides take the other for dead: what it had is lost
+	f.feed(2, Cut{"no carrier"})
+	f.feed(1, PeerLost{Node: 2, Evidence: "silent"})
+	f.feed(2, PeerLost{Node: 1, Evidence: "silent"})
+	f.mail, f.announced = nil, nil
+	f.feed(2, Cut{})
+	f.mail = nil // not heard yet
+	f.run(300)
+	if f.nodes[2].view.Owned(2) > 0 || slices.Contains(f.announced, 2) {
+		t.Errorf("it took %d buckets by itself, announced by %v", f.nodes[2].view.Owned(2), f.announced)
+	}
+	f.beat(1)
+	f.beat(2)
+	f.run(3000)
+	f.settled(1, 2)
+}

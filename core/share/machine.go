@@ -30,6 +30,7 @@ type Machine struct {
 	agreed   bool      // what the filter was told last
 	united   time.Time // since when agree holds without a break; zero if it does not
 	lapsedAt time.Time
+	backAt   time.Time // when something reached this node again; zero: it was never cut off
 	resumeAt time.Time // a lapse is to be answered then; zero if none is
 	macs     []MAC
 	present  bool

@@ -46,6 +46,7 @@ func (m *Machine) cut(why string) {
 	case why != "":
 		m.withdraw(why)
 	default:
+		m.backAt = m.now
 		m.put()
 	}
 }

@@ -34,11 +34,12 @@ func live(ctx context.Context, b *bench) error {
 		ratio  float64
 	}{{"xt_cluster-ns", 10}, {"nftables-ns", 5}} {
 		p := peers[one.metric]
-		f := Figure{ID: "live.drop." + p.Name, Name: "drop of a frame over the floor, beside " + p.Name, Unit: "ns", Target: against(one.ratio), Values: drops}
+		f := Figure{ID: "live.drop." + p.Name, Name: "drop of a frame over the floor, beside " + p.Name, Unit: "ns", Target: against(one.ratio), Values: drops,
+			Note: "The difference of two ways: what is below 20 ns is noise."}
 		if len(p.Values) > 0 {
 			f.Peer = &p
 		} else {
-			f.Note = p.Name + " could not be measured on this machine; go test -v -run '^$' -bench LiveFrames " + filterPackage + " says why."
+			f.Note += " " + p.Name + " could not be measured on this machine; go test -v -run '^$' -bench LiveFrames " + filterPackage + " says why."
 		}
 		b.add(f)
 	}

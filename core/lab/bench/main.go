@@ -33,6 +33,7 @@ var benchmarks = []benchmark{
 	{"live", live},
 	{"requests", requests},
 	{"moves", moves},
+	{"movepeers", movesOfPeers},
 }
 
 // bench is what the benchmarks share.

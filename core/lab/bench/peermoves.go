@@ -46,17 +46,17 @@ func xtClusterRules(program string, parts ...int) [][]string {
 }
 
 func nftRules(program string, parts ...int) [][]string {
-	if len(parts) == 0 {
-		parts = []int{3} // that no hash is
+	not := ""
+	if len(parts) > 0 {
+		not = "jhash ip saddr . tcp sport mod 3 seed 0xdeadbeef != { " + strings.ReplaceAll(strings.Trim(fmt.Sprint(parts), "[]"), " ", ", ") + " } "
 	}
-	kept := strings.ReplaceAll(strings.Trim(fmt.Sprint(parts), "[]"), " ", ", ")
 	return [][]string{{program, "table netdev share {}\ndelete table netdev share\ntable netdev share {\nchain c { type filter hook ingress device eth0 priority 0;\n" +
-		"ip daddr " + lab.SuggestedVIP + " tcp dport 80 jhash ip saddr . tcp sport mod 3 seed 0xdeadbeef != { " + kept + " } drop\n" +
+		"ip daddr " + lab.SuggestedVIP + " tcp dport 80 " + not + "drop\n" +
 		"ip daddr " + lab.SuggestedVIP + " meta pkttype set host\n}\n}\n"}}
 }
 
-// movesOfPeers measures the return of a node in such farms.
-func (b *bench) movesOfPeers(ctx context.Context) (err error) {
+// movesOfPeers measures the return of a node in such farms: the peers of moves.return.
+func movesOfPeers(ctx context.Context, b *bench) (err error) {
 	r, err := b.build(ctx, 3, true)
 	if err != nil {
 		return err
@@ -70,19 +70,22 @@ func (b *bench) movesOfPeers(ctx context.Context) (err error) {
 	for _, h := range hashFarms {
 		broken := Figure{ID: "moves.return." + h.id, Name: "connections broken of 10,000, " + h.name + ": a node returns"}
 		lost := Figure{ID: "moves.lost." + h.id, Name: "SYNs lost in it, " + h.name}
+		twice := Figure{ID: "moves.twice." + h.id, Name: "SYNs answered twice in it, " + h.name}
 		for range min(3, b.runs) {
 			saw, err := r.returnOf(ctx, h)
 			if refused := (&refusal{}); errors.As(err, &refused) {
-				broken.Skipped, lost.Skipped = refused.Error(), refused.Error()
+				broken.Skipped, lost.Skipped, twice.Skipped = refused.Error(), refused.Error(), refused.Error()
 				break
 			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", h.id, err)
 			}
 			broken.Values, lost.Values = append(broken.Values, saw.broken), append(lost.Values, saw.lost)
+			twice.Values = append(twice.Values, saw.twice)
 		}
 		b.add(broken)
 		b.add(lost)
+		b.add(twice)
 		if h.id == "xt_cluster" && len(broken.Values) > 0 {
 			for _, mode := range []string{"vmac_directed", "vmac_invisible"} {
 				b.compare("moves.return."+mode, Peer{Name: h.name, Values: broken.Values})

@@ -72,7 +72,7 @@ func (f Figure) target() string {
 
 func (f Figure) measured() string {
 	if f.Skipped != "" {
-		return "skipped: " + f.Skipped
+		return "skipped: " + strings.Join(strings.Fields(f.Skipped), " ") // a cell is one line
 	}
 	return f.span(f.Values, f.Median, f.Worst)
 }

@@ -130,6 +130,30 @@ func TestStopEndsCopiesOfTheMount(t *testing.T) {
 	must(t, again.Stop())
 }
 
+// An application whose write is held is let go by Abort.
+func TestAbortWhileHeld(t *testing.T) {
+	p := newPair(t, stream.ModeFsync)
+	f, err := os.Create(p.m + "/f")
+	must(t, err)
+	defer f.Close()
+	hold, held := make(chan struct{}), make(chan struct{})
+	p.rec.mu.Lock()
+	p.rec.hold = func() { close(held); <-hold }
+	p.rec.mu.Unlock()
+	answer := make(chan error, 1)
+	go func() {
+		_, err := f.WriteString("held")
+		answer <- err
+	}()
+	<-held
+	must(t, p.mount.Abort())
+	if err := <-answer; err == nil {
+		t.Error("a held write was answered with success")
+	}
+	close(hold)
+	must(t, p.mount.Stop()) // waits until it has ended here, too
+}
+
 // A write that fails here after it was recorded is repaired there.
 func TestFullDisk(t *testing.T) {
 	p := newPair(t, stream.ModeFsync)

@@ -28,6 +28,9 @@ func TestPrograms(t *testing.T) {
 			if _, err := exec.LookPath(name); err != nil {
 				t.Skipf("%s is not installed", name)
 			}
+			if testing.Short() && name == "stress-ng" {
+				t.Skip("takes half a minute")
+			}
 			p := newPair(t, stream.ModeFsync)
 			p.run(script)
 			p.same()

@@ -27,7 +27,8 @@ type Mount struct {
 	fs     *fileSystem
 	server *fuse.Server
 	dev    uint64
-	served chan struct{}
+	served chan struct{} // the kernel's requests are answered
+	closed chan struct{} // the files are closed
 	stop   sync.Once
 	err    error
 }
@@ -66,7 +67,7 @@ func start(o Options, rec Recorder) (*Mount, error) {
 		fs.table.close()
 		return nil, fmt.Errorf("mount %s on %s: %w", o.Backing, o.Dir, err)
 	}
-	m := &Mount{opts: o, fs: fs, server: server, served: make(chan struct{})}
+	m := &Mount{opts: o, fs: fs, server: server, served: make(chan struct{}), closed: make(chan struct{})}
 	go func() {
 		defer close(m.served)
 		server.Serve()
@@ -114,36 +115,54 @@ func (m *Mount) Between(change func()) {
 
 // Stop writes what the kernel still has to write, and ends the mount for good: whoever
 // has a file open there gets ENOTCONN, and so do copies of the mount in other mount
-// namespaces. The applications are to be stopped before.
+// namespaces. The applications are to be stopped before, and the Recorder must not hold
+// operations.
 func (m *Mount) Stop() error {
+	m.stop.Do(func() { m.err = errors.Join(m.writeBack(), m.end()) })
+	<-m.closed
+	return m.err
+}
+
+// Abort ends the mount at once, whatever waits. What the kernel has not written is lost,
+// as it is when the machine crashes. Operations that the Recorder holds end here
+// when it lets go of them; applications do not wait for that.
+func (m *Mount) Abort() error {
 	m.stop.Do(func() { m.err = m.end() })
 	return m.err
 }
 
-func (m *Mount) end() error {
-	var errs []error
-	if fd, err := unix.Open(m.opts.Dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err == nil {
-		if err := unix.Syncfs(fd); err != nil {
-			errs = append(errs, fmt.Errorf("write back %s: %w", m.opts.Dir, err))
-		}
+func (m *Mount) writeBack() error {
+	fd, err := unix.Open(m.opts.Dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		err = unix.Syncfs(fd)
 		unix.Close(fd)
 	}
-	ended := true
+	if err != nil {
+		return fmt.Errorf("write back %s: %w", m.opts.Dir, err)
+	}
+	return nil
+}
+
+func (m *Mount) end() error {
+	var errs []error
 	if m.dev != 0 {
-		if err := abort(m.dev); err != nil {
-			ended = false
-			errs = append(errs, err)
-		}
+		errs = append(errs, abort(m.dev))
 	}
 	if err := unix.Unmount(m.opts.Dir, unix.MNT_DETACH); err != nil && err != unix.EINVAL {
 		errs = append(errs, fmt.Errorf("unmount %s: %w", m.opts.Dir, err))
 	}
-	if ended {
+	err := errors.Join(errs...)
+	if err != nil {
+		close(m.closed) // it goes on
+		return err
+	}
+	go func() {
 		<-m.served
 		m.fs.handles.close()
 		m.fs.table.close()
-	}
-	return errors.Join(errs...)
+		close(m.closed)
+	}()
+	return nil
 }
 
 // abort cuts the connection between the kernel and the daemon. An unmount alone ends

@@ -41,6 +41,7 @@ type recorder struct {
 	ops      []stream.Op // without data
 	diverged []string
 	refuse   error
+	hold     func() // what the next operation waits for
 }
 
 type receipt struct {
@@ -58,11 +59,15 @@ func (r *recorder) Session() uint64 {
 
 func (r *recorder) Record(op stream.Op, inodes ...uint64) (Receipt, error) {
 	r.mu.Lock()
-	sender, refuse := r.sender, r.refuse
+	sender, refuse, hold := r.sender, r.refuse, r.hold
+	r.hold = nil
 	plain := op
 	plain.Data = nil
 	r.ops = append(r.ops, plain)
 	r.mu.Unlock()
+	if hold != nil {
+		hold()
+	}
 	if slices.Contains(inodes, 0) || len(inodes) == 0 || refuse != nil {
 		return nil, errors.Join(refuse, fmt.Errorf("inodes %d", inodes))
 	}

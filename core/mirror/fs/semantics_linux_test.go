@@ -314,6 +314,7 @@ func TestNextSession(t *testing.T) {
 	must(t, err)
 	_, err = open.WriteString("more\n")
 	must(t, err)
+	must(t, open.Sync()) // sends the times, too
 	p.same()
 	p.mount.Between(func() {
 		p.rec.sender.Close()
