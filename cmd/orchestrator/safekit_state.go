@@ -146,13 +146,8 @@ func checkLoop(s *safekit, c call) error {
 	if err != nil {
 		return err
 	}
-	l := n.Loop
-	if l.Interval <= 0 {
-		_, err := fmt.Fprintln(s.stdout, "automatic actions are not counted: loop_interval is 0")
-		return err
-	}
-	fmt.Fprintf(s.stdout, "%d of %d automatic actions within %s\n", l.Count, l.Max, time.Duration(l.Interval))
-	if l.Count >= l.Max {
+	fmt.Fprintln(s.stdout, loopText(n.Loop))
+	if n.Loop.Interval > 0 && n.Loop.Count >= n.Loop.Max {
 		return silent(exitOldFailed)
 	}
 	return nil
