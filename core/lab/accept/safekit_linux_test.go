@@ -1,12 +1,16 @@
 package accept_test
 
 import (
+	"archive/zip"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/orchestrator-ha/orchestrator/core/lab"
 )
 
 // safekitModule is a farm module in SafeKit's own form: its scripts call
@@ -104,6 +108,7 @@ func TestSafekitModule(t *testing.T) {
 	}
 	old(0, "waitstart", "-m", s.module)
 	s.muted(t, old)
+	s.snapshot(t)
 	old(0, "-H", "*", "waitstop", "-m", s.module)
 	story := old(0, "log", "-m", s.module, "-s", "1000")
 	for _, line := range []string{
@@ -147,4 +152,38 @@ func (s *stage) muted(t *testing.T, old func(int, ...string) string) {
 		return ""
 	})
 	old(0, "waitstate", "-m", s.module, "UP")
+}
+
+// snapshot packs a server that runs, and looks for what must be in the archive and
+// what must not.
+func (s *stage) snapshot(t *testing.T) {
+	t.Helper()
+	file := filepath.Join(s.root, "n1.zip")
+	s.do(t, "n1", "snapshot", file, "--anonymize")
+	z, err := zip.OpenReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close() //nolint:errcheck // it is only read
+	var all strings.Builder
+	for _, f := range z.File {
+		fmt.Fprintln(&all, f.Name)
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(&all, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, there := range []string{"journal.jsonl", "status.json", "filter.json", "plugins.json", "active/module-1/bin/start_both", "the database is not there", "modulekey.p12: may hold keys"} {
+		if !strings.Contains(all.String(), there) {
+			t.Errorf("the snapshot lacks %q", there)
+		}
+	}
+	for _, not := range []string{".missing\n", "PRIVATE KEY", vip, lab.NodeAddress(1).String(), s.module + " goes from"} {
+		if strings.Contains(all.String(), not) {
+			t.Errorf("the snapshot tells %q", not)
+		}
+	}
 }
