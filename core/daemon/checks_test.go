@@ -82,7 +82,7 @@ func TestSpecs(t *testing.T) {
 		`both tcp.web by tcp every 1s {"addr":"127.0.0.1","port":80,"timeout":"1s"}`,
 		`both ip.10.0.0.7 by ip every 2s {"addr":"10.0.0.7"}`,
 		`both custom.own by custom every 10s {"args":["web","custom.own","-v","fast"],"directory":"/m",` +
-			`"env":{"SAFE":"/opt/o","SAFEBIN":"/opt/o","SAFEMODULE":"web","SAFEUSERBIN":"/m/bin","SAFEUSERCONF":"/m/conf","SAFEUSERVAR":"/h/output/web","SAFEVAR":"/h"},` +
+			`"env":{"ORCHESTRATOR_HOME":"/h","SAFE":"/h/bin","SAFEBIN":"/h/bin","SAFEMODULE":"web","SAFEUSERBIN":"/m/bin","SAFEUSERCONF":"/m/conf","SAFEUSERVAR":"/h/output/web","SAFEVAR":"/h"},` +
 			`"path":"/m/bin/checks/queue.sh","timeout":"1m0s"}`,
 		`both http.shop by http every 2s {"body":"","ca":"/m/conf/ca.pem","headers":{"Host":"shop"},"method":"GET","status":"200-399","timeout":"2s","url":"https://127.0.0.1/health","verify":false}`,
 		`both http.plain by http every 2s {"body":"","headers":{},"method":"GET","status":"200-399","timeout":"2s","url":"http://[::1]:8080","verify":true}`,
