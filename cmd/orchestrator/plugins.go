@@ -16,6 +16,7 @@ import (
 	"github.com/orchestrator-ha/orchestrator/plugins/checker/custom"
 	"github.com/orchestrator-ha/orchestrator/plugins/checker/dns"
 	"github.com/orchestrator-ha/orchestrator/plugins/checker/http"
+	"github.com/orchestrator-ha/orchestrator/plugins/checker/module"
 	"github.com/orchestrator-ha/orchestrator/plugins/checker/ping"
 	"github.com/orchestrator-ha/orchestrator/plugins/checker/process"
 	"github.com/orchestrator-ha/orchestrator/plugins/checker/tcp"
@@ -35,6 +36,7 @@ func builtinPlugins() []pluginhost.Plugin {
 		plugin(sdk.KindChecker, "intf"),
 		plugin(sdk.KindChecker, "ip"),
 		plugin(sdk.KindChecker, "custom"),
+		plugin(sdk.KindChecker, "module"),
 		plugin(sdk.KindChecker, "http"),
 		plugin(sdk.KindChecker, "dns"),
 		plugin(sdk.KindChecker, "process"),
@@ -52,7 +54,7 @@ func serveCommand(a *app) *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			switch kind := sdk.Kind(args[0]); kind {
 			case sdk.KindChecker:
-				return sdk.Serve(tcp.New(), ping.New(), address.NewInterface(), address.NewAddress(), custom.New(), http.New(), dns.New(), process.New())
+				return sdk.Serve(checkers()...)
 			case sdk.KindApplication:
 				return sdk.Serve(appprocess.New(), systemd.New(), w3svc.New())
 			case sdk.KindFilter:
@@ -61,6 +63,12 @@ func serveCommand(a *app) *cobra.Command {
 				return usagef("there are no plugins of kind %q: there are %s", kind, strings.Join(pluginKinds(), ", "))
 			}
 		},
+	}
+}
+
+func checkers() []sdk.Plugin {
+	return []sdk.Plugin{
+		tcp.New(), ping.New(), address.NewInterface(), address.NewAddress(), custom.New(), module.New(), http.New(), dns.New(), process.New(),
 	}
 }
 

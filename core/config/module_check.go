@@ -134,6 +134,9 @@ func (c IPCheck) Resource() string { return "ip." + c.Ident }
 func (c CustomCheck) Resource() string { return "custom." + c.Ident }
 
 // Resource is the name of the resource that the check publishes.
+func (c ModuleCheck) Resource() string { return "module." + c.Ident }
+
+// Resource is the name of the resource that the check publishes.
 func (c HTTPCheck) Resource() string { return "http." + c.Ident }
 
 // Resource is the name of the resource that the check publishes.

@@ -67,8 +67,8 @@ func moduleCheckElement() Element {
 		interval("10s"), patience("5s"),
 		onOff("secure", "off", Attribute{Status: Ignored, Why: "nodes always speak TLS to each other", Doc: "Whether to use TLS."}))
 	e.Required = false
-	return Element{Name: "module", Status: NotYet,
-		Doc: "Another module works. This one waits until it does, and is restarted when it was. Resource module.IDENT.",
+	return Element{Name: "module", Status: Used,
+		Doc: "Another module takes connections on a node. This one waits until it does, and is restarted when it was; of a node that is silent the first time does not count. Resource module.IDENT.",
 		Attributes: []Attribute{
 			{Name: "name", Kind: KindName, Required: true, Status: Used, Doc: "The module."},
 			{Name: "ident", Kind: KindName, Status: Used, Doc: "Name of the resource. Default: NAME_ADDR."},

@@ -51,7 +51,8 @@ type Views interface {
 	Why(ctx context.Context, module string) (Why, error)
 	Explain(ctx context.Context, q ExplainQuery) (Explanation, error)
 	Plugins(ctx context.Context) ([]PluginInfo, error)
-	// Serving says whether the module takes connections on this node, and why not.
+	// Serving says whether the module takes connections on this node; and since when
+	// (RFC 3339), or why not.
 	Serving(module string) (bool, string)
 }
 

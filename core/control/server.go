@@ -285,10 +285,11 @@ func (s *server) logEntries(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) health(w http.ResponseWriter, r *http.Request) {
-	ok, reason := s.b.Views.Serving(r.PathValue("name"))
+	ok, more := s.b.Views.Serving(r.PathValue("name"))
 	if !ok {
-		http.Error(w, reason, http.StatusServiceUnavailable)
+		http.Error(w, more, http.StatusServiceUnavailable)
 		return
 	}
+	w.Header().Set("Module-Since", more)
 	fmt.Fprintln(w, "OK")
 }

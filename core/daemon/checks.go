@@ -76,6 +76,10 @@ func (mod *module) specs(parts []core.When) []check.Spec {
 	for _, c := range conf.CustomChecks {
 		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "custom", Interval: c.Interval}, mod.customSettings(c))
 	}
+	for _, c := range conf.ModuleChecks {
+		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "module", Interval: c.Interval, Timeout: c.Timeout},
+			map[string]any{"module": c.Module, "addr": c.Addr.String(), "port": c.Port, "timeout": sdk.Duration(c.Timeout)})
+	}
 	for _, c := range conf.HTTPChecks {
 		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "http", Interval: c.Interval, Timeout: c.Timeout, Fall: lossFall}, mod.httpSettings(c))
 	}

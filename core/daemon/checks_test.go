@@ -16,6 +16,7 @@ import (
 	"github.com/orchestrator-ha/orchestrator/plugins/checker/custom"
 	"github.com/orchestrator-ha/orchestrator/plugins/checker/dns"
 	"github.com/orchestrator-ha/orchestrator/plugins/checker/http"
+	othermodule "github.com/orchestrator-ha/orchestrator/plugins/checker/module"
 	"github.com/orchestrator-ha/orchestrator/plugins/checker/ping"
 	"github.com/orchestrator-ha/orchestrator/plugins/checker/process"
 	"github.com/orchestrator-ha/orchestrator/plugins/checker/tcp"
@@ -33,6 +34,7 @@ const checkedConfig = `<safe><service mode="light">
 		<intf ident="10.0.0.7"><to name="eth1"/></intf>
 		<ip ident="10.0.0.7" when="both"><to addr="10.0.0.7" interval="2s"/></ip>
 		<custom ident="own" when="both" exec="checks/queue.sh" arg="-v  fast" timeout="1m"/>
+		<module name="db"/>
 		<http ident="shop" when="both"><to url="https://127.0.0.1/health" ca="conf/ca.pem" verify="off"><header name="Host" value="shop"/></to></http>
 		<http ident="plain" when="both"><to url="http://[::1]:8080"/></http>
 		<dns ident="zone" when="both"><to name="example.org" type="MX" answer="mail"/></dns>
@@ -54,7 +56,7 @@ func documented(t *testing.T, document string) *config.Module {
 func TestSpecs(t *testing.T) {
 	mod := &module{m: &member{d: &Daemon{opt: Options{Home: "/h", Program: "/opt/o/orchestrator"}}}, dir: "/m", conf: documented(t, checkedConfig)}
 	plugins := map[string]*jsonschema.Schema{}
-	for _, p := range []sdk.Checker{tcp.New(), ping.New(), address.NewInterface(), address.NewAddress(), custom.New(), http.New(), dns.New(), process.New()} {
+	for _, p := range []sdk.Checker{tcp.New(), ping.New(), address.NewInterface(), address.NewAddress(), custom.New(), othermodule.New(), http.New(), dns.New(), process.New()} {
 		plugins[p.Describe().Name] = schemaOf(t, p)
 	}
 	var got []string
@@ -79,10 +81,11 @@ func TestSpecs(t *testing.T) {
 		`pre ping.router by ping every 500ms {"addr":"2001:db8::1","timeout":"200ms"}`,
 		`pre intf.lan by intf every 1s {"local_addr":"10.0.0.0"}`,
 		`pre intf.10.0.0.7 by intf every 1s {"name":"eth1"}`,
+		`pre module.db_127.0.0.1 by module every 10s {"addr":"127.0.0.1","module":"db","port":9010,"timeout":"5s"}`,
 		`both tcp.web by tcp every 1s {"addr":"127.0.0.1","port":80,"timeout":"1s"}`,
 		`both ip.10.0.0.7 by ip every 2s {"addr":"10.0.0.7"}`,
 		`both custom.own by custom every 10s {"args":["web","custom.own","-v","fast"],"directory":"/m",` +
-			`"env":{"SAFE":"/opt/o","SAFEBIN":"/opt/o","SAFEMODULE":"web","SAFEUSERBIN":"/m/bin","SAFEUSERCONF":"/m/conf","SAFEUSERVAR":"/h/output/web","SAFEVAR":"/h"},` +
+			`"env":{"ORCHESTRATOR_HOME":"/h","SAFE":"/h/bin","SAFEBIN":"/h/bin","SAFEMODULE":"web","SAFEUSERBIN":"/m/bin","SAFEUSERCONF":"/m/conf","SAFEUSERVAR":"/h/output/web","SAFEVAR":"/h"},` +
 			`"path":"/m/bin/checks/queue.sh","timeout":"1m0s"}`,
 		`both http.shop by http every 2s {"body":"","ca":"/m/conf/ca.pem","headers":{"Host":"shop"},"method":"GET","status":"200-399","timeout":"2s","url":"https://127.0.0.1/health","verify":false}`,
 		`both http.plain by http every 2s {"body":"","headers":{},"method":"GET","status":"200-399","timeout":"2s","url":"http://[::1]:8080","verify":true}`,

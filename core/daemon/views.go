@@ -210,7 +210,8 @@ func ofNetwork(resource string) bool {
 	return strings.HasPrefix(resource, "intf.") || strings.HasPrefix(resource, "ip.")
 }
 
-// Serving says whether a module takes connections on this node.
+// Serving says whether a module takes connections on this node; and since when, or
+// why not.
 func (d *Daemon) Serving(name string) (bool, string) {
 	mod, err := d.module(name)
 	if err != nil {
@@ -220,7 +221,7 @@ func (d *Daemon) Serving(name string) (bool, string) {
 	if in.State != core.Up || in.Phase != core.Ready || in.Drained {
 		return false, name + " is " + in.Status()
 	}
-	return true, ""
+	return true, in.Since.UTC().Format(time.RFC3339Nano)
 }
 
 // ClusterStatus shows the nodes and who is current.

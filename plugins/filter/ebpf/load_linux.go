@@ -177,7 +177,7 @@ func (f *Filter) adopt() error {
 			return fmt.Errorf("module %s has the slot %d of %d", m.Config.Module, slot, maxModules)
 		}
 		state := f.memory.Module[slot]
-		m.live, m.epoch = state.Live, state.Epoch
+		m.live, m.epoch, m.silent = state.Live, state.Epoch, state.Silent
 		f.members[m.Config.Module] = m
 	}
 	if err := entries.Err(); err != nil {
