@@ -19,6 +19,13 @@ import (
 func safekitModule() files {
 	f := shellModule()
 	f[userconfig] = strings.Replace(f[userconfig], `interval="10"`, `interval="1"`, 1)
+	f[userconfig] = strings.Replace(f[userconfig], "</check>", `<custom ident="beat" when="both" exec="beat" arg="one two" action="noaction"/></check>`, 1)
+	f["bin/beat"] = `#!/bin/sh
+while true; do
+  $SAFE/safekit set -r "$2" -v up -i "$1 $3 $4"
+  sleep 1
+done
+`
 	delete(f, "bin/stop_both.sh")
 	f["bin/prestart"] = `#!/bin/sh
 $SAFE/safekit printi "prestart $*"
@@ -81,6 +88,14 @@ func TestSafekitModule(t *testing.T) {
 		t.Errorf("start_both set custom.app up, and it is %q", out)
 	}
 
+	eventually(t, "the checker of the module has set its resource", func() string {
+		out := old(0, "state", "-v", "-m", s.module)
+		if !strings.Contains(out, "custom.beat up (said by legacy one two)") {
+			return out
+		}
+		return ""
+	})
+
 	first := s.processesOf(t, "n1", " web ")
 	for i := range 3 {
 		old(0, "restart", "-m", s.module, "-i", "watchdog")
@@ -120,8 +135,10 @@ func TestSafekitModule(t *testing.T) {
 		}
 	}
 	for _, node := range everybody {
-		if pids := s.processesOf(t, node, " web "); len(pids) > 0 {
-			t.Errorf("%s still runs %v after the stop", node, pids)
+		for _, what := range []string{" web ", "bin/beat"} {
+			if pids := s.processesOf(t, node, what); len(pids) > 0 {
+				t.Errorf("%s still runs%s, %v, after the stop", node, what, pids)
+			}
 		}
 	}
 	old(0, "module", "uninstall", "-m", s.module)
