@@ -97,6 +97,14 @@ func TestRunner(t *testing.T) {
 		l.take(t, "m tcp.web=up ")
 		web <- found{core.ResDown, "refused"}
 		l.take(t)
+		if !r.Say("m", "tcp.web", core.ResUnknown, "said so") || r.Say("m", "tcp.db", core.ResUp, "") || r.Say("n", "tcp.web", core.ResUp, "") {
+			t.Error("what is said of a check counts exactly if it runs")
+		}
+		l.take(t, "m tcp.web=unknown said so")
+		web <- found{core.ResUp, ""}
+		l.take(t, "m tcp.web=up ")
+		web <- found{core.ResDown, "refused"}
+		l.take(t)
 		set(a, b, c)
 		l.take(t, "m tcp.db=init no result yet", "m x.y=init no result yet", "m x.y=unknown no checker plugin is called nope")
 		<-time.After(time.Minute)

@@ -75,6 +75,19 @@ func (r *Runner) Set(module string, specs []Spec) error {
 	return nil
 }
 
+// Say takes a result for a check that runs from elsewhere: a program that a checker
+// runs may tell what it knows by a command. It answers false if there is no such
+// check.
+func (r *Runner) Say(module, resource string, found core.Value, reason string) bool {
+	r.mu.Lock()
+	s := r.modules[module][resource]
+	r.mu.Unlock()
+	if s != nil {
+		s.take(found, reason)
+	}
+	return s != nil
+}
+
 // Resources shows the resources of a module, by name, each with the latest
 // reason.
 func (r *Runner) Resources(module string) []core.Resource {

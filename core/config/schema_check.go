@@ -52,12 +52,12 @@ func checkElement() Element {
 }
 
 func customElement() Element {
-	return checker("custom", Used, "A program of the module decides. It is called with the names of module and resource and then its own arguments. Either it ends, 0 is up and any other code down, and is run again; or it goes on and prints a line whenever it knows something new: up, or down or unknown with a reason. Resource custom.IDENT.",
+	return checker("custom", Used, "A program of the module decides. It is called with the names of module and resource and then its own arguments. Either it ends, 0 is up and any other code down, and is run again; or it goes on and prints a line whenever it knows something new: up, or down or unknown with a reason; safekit set -r does the same. Resource custom.IDENT.",
 		anyTime, "both", "noaction", Element{},
 		Attribute{Name: "exec", Kind: KindPath, Required: true, Status: Used, Doc: "Program in bin/. *Not supported yet: Lua.*"},
 		Attribute{Name: "arg", Kind: KindText, Status: Used, Doc: "Its arguments, with spaces between."},
 		Attribute{Name: "interval", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "10s", Min: 10, Status: Used, New: true, Doc: "How long after its last start one that has ended is run again."},
-		Attribute{Name: "timeout", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "0s", Status: Used, New: true, Doc: "How long it may say nothing; it is killed then, and the resource is down. 0: for ever."})
+		Attribute{Name: "timeout", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "0s", Status: Used, New: true, Doc: "How long it may go on without printing such a line; it is killed then, and the resource is down. 0: for ever."})
 }
 
 func moduleCheckElement() Element {

@@ -66,7 +66,9 @@ func (r resources) Set(name, resource string, value core.Value, reason string) e
 	if err != nil {
 		return err
 	}
-	m.runner.Post(core.Event{Kind: core.EventResource, Resource: core.Resource{Name: resource, Value: value, Reason: reason}})
+	if !r.d.checks.Say(name, resource, value, reason) { // else the check's program spoke
+		m.runner.Post(core.Event{Kind: core.EventResource, Resource: core.Resource{Name: resource, Value: value, Reason: reason}})
+	}
 	return nil
 }
 

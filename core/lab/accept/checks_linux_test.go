@@ -18,12 +18,21 @@ const askedChecks = `<check>
       <intf ident="lan"><to local_addr="10.77.0.0"/></intf>
       <ip ident="%VIRTUAL_IP%" when="both" action="noaction"><to addr="%VIRTUAL_IP%"/></ip>
       <custom ident="own" when="both" exec="own.sh" arg="a b" interval="1s"/>
+      <custom ident="old" when="both" exec="old.sh" arg="b"/>
       <http ident="web" when="both"><to url="http://127.0.0.1:%PORT%/health" body="^OK" interval="500ms" timeout="1s"/></http>
     </check>`
 
 const ownCheck = `#!/bin/sh
 echo "down $SAFEMODULE $*"
 exec sleep 600
+`
+
+// oldCheck is one in SafeKit's own form.
+const oldCheck = `#!/bin/sh
+while :; do
+  $SAFE/safekit set -r $2 -v down -i checker$3
+  sleep 2
+done
 `
 
 // A farm whose application is asked over HTTP and whose network is asked by ping: a
@@ -34,7 +43,7 @@ func TestChecks(t *testing.T) {
 	before, after, _ := strings.Cut(string(f[userconfig]), "<check>")
 	_, after, _ = strings.Cut(after, "</check>")
 	f[userconfig] = before + askedChecks + after
-	f["bin/own.sh"] = ownCheck
+	f["bin/own.sh"], f["bin/old.sh"] = ownCheck, oldCheck
 	if err := os.WriteFile(filepath.Join(s.root, "checked.safe"), f.zip(t), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +53,7 @@ func TestChecks(t *testing.T) {
 	t.Run("resources", func(t *testing.T) {
 		s.resources(t, map[string]string{
 			"ping.client": "up ", "intf.lan": "up ", "http.web": "up ", "ip." + vip: "up ", "ip." + vip + ".vip": "up ",
-			"custom.own": "down checked checked custom.own a b",
+			"custom.own": "down checked checked custom.own a b", "custom.old": "down said by checkerb",
 		})
 	})
 	t.Run("server hangs", func(t *testing.T) {

@@ -85,9 +85,9 @@ func (checker) Watch(ctx context.Context, raw json.RawMessage, interval time.Dur
 	if err := sdk.DecodeSettings(raw, &s); err != nil {
 		return err
 	}
-	for first := true; ; first = false {
+	for {
 		start := time.Now()
-		r := s.impatient(ctx, first, interval, report)
+		r := s.run(ctx, report)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -96,28 +96,6 @@ func (checker) Watch(ctx context.Context, raw json.RawMessage, interval time.Dur
 		case <-ctx.Done():
 			return nil
 		case <-time.After(max(interval-time.Since(start), minPause)):
-		}
-	}
-}
-
-// impatient is run; of the first it says after a while that nothing is known yet.
-func (s settings) impatient(ctx context.Context, first bool, patience time.Duration, report func(sdk.Result)) sdk.Result {
-	if !first {
-		return s.run(ctx, report)
-	}
-	said, over := make(chan sdk.Result), make(chan sdk.Result, 1)
-	go func() { over <- s.run(ctx, func(r sdk.Result) { said <- r }) }()
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	for {
-		select {
-		case r := <-said:
-			timer.Stop()
-			report(r)
-		case r := <-over:
-			return r
-		case <-timer.C:
-			report(unknown(s.name() + " goes on, but has said neither up nor down"))
 		}
 	}
 }
