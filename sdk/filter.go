@@ -68,6 +68,7 @@ type FilterTable struct {
 	Accept bool             // the application here is ready; false accepts nothing new
 	Agreed bool             // all nodes are known to use this table, so RST may be sent
 	Moving bool             // another table of the same plan follows at once
+	Silent uint64           // mask of nodes (bit number-1) whose leases have run out: they take nothing now
 	Groups map[string][]Row // by group name
 	MACs   map[uint8][]MAC  // node number → its real address per interface, in the order of the configuration
 }

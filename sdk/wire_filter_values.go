@@ -94,7 +94,7 @@ func fromAddr(b []byte) (netip.Addr, error) {
 
 func toTable(plugin string, t FilterTable) *pluginpb.SetTableRequest {
 	r := &pluginpb.SetTableRequest{
-		Plugin: plugin, Module: t.Module, Epoch: t.Epoch, Accept: t.Accept, Agreed: t.Agreed, Moving: t.Moving,
+		Plugin: plugin, Module: t.Module, Epoch: t.Epoch, Accept: t.Accept, Agreed: t.Agreed, Moving: t.Moving, Silent: t.Silent,
 		Groups: make(map[string]*pluginpb.Rows, len(t.Groups)),
 		Macs:   make(map[uint32]*pluginpb.MACs, len(t.MACs)),
 	}
@@ -134,7 +134,7 @@ func fromMACs(in [][]byte) ([]MAC, error) {
 
 func fromTable(r *pluginpb.SetTableRequest) (FilterTable, error) {
 	t := FilterTable{
-		Module: r.Module, Epoch: r.Epoch, Accept: r.Accept, Agreed: r.Agreed, Moving: r.Moving,
+		Module: r.Module, Epoch: r.Epoch, Accept: r.Accept, Agreed: r.Agreed, Moving: r.Moving, Silent: r.Silent,
 		Groups: make(map[string][]Row, len(r.Groups)), MACs: make(map[uint8][]MAC, len(r.Macs)),
 	}
 	for name, rows := range r.Groups {

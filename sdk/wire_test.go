@@ -84,7 +84,7 @@ var (
 		}}},
 	}
 	table = sdk.FilterTable{
-		Module: "web", Epoch: 5, Accept: true, Agreed: true,
+		Module: "web", Epoch: 5, Accept: true, Agreed: true, Moving: true, Silent: 1<<63 | 2,
 		Groups: map[string][]sdk.Row{"g": {1, 0x01020304, 0xffffffff}},
 		MACs:   map[uint8][]sdk.MAC{1: {{1, 2, 3, 4, 5, 6}, {6}}, 64: {{9}}},
 	}

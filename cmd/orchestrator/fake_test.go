@@ -134,6 +134,11 @@ func (f *fakeNode) SetResource(_ context.Context, _, name string, r control.Reso
 	return control.Outcome{Text: r.Name + " of " + name + " is " + string(r.Value)}, nil
 }
 
+func (f *fakeNode) Switch(_ context.Context, _, name string, r control.SwitchRequest) (control.Outcome, error) {
+	f.note("switch %s %s %s %v here=%t", name, r.Name, r.To, r.Nodes, r.Here)
+	return control.Outcome{Nodes: []control.NodeOutcome{{Node: "n1", OK: true, State: "UP Ready"}}}, nil
+}
+
 func (f *fakeNode) Tell(_ context.Context, _, name string, r control.TellRequest) (control.Outcome, error) {
 	f.note("tell %s %s %q", name, r.Level, r.Text)
 	return control.Outcome{Text: "noted"}, nil
@@ -149,7 +154,7 @@ func (f *fakeNode) Status(_ context.Context, name string) (control.Status, error
 		Nodes: []control.ModuleNode{
 			{Node: "n1", Reachable: true, State: core.Up, Phase: core.Ready, Since: fakeTime, Share: 0.6665, Connections: 1234,
 				Reason: "start asked for by root on this node", Signature: "0123456789ab", Filter: []string{"eth0 xdp-native"},
-				Resources: []core.Resource{{Name: "tcp.web", Value: core.ResUp}}, Loop: control.Loop{Count: 1, Max: 3, Interval: control.Duration(24 * time.Hour)}, Counters: map[string]uint64{"accept-owner": 42}},
+				Resources: []core.Resource{{Name: "tcp.web", Value: core.ResUp}}, Boot: "auto", Muted: []string{"processes"}, Loop: control.Loop{Count: 1, Max: 3, Interval: control.Duration(24 * time.Hour)}, Counters: map[string]uint64{"accept-owner": 42}},
 			{Node: "n2", Reachable: true, State: core.Up, Phase: core.Ready, Since: fakeTime, Share: 0.3335, Drained: true, Signature: "ba9876543210", Held: 7, Connections: int(max(0, f.left.Add(-1)))},
 			{Node: "n3", Phase: core.NotReady, Reason: "the node cannot be asked"},
 		},

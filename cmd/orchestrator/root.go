@@ -32,6 +32,7 @@ const rootExample = `  # three servers in a sandbox on this machine, and one tha
 const (
 	groupRead    = "read"
 	groupChange  = "change"
+	groupScript  = "script"
 	groupSetup   = "setup"
 	groupProgram = "program"
 )
@@ -53,6 +54,7 @@ func newRoot(a *app) *cobra.Command {
 	root.AddGroup(
 		&cobra.Group{ID: groupRead, Title: "Look:"},
 		&cobra.Group{ID: groupChange, Title: "Move a module:"},
+		&cobra.Group{ID: groupScript, Title: "For scripts:"},
 		&cobra.Group{ID: groupSetup, Title: "Set up:"},
 		&cobra.Group{ID: groupProgram, Title: "The program:"},
 	)
@@ -62,8 +64,10 @@ func newRoot(a *app) *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add(groupRead, statusCommand(a), logCommand(a), whyCommand(a), explainCommand(a))
+	add(groupRead, statusCommand(a), logCommand(a), whyCommand(a), explainCommand(a), snapshotCommand(a))
 	add(groupChange, verbCommands(a)...)
+	add(groupChange, muteCommands(a)...)
+	add(groupScript, resourceCommand(a), noteCommand(a), loopCommand(a))
 	add(groupSetup, clusterCommand(a), moduleCommand(a), configCommand(a), rulesCommand(a), pluginCommand(a), filterCommand(a), labCommand(a))
 	add(groupProgram, daemonCommand(a), webCommand(a), versionCommand(a))
 	root.AddCommand(helpTopics()...)

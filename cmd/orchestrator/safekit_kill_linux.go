@@ -26,15 +26,37 @@ const commLimit = 15
 // killOld kills processes by name or arguments, or lists them; it fails if there are
 // none.
 func killOld(s *safekit, c call) error {
-	name, pattern := c.val["-name"], c.val["-argregex"]
-	if name == "" && pattern == "" {
+	if c.val["-name"] == "" && c.val["-argregex"] == "" {
 		return errors.New("which processes? -name=NAME or -argregex=REGEX")
 	}
+	signal := map[string]syscall.Signal{"terminate": syscall.SIGKILL, "9": syscall.SIGKILL, "15": syscall.SIGTERM}[c.val["-level"]]
+	return s.signalAll(c.val["-name"], c.val["-argregex"], signal)
+}
+
+func listProcesses(s *safekit, c call) error { return s.signalAll(chosenName(c), c.arg(1), 0) }
+
+func killProcesses(s *safekit, c call) error {
+	if chosenName(c) == "" && c.arg(1) == "" {
+		return errors.New("all processes of the server are too many: give a REGEX for their arguments")
+	}
+	return s.signalAll(chosenName(c), c.arg(1), syscall.SIGKILL)
+}
+
+// chosenName is the name of a process in the first argument, empty for all.
+func chosenName(c call) string {
+	if c.arg(0) == "all" {
+		return ""
+	}
+	return c.arg(0)
+}
+
+// signalAll shows the processes with a name and arguments, and sends them a signal
+// unless it is 0.
+func (s *safekit) signalAll(name, pattern string, signal syscall.Signal) error {
 	args, err := regexp.Compile(pattern)
 	if err != nil {
-		return fmt.Errorf("-argregex: %w", err)
+		return fmt.Errorf("the expression for arguments: %w", err)
 	}
-	signal := map[string]syscall.Signal{"terminate": syscall.SIGKILL, "9": syscall.SIGKILL, "15": syscall.SIGTERM}[c.val["-level"]]
 	found := 0
 	for _, p := range processesHere() {
 		if name != "" && p.name != name[:min(len(name), commLimit)] || !args.MatchString(p.args) {

@@ -12,5 +12,8 @@ import (
 func killWhole(*exec.Cmd) {}
 
 func killOld(*safekit, call) error {
-	return errors.New("kill by name is not there on this system: use taskkill /im NAME /f")
+	return errors.New("processes by name are not there on this system: use tasklist, and taskkill /im NAME /f")
 }
+
+func listProcesses(s *safekit, c call) error { return killOld(s, c) }
+func killProcesses(s *safekit, c call) error { return killOld(s, c) }

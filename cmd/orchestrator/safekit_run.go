@@ -59,6 +59,9 @@ func (s *safekit) move(c call, module string, verb core.Verb, wait time.Duration
 	if err != nil {
 		return err
 	}
+	if wait > 0 && module == s.get("SAFEMODULE") && s.get("SAFEHOOK") != "" {
+		wait = 0 // the command is carried out when the hook has ended
+	}
 	q := control.VerbRequest{Nodes: c.hosts, Here: !c.remote, Identity: c.val["-i"], Wait: control.Duration(wait)}
 	var out control.Outcome
 	if err := client.Post(s.ctx, modulePath(module)+"/"+string(verb), q, &out); err != nil {
@@ -98,6 +101,27 @@ func setGroups(s *safekit, c call) error {
 		verb = core.VerbDrain
 	}
 	return s.move(c, c.module(), verb, 0)
+}
+
+// turn turns a switch of the module.
+func turn(name, to string) func(*safekit, call) error {
+	return func(s *safekit, c call) error {
+		client, err := s.client()
+		if err != nil {
+			return err
+		}
+		var out control.Outcome
+		q := control.SwitchRequest{Nodes: c.hosts, Here: !c.remote, Name: name, To: to}
+		if err := client.Post(s.ctx, modulePath(c.module())+"/switch", q, &out); err != nil {
+			return err
+		}
+		for _, n := range out.Nodes {
+			if !n.OK {
+				return errors.Join(silent(exitOldFailed), s.outcome(out))
+			}
+		}
+		return nil
+	}
 }
 
 func setResource(s *safekit, c call) error {

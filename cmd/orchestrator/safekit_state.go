@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -115,19 +116,38 @@ func getResource(s *safekit, c call) error {
 	return err
 }
 
+// showBoot tells whether the module starts when this server boots.
+func showBoot(s *safekit, c call) error {
+	_, n, err := s.own(c.module())
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(s.stdout, n.Boot)
+	return err
+}
+
+// showProcesses shows the processes that are watched.
+func showProcesses(s *safekit, c call) error {
+	_, n, err := s.own(c.module())
+	if err != nil {
+		return err
+	}
+	for _, r := range n.Resources {
+		if strings.HasPrefix(r.Name, "proc.") {
+			fmt.Fprintf(s.stdout, "%s %s\n", clean(r.Name), r.Value)
+		}
+	}
+	return nil
+}
+
 // checkLoop shows the error counter; it fails when the limit is reached.
 func checkLoop(s *safekit, c call) error {
 	_, n, err := s.own(c.module())
 	if err != nil {
 		return err
 	}
-	l := n.Loop
-	if l.Interval <= 0 {
-		_, err := fmt.Fprintln(s.stdout, "automatic actions are not counted: loop_interval is 0")
-		return err
-	}
-	fmt.Fprintf(s.stdout, "%d of %d automatic actions within %s\n", l.Count, l.Max, time.Duration(l.Interval))
-	if l.Count >= l.Max {
+	fmt.Fprintln(s.stdout, loopText(n.Loop))
+	if n.Loop.Interval > 0 && n.Loop.Count >= n.Loop.Max {
 		return silent(exitOldFailed)
 	}
 	return nil

@@ -1,6 +1,9 @@
 package main
 
-import "github.com/orchestrator-ha/orchestrator/core"
+import (
+	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/control"
+)
 
 // Half sentences that several commands share.
 const (
@@ -12,7 +15,8 @@ const (
 	identity   = "with -i it counts in maxloop, without it is an operator's and resets the counter"
 	noIDs      = "modules are told apart by their names alone, and have no ports of their own"
 	alwaysSafe = "all that servers tell each other is protected, with keys that the cluster makes by itself"
-	bootNote   = `boot="…" in userconfig.xml says it; ignore, SafeKit's default, means: what ran before runs again`
+	bootNote   = `where userconfig.xml leaves it open with boot="ignore", the default; until then what ran before runs again`
+	muteNote   = "stays so until it is switched on again"
 )
 
 // oldCommands are all commands of SafeKit, in the order of its guide. The program,
@@ -24,7 +28,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "start", args: "-m AM", now: "orchestrator start AM --node NODE --no-wait", reach: onHosts, run: move(core.VerbStart, 0)},
 		{words: "waitstart", args: "-m AM", now: "orchestrator start AM --node NODE", note: waits, reach: onHosts, run: move(core.VerbStart, longWait)},
 		{words: "stop", args: "-m AM [-i identity]", now: "orchestrator stop AM --node NODE --no-wait; in Lua: module.stop()", note: "with -i it is a script's, and leaves what the operator wants as it is", reach: onHosts, run: move(core.VerbStop, 0)},
-		{words: "waitstop", args: "-m AM", now: "orchestrator stop AM --node NODE", note: waits, reach: onHosts, run: move(core.VerbStop, longWait)},
+		{words: "waitstop", args: "-m AM", now: "orchestrator stop AM --node NODE", note: waits + "; in a hook of the module itself, which the stop has to wait for, it does not", reach: onHosts, run: move(core.VerbStop, longWait)},
 		{words: "restart", args: "-m AM [-i identity]", now: "orchestrator restart AM --node NODE --no-wait; in Lua: module.restart()", note: identity, reach: onHosts, run: move(core.VerbRestart, 0)},
 		{words: "stopstart", args: "-m AM [-i identity]", now: "orchestrator stopstart AM --node NODE --no-wait; in Lua: module.stopstart()", note: identity, reach: onHosts, run: move(core.VerbStopStart, 0)},
 		{words: "forcestop", args: "-m AM", now: "orchestrator forcestop AM --node NODE --no-wait", reach: onHosts, run: move(core.VerbForceStop, 0)},
@@ -44,15 +48,15 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "logview", args: "-m AM [-A] [-s nb] [-l en|fr|ja]", now: "orchestrator log AM --follow", run: showLog("--follow")},
 		{words: "logsave", args: "-m AM [-A] [-l en|fr|ja] FILE", now: "orchestrator log AM > FILE", run: saveLog},
 		{words: "cmdlog", now: "orchestrator log --type command", run: as("log", "--type", "command")},
-		{words: "printi", args: "-m AM TEXT…", now: "in Lua: log.info(TEXT)", note: "an entry of kind message in the module's journal", run: printOld("info")},
-		{words: "printw", args: "-m AM TEXT…", now: "in Lua: log.warn(TEXT)", run: printOld("warn")},
-		{words: "printe", args: "-m AM TEXT…", now: "in Lua: log.error(TEXT)", run: printOld("error")},
+		{words: "printi", args: "-m AM TEXT…", now: "orchestrator note AM TEXT; in Lua: log.info(TEXT)", note: "an entry of kind message in the module's journal", run: printOld("info")},
+		{words: "printw", args: "-m AM TEXT…", now: "orchestrator note AM --level warn TEXT; in Lua: log.warn(TEXT)", run: printOld("warn")},
+		{words: "printe", args: "-m AM TEXT…", now: "orchestrator note AM --level error TEXT; in Lua: log.error(TEXT)", run: printOld("error")},
 
-		{words: "get", args: "-m AM -r resource", now: "orchestrator status AM; in Lua: resource.get(NAME)", note: "also state.local", run: getResource},
-		{words: "set", args: "-m AM -r resource -v up|down|unknown [-n] [-l] [-i identity]", now: "in Lua: resource.set(NAME, VALUE)", note: "resources of class custom, as there", run: setResource},
-		{words: "incloop", args: "-m AM [-i identity]", note: "counts one automatic action; ends with 1 when the limit is reached", run: move(core.VerbIncLoop, 0)},
-		{words: "resetloop", args: "-m AM [-i identity]", note: "forgets what was counted, as any command of an operator does", run: move(core.VerbResetLoop, 0)},
-		{words: "checkloop", args: "-m AM [-i identity]", note: "shows the counter; ends with 1 when the limit is reached", run: checkLoop},
+		{words: "get", args: "-m AM -r resource", now: "orchestrator resource get AM NAME; in Lua: resource.get(NAME)", note: "also state.local", run: getResource},
+		{words: "set", args: "-m AM -r resource -v up|down|unknown [-n] [-l] [-i identity]", now: "orchestrator resource set AM NAME VALUE; in Lua: resource.set(NAME, VALUE)", note: "resources of class custom, as there", run: setResource},
+		{words: "incloop", args: "-m AM [-i identity]", now: "orchestrator loop count AM", note: "counts one automatic action; ends with 1 when the limit is reached", run: move(core.VerbIncLoop, 0)},
+		{words: "resetloop", args: "-m AM [-i identity]", now: "orchestrator loop reset AM", note: "forgets what was counted, as any command of an operator does", run: move(core.VerbResetLoop, 0)},
+		{words: "checkloop", args: "-m AM [-i identity]", now: "orchestrator loop show AM", note: "shows the counter; ends with 1 when the limit is reached", run: checkLoop},
 
 		{words: "module install", args: "-m AM [-M id] [-r] [FILE]", now: "orchestrator module install FILE --name AM", note: "on all servers at once, configured already; without a file the shipped module AM", reach: everywhere, run: installOld},
 		{words: "module uninstall", args: "-m AM", now: "orchestrator module uninstall AM", reach: everywhere, run: as("module", "uninstall", "AM")},
@@ -63,7 +67,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "module genkey", args: "-m AM", note: alwaysSafe, reach: everywhere, run: says(0)},
 		{words: "module delkey", args: "-m AM", note: alwaysSafe, reach: everywhere, run: says(1)},
 		{words: "config", args: "-m AM", now: "orchestrator config apply AM", note: "on all servers at once", reach: everywhere, run: as("config", "apply", "AM")},
-		{words: "deconfig", args: "-m AM", now: "orchestrator module uninstall AM", note: "an installed module is always configured", reach: everywhere, run: says(1)},
+		{words: "deconfig", args: "-m AM", now: "orchestrator module uninstall AM", note: "an installed module is always configured, so there is nothing to do before it is uninstalled", reach: everywhere, run: says(0)},
 		{words: "confinfo", args: "-m AM", now: "orchestrator module list; orchestrator cluster status", reach: everywhere, run: showSignatures},
 		{words: "confcheck", args: "-m AM", now: "orchestrator module check FOLDER", note: "checks the copy that may be edited", run: checkOld},
 		{words: "-E", args: "AM", note: byItself, reach: everywhere, now: "orchestrator config apply AM", run: as("config", "apply", "FILE")},
@@ -78,9 +82,19 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "cluster delkey", note: alwaysSafe, reach: everywhere, run: says(1)},
 		{words: "-G", note: byItself, reach: everywhere, run: says(0)},
 
-		{words: "boot", args: "on|off|status|webon|weboff|webstatus|snmpon|snmpoff|snmpstatus [-m AM]", now: "systemctl enable orchestrator", note: bootNote, reach: onHosts, run: says(1)},
-		{words: "errd", args: "on|off|suspend|resume|enable|disable|list [class] [-m AM]", note: "processes are watched as long as the module is UP; action=\"noaction\" in userconfig.xml makes a watch do nothing", reach: onHosts, run: says(1)},
-		{words: "checker", args: "on|off [-m AM]", note: "checks run as long as the module is UP; action=\"noaction\" in userconfig.xml makes a check do nothing", reach: onHosts, run: says(1)},
+		{words: "boot on", args: "-m AM", now: "orchestrator boot AM on --node NODE", note: bootNote, reach: onHosts, run: turn(control.SwitchBoot, "on")},
+		{words: "boot off", args: "-m AM", now: "orchestrator boot AM off --node NODE", note: bootNote, reach: onHosts, run: turn(control.SwitchBoot, "off")},
+		{words: "boot status", args: "-m AM", now: "orchestrator status AM --json", note: bootNote, run: showBoot},
+		{words: "boot webon", note: ownWeb, reach: onHosts, run: says(0)},
+		{words: "boot", args: "weboff|webstatus|snmpon|snmpoff|snmpstatus", now: "systemctl enable orchestrator", note: ownWeb + ", and there is no SNMP agent", reach: onHosts, run: says(1)},
+		{words: "errd off", args: "-m AM", now: "orchestrator mute AM --processes --node NODE", note: muteNote, reach: onHosts, run: turn(control.WatchProcesses, "off")},
+		{words: "errd on", args: "-m AM", now: "orchestrator unmute AM --processes --node NODE", reach: onHosts, run: turn(control.WatchProcesses, "on")},
+		{words: "errd suspend", args: "-m AM", now: "orchestrator mute AM --processes --node NODE", note: "the older name of errd off", reach: onHosts, run: turn(control.WatchProcesses, "off")},
+		{words: "errd resume", args: "-m AM", now: "orchestrator unmute AM --processes --node NODE", note: "the older name of errd on", reach: onHosts, run: turn(control.WatchProcesses, "on")},
+		{words: "errd list", args: "-m AM", now: "orchestrator status AM", note: "the resources proc.* of state -v", run: showProcesses},
+		{words: "errd", args: "enable|disable class [-m AM]", now: "orchestrator mute AM --processes --node NODE", note: "classes of one's own cannot be switched: processes are watched while the module is UP", reach: onHosts, run: says(1)},
+		{words: "checker off", args: "-m AM", now: "orchestrator mute AM --checks --node NODE", note: muteNote, reach: onHosts, run: turn(control.WatchChecks, "off")},
+		{words: "checker on", args: "-m AM", now: "orchestrator unmute AM --checks --node NODE", reach: onHosts, run: turn(control.WatchChecks, "on")},
 		{words: "webserver", args: "[restart]", now: "systemctl restart orchestrator", note: ownWeb, run: says(1)},
 		{words: "webservercfg", args: "[-passwd password] [-user user] [-rcmdpasswd password] [-rcmduser user]", note: "who may read cluster/admin.token on a server may use its console and API", run: says(1)},
 		{words: "notification", args: "enable|disable|status", now: "orchestrator log --follow --json", note: "no mail is sent; follow the journal instead", run: says(1)},
@@ -91,17 +105,18 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "rfsdiff", args: "-m AM", note: noCopy, run: says(1)},
 		{words: "rfssync", args: "[-m AM] [rest…]", note: noCopy, run: says(1)},
 
-		{words: "snapshot", args: "[-m AM] FILE", now: "orchestrator log AM; orchestrator status --json; orchestrator filter dump", note: "there is no archive of all as yet", run: says(1)},
-		{words: "dump", args: "-m AM", now: "orchestrator log AM; orchestrator filter dump", note: "nothing has to be dumped: the journal has what happened", run: says(0)},
+		{words: "snapshot", args: "[-m AM] FILE", now: "orchestrator snapshot FILE", note: "of the whole server; without a password, since no secret is in it", run: as("snapshot", "FILE")},
+		{words: "dump", args: "-m AM", now: "orchestrator snapshot FILE", note: "nothing has to be dumped: the journal has what happened", run: says(0)},
 		{words: "clean", args: "[all|log|process|resource] [-m AM]", note: "the journal forgets by itself, what is older than 90 days or more than 200,000 entries", run: says(0)},
 		{words: "kill", args: "[-name=NAME] [-argregex=REGEX] -level=test|terminate|9|15", now: "in Lua: application(\"process\"):stop()", note: "processes of this server by the name or arguments that they have; test only lists them", run: killOld},
 		{words: "-p", note: "prints where scripts find what", run: printPlaces},
-		{words: "-r processtree", args: "list|kill [all|cmd] [regex]", now: "systemd-cgls; ps -ef --forest", note: "what a hook leaves running is in a control group of its own", run: says(1)},
+		{words: "-r processtree list", args: "[NAME] [REGEX]", now: "ps -ef", note: "processes of this server by name (or all) and arguments", run: listProcesses},
+		{words: "-r processtree kill", args: "NAME [REGEX]", now: "pkill -9 -f REGEX; in Lua: application(\"process\"):stop { force = true }", note: "NAME may be all, with a REGEX", run: killProcesses},
 		{words: "-r vip_if_ctrl", args: "[-l]", now: "orchestrator filter show", run: as("filter", "show")},
 		{words: "-r saferpc_send vipd SETGROUPS", args: "all|none [second] [third] -m AM", now: "orchestrator undrain AM --node NODE; orchestrator drain AM --node NODE", note: "all opens this server to the traffic, none closes it; here traffic comes only after start_both has succeeded", run: setGroups},
 		{words: "-r errdpoll_running", now: "orchestrator status", note: "processes are watched by the daemon itself", run: says(0)},
 		{words: "-r healthcheck.sh", now: "orchestrator cluster status", run: as("cluster", "status")},
-		{words: "-r anontool", args: "[rest…]", note: "there is no archive to make anonymous", run: says(1)},
+		{words: "-r anontool anonymize-snapshot", args: "[rest…]", now: "orchestrator snapshot FILE --anonymize", note: "made anonymous as it is written", run: says(1)},
 		{words: "-r safeenc", args: "[rest…]", note: "no password is kept encrypted", run: says(1)},
 		{words: "-r printcert", args: "[rest…]", now: "openssl x509 -text -in FILE", note: "the certificates lie in the folder cluster of the node's directory", run: says(1)},
 

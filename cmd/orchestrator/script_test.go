@@ -1,6 +1,8 @@
 package main
 
 import (
+	"archive/zip"
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,7 +34,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       os.Getenv("UPDATE") != "",
 		RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"fake-daemon": startFake, "await-socket": awaitSocket, "exits": exits,
+			"fake-daemon": startFake, "await-socket": awaitSocket, "exits": exits, "unzipped": unzipped,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond != "root" {
@@ -109,4 +112,25 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit code %d, not %d", got, want)
 	}
+}
+
+// unzipped is the script's command that writes the names and contents of an archive's
+// files into one text: unzipped NAME.zip makes NAME.txt.
+func unzipped(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: unzipped NAME.zip")
+	}
+	path := ts.MkAbs(args[0])
+	z, err := zip.OpenReader(path)
+	ts.Check(err)
+	defer z.Close() //nolint:errcheck // it is only read
+	var text bytes.Buffer
+	for _, f := range z.File {
+		fmt.Fprintln(&text, f.Name)
+		r, err := f.Open()
+		ts.Check(err)
+		_, err = text.ReadFrom(r)
+		ts.Check(errors.Join(err, r.Close()))
+	}
+	ts.Check(os.WriteFile(strings.TrimSuffix(path, ".zip")+".txt", text.Bytes(), 0o600))
 }

@@ -99,6 +99,9 @@ func showDetail(w io.Writer, m control.ModuleStatus, color bool) error {
 			fmt.Fprintf(&b, ", %s since %s", n.State, n.Since.Local().Format("2006-01-02 15:04:05"))
 		}
 		b.WriteByte('\n')
+		if len(n.Muted) > 0 {
+			fmt.Fprintf(&b, "  switched off: %s\n", strings.Join(n.Muted, ", "))
+		}
 		for _, r := range n.Resources {
 			line := "  " + r.Name + " is " + string(r.Value)
 			if r.Reason != "" {

@@ -36,6 +36,8 @@ type Modules interface {
 	Do(ctx context.Context, by, name string, verb core.Verb, r VerbRequest) (Outcome, error)
 	// SetResource publishes a resource of a module on this node.
 	SetResource(ctx context.Context, by, name string, r ResourceRequest) (Outcome, error)
+	// Switch turns a switch of a module on nodes.
+	Switch(ctx context.Context, by, name string, r SwitchRequest) (Outcome, error)
 	// Tell writes into the journal of a module on this node.
 	Tell(ctx context.Context, by, name string, r TellRequest) (Outcome, error)
 }

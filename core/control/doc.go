@@ -9,6 +9,7 @@
 //	DELETE /v1/modules/{name}            uninstall
 //	POST   /v1/modules/{name}/apply      check and distribute the edited copy
 //	POST   /v1/modules/{name}/resource   publish a resource on this node
+//	POST   /v1/modules/{name}/switch     watches and boot: on, off
 //	POST   /v1/modules/{name}/tell       write into the module's journal on this node
 //	POST   /v1/modules/{name}/{verb}     start, stop, restart, …
 //	GET    /v1/cluster                   the nodes and who is current

@@ -14,6 +14,21 @@ type ResourceRequest struct {
 	Reason string     `json:"reason,omitempty"` // what was seen
 }
 
+// The switches of a module on a node.
+const (
+	WatchChecks    = "checks"    // all checks but those of processes; on or off
+	WatchProcesses = "processes" // on or off
+	SwitchBoot     = "boot"      // on, off, or auto: what ran before runs again
+)
+
+// SwitchRequest turns a switch, for as long as the module is installed.
+type SwitchRequest struct {
+	Nodes []string `json:"nodes,omitempty"` // empty: all
+	Here  bool     `json:"here,omitempty"`  // this node alone
+	Name  string   `json:"name"`
+	To    string   `json:"to"`
+}
+
 // TellRequest is a message of a script for the journal.
 type TellRequest struct {
 	Level string `json:"level,omitempty"` // info (also if empty), warn or error

@@ -89,6 +89,7 @@ func (s *server) routes() {
 		return m.Uninstall(r.Context(), by, r.PathValue("name"))
 	})
 	s.write("POST /v1/modules/{name}/resource", named(m.SetResource))
+	s.write("POST /v1/modules/{name}/switch", named(m.Switch))
 	s.write("POST /v1/modules/{name}/tell", named(m.Tell))
 	s.write("POST /v1/modules/{name}/{verb}", func(by string, r *http.Request) (any, error) {
 		verb, ok := verbs[r.PathValue("verb")]

@@ -36,6 +36,8 @@ type ModuleNode struct {
 	Share       float64            `json:"share"`            // of the first group, 0 to 1
 	Shares      map[string]float64 `json:"shares,omitempty"` // by group
 	Connections int                `json:"connections"`      // open to the virtual addresses
+	Muted       []string           `json:"muted,omitempty"`  // watches that are switched off
+	Boot        string             `json:"boot,omitempty"`   // whether it starts with the server: on, off, or auto, if it ran before
 	Loop        Loop               `json:"loop"`             // the error counter
 	Held        int                `json:"held"`             // buckets of other owners in which connections may be left
 	Filter      []string           `json:"filter,omitempty"` // how each interface is filtered

@@ -117,7 +117,7 @@ func (m *member) load(name string) error {
 	m.mu.Unlock()
 	if gone {
 		m.d.noteModule(name, "config", "info", name+" was uninstalled.", nil, 0)
-		return errors.Join(os.RemoveAll(m.d.path("active", name)), os.RemoveAll(m.d.path("modules", name)), removeIf(m.d.path("state", name+".json")))
+		return errors.Join(os.RemoveAll(m.d.path("active", name)), os.RemoveAll(m.d.path("modules", name)), removeIf(m.switchesFile(name)), removeIf(m.d.path("state", name+".json")))
 	}
 	return m.adopt(name, item)
 }
@@ -184,12 +184,11 @@ func unpacked(name string, item catalog.Item) (*archive.FS, map[string]string, e
 
 // boot starts a module when its node comes up, as service boot="…" says, but not
 // before the machine has been up for boot_delay. Of "ignore", SafeKit's default,
-// this makes "auto": what ran before runs again.
+// this makes "auto", unless an operator has switched boot on or off.
 func (m *member) boot(mod *module) {
 	wanted := m.wanted(mod.conf.Name)
 	mod.saved.Store(wanted)
-	start := mod.conf.Boot == "on" || mod.conf.Boot != "off" && wanted == core.Up
-	if !start {
+	if boot := mod.atBoot(); boot == "off" || boot != "on" && wanted != core.Up {
 		return
 	}
 	go func() {

@@ -34,19 +34,19 @@ func (d *Daemon) resource(name string, r core.Resource) {
 
 // check starts or stops the checks of one part of the module's life.
 func (mod *module) check(when core.When, start bool) {
+	mod.settle.Lock()
+	defer mod.settle.Unlock()
 	mod.mu.Lock()
 	mod.checking = slices.DeleteFunc(mod.checking, func(w core.When) bool { return w == when })
 	if start {
 		mod.checking = append(mod.checking, when)
 	}
-	specs := mod.specs(mod.checking)
+	parts := slices.Clone(mod.checking)
 	mod.mu.Unlock()
 	if start && mod.ruling != nil {
 		mod.ruling.begin(when)
 	}
-	if err := mod.m.d.checks.Set(mod.conf.Name, specs); err != nil {
-		mod.m.log.Error("set the checks", "module", mod.conf.Name, "error", err)
-	}
+	mod.watch(parts)
 }
 
 // specs are the checks that run during the given parts.

@@ -20,11 +20,12 @@ const remoteTime = 5 * time.Second
 
 // order is a verb for a module on its way to another node.
 type order struct {
-	Module   string           `json:"module"`
-	Verb     core.Verb        `json:"verb"`
-	By       string           `json:"by"`
-	Identity string           `json:"identity,omitempty"`
-	Wait     control.Duration `json:"wait"`
+	Module   string                 `json:"module"`
+	Verb     core.Verb              `json:"verb"`
+	By       string                 `json:"by"`
+	Identity string                 `json:"identity,omitempty"`
+	Switch   *control.SwitchRequest `json:"switch,omitempty"` // instead of a verb
+	Wait     control.Duration       `json:"wait"`
 }
 
 // handlers registers what other nodes may ask of this one.
@@ -60,33 +61,37 @@ func (m *member) handlers() {
 	})
 }
 
-// Do carries out a verb on the nodes that are asked for, side by side; a
-// restart goes from node to node, so that the service stays.
+// Do carries out a verb on the nodes that are asked for.
 func (d *Daemon) Do(ctx context.Context, by, name string, verb core.Verb, r control.VerbRequest) (control.Outcome, error) {
 	mod, err := d.module(name)
 	if err != nil {
 		return control.Outcome{}, err
 	}
-	m := mod.m
-	if r.Here {
-		r.Nodes = []string{m.name(m.id.Node.Number)}
-	}
-	nodes, err := m.chosen(r.Nodes)
-	if err != nil {
-		return control.Outcome{}, err
-	}
-	if verb == core.VerbDrain && len(r.Nodes) == 0 && len(nodes) > 1 {
+	if verb == core.VerbDrain && len(r.Nodes) == 0 && !r.Here && len(mod.m.settings().Nodes) > 1 {
 		return control.Outcome{}, &control.Refusal{Kind: control.ErrInput, Text: "drain wants to know which node: --node NAME; all at once would leave nobody to serve"}
 	}
 	o := order{Module: name, Verb: verb, By: by, Identity: r.Identity, Wait: r.Wait}
 	if r.Identity != "" {
 		o.By = "" // who typed it does not matter: a script did
 	}
+	return mod.m.each(ctx, r.Nodes, r.Here, o)
+}
+
+// each has nodes obey, side by side; a restart goes from node to node, so that the
+// service stays.
+func (m *member) each(ctx context.Context, names []string, here bool, o order) (control.Outcome, error) {
+	if here {
+		names = []string{m.name(m.id.Node.Number)}
+	}
+	nodes, err := m.chosen(names)
+	if err != nil {
+		return control.Outcome{}, err
+	}
 	out := control.Outcome{Nodes: make([]control.NodeOutcome, len(nodes))}
 	var all sync.WaitGroup
 	for i, n := range nodes {
 		one := func() { out.Nodes[i] = m.send(ctx, n, o) }
-		if verb == core.VerbRestart || verb == core.VerbStopStart {
+		if o.Verb == core.VerbRestart || o.Verb == core.VerbStopStart {
 			one()
 		} else {
 			all.Go(one)
@@ -94,7 +99,11 @@ func (d *Daemon) Do(ctx context.Context, by, name string, verb core.Verb, r cont
 	}
 	all.Wait()
 	failed := len(failedNodes(out.Nodes))
-	out.Text = fmt.Sprintf("%s of %s on %d of %d nodes", verb, name, len(nodes)-failed, len(nodes))
+	what := string(o.Verb)
+	if o.Switch != nil {
+		what = o.Switch.Name + " " + o.Switch.To
+	}
+	out.Text = fmt.Sprintf("%s of %s on %d of %d nodes", what, o.Module, len(nodes)-failed, len(nodes))
 	return out, nil
 }
 
@@ -155,6 +164,14 @@ func (m *member) obey(ctx context.Context, o order) control.NodeOutcome {
 	mod, err := m.module(o.Module)
 	if err != nil {
 		out.Text = err.Error()
+		return out
+	}
+	if o.Switch != nil {
+		if err := mod.turn(*o.Switch, o.By); err != nil {
+			out.Text = err.Error()
+			return out
+		}
+		out.OK, out.State = true, mod.runner.Snapshot().Status()
 		return out
 	}
 	if err := mod.runner.Command(ctx, o.Verb, o.Identity, o.By); err != nil {

@@ -38,6 +38,8 @@ type module struct {
 	probed   int          // how many addresses were asked for
 	refresh  refresh
 	tookOver atomic.Int64 // time of the last announcement for a reason, in ns
+	settle   sync.Mutex   // held while the checks are set; guards switches
+	switches switches     //
 	mu       sync.Mutex   // guards what follows
 	checking []core.When  // the checks that run
 	cancel   func()       // ends the hook that runs
@@ -51,7 +53,7 @@ type version struct {
 
 // newModule makes a module of what the catalog holds, without starting it.
 func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *module {
-	mod := &module{m: m, conf: conf, dir: dir}
+	mod := &module{m: m, conf: conf, dir: dir, switches: m.loadSwitches(conf.Name)}
 	mod.now.Store(&version{conf, item.Head})
 	if len(conf.Interfaces) > 0 {
 		self := m.id.Node.Number

@@ -328,7 +328,7 @@ func (s *sharing) close() {
 // filterTable is a view as the filter takes it.
 func filterTable(module string, e share.Install) sdk.FilterTable {
 	t := sdk.FilterTable{
-		Module: module, Epoch: uint64(e.View.Epoch), Accept: e.Accept, Agreed: e.Agreed, Moving: e.View.Moving,
+		Module: module, Epoch: uint64(e.View.Epoch), Accept: e.Accept, Agreed: e.Agreed, Moving: e.View.Moving, Silent: e.Silent,
 		Groups: map[string][]sdk.Row{}, MACs: map[uint8][]sdk.MAC{},
 	}
 	for _, table := range e.View.Tables {

@@ -126,7 +126,8 @@ func (mod *module) status(ctx context.Context) control.ModuleNode {
 	n := control.ModuleNode{
 		State: in.State, Phase: in.Phase, Since: in.Since, Reason: in.LastReason, Drained: in.Drained,
 		Signature: mod.now.Load().head.Signature.Short(),
-		Loop:      control.Loop{Count: in.Counted(time.Now()), Max: in.Module.MaxLoop, Interval: control.Duration(in.Module.LoopInterval)},
+		Muted:     mod.muted(), Boot: mod.atBoot(),
+		Loop: control.Loop{Count: in.Counted(time.Now()), Max: in.Module.MaxLoop, Interval: control.Duration(in.Module.LoopInterval)},
 	}
 	if in.BlockedBy != "" {
 		n.Reason = in.BlockedBy

@@ -210,7 +210,7 @@ func TestProgramArgumentsAndEnvironment(t *testing.T) {
 	d := b.run.Dir
 	contains(t, b.out.text(), "trouble\n")
 	// Its place among the lines of the other stream is not certain.
-	contains(t, strings.Replace(b.out.text(), "trouble\n", "", 1), "args 4: force UP WAIT stopwait\n"+d+"\nEXTRA=yes\nPORT=9090\nSAFE=/opt/ha\nSAFEBIN=/opt/ha\nSAFEMODULE=web\n"+
+	contains(t, strings.Replace(b.out.text(), "trouble\n", "", 1), "args 4: force UP WAIT stopwait\n"+d+"\nEXTRA=yes\nPORT=9090\nSAFE=/opt/ha\nSAFEBIN=/opt/ha\nSAFEHOOK=stop_both\nSAFEMODULE=web\n"+
 		"SAFEUSERBIN="+d+"/bin\nSAFEUSERCONF="+d+"/conf\nSAFEUSERVAR="+home+"/output/web\nSAFEVAR="+home+"\n")
 
 	b = newBench(t, Options{}, map[string]string{"bin/start_both": "#!/bin/sh\necho args $#: $*\n"})

@@ -97,6 +97,7 @@ func (r Run) Environment(home, tools string) []string {
 	add("SAFE", tools)
 	add("SAFEBIN", tools)
 	add("SAFEMODULE", r.Module)
+	add("SAFEHOOK", r.Args.Name)
 	add("SAFEUSERBIN", filepath.Join(r.Dir, "bin"))
 	add("SAFEUSERCONF", filepath.Join(r.Dir, "conf"))
 	if home != "" {

@@ -224,3 +224,31 @@ func TestRestartedWhileDrained(t *testing.T) {
 	f.run(2000)
 	f.settled(1, 2)
 }
+
+// TestSilentNodesAreTold: the filters know whose leases have run out, until the node
+// is heard again or its host is gone.
+func TestSilentNodesAreTold(t *testing.T) {
+	for _, back := range []bool{true, false} {
+		f := newFarm(t, 12, 3)
+		for n := core.NodeID(1); n <= 3; n++ {
+			f.start(n)
+		}
+		f.run(1000)
+		if got := f.nodes[1].silent; got != 0 {
+			t.Errorf("silent at the start: %b", got)
+		}
+		f.smooth = false
+		f.feed(1, PeerLost{Node: 2, HostAlive: true, Evidence: "silent"})
+		if got := f.nodes[1].silent; got != bit(2) {
+			t.Errorf("while n2 is silent: %b", got)
+		}
+		if back {
+			f.feed(1, PeerDigest{2, f.nodes[2].digest})
+		} else {
+			f.feed(1, HostGone{2})
+		}
+		if got := f.nodes[1].silent; got != 0 {
+			t.Errorf("after that: %b", got)
+		}
+	}
+}

@@ -15,10 +15,11 @@ const (
 // Here is what a verdict of invisible mode depends on at a node, besides the row.
 type Here struct {
 	Self   core.NodeID
-	Serves bool // the lease holds, or is not asked for
-	Ready  bool // the application takes new connections
-	Agreed bool // all nodes are known to use the same view, and the lease holds
-	Hand   Hand // of the row, as Handover said
+	Serves bool   // the lease holds, or is not asked for
+	Ready  bool   // the application takes new connections
+	Agreed bool   // all nodes are known to use the same view, and the lease holds
+	Silent uint64 // mask of members that take nothing now; see Install
+	Hand   Hand   // of the row, as Handover said
 }
 
 // DecideInvisible is the verdict of invisible mode. A packet to the virtual

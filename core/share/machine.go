@@ -28,6 +28,7 @@ type Machine struct {
 	view     View
 	failed   uint64    // members taken out of view by this node itself
 	agreed   bool      // what the filter was told last
+	unheard  uint64    // likewise: the silent members
 	united   time.Time // since when agree holds without a break; zero if it does not
 	lapsedAt time.Time
 	backAt   time.Time // when something reached this node again; zero: it was never cut off
@@ -155,7 +156,7 @@ func (m *Machine) tick() {
 	case m.united.IsZero():
 		m.united = m.now
 	}
-	if m.mayReset() != m.agreed {
+	if m.mayReset() != m.agreed || m.silent() != m.unheard {
 		m.put()
 	}
 }
@@ -308,9 +309,20 @@ func (m *Machine) applyDigest(n core.NodeID, d Digest) {
 // put gives the filter what it has to know, if there is a view yet.
 func (m *Machine) put() {
 	if len(m.view.Tables) > 0 {
-		m.agreed = m.mayReset()
-		m.do(Install{View: m.view, Accept: m.ready, Agreed: m.agreed})
+		m.agreed, m.unheard = m.mayReset(), m.silent()
+		m.do(Install{View: m.view, Accept: m.ready, Agreed: m.agreed, Silent: m.unheard})
 	}
+}
+
+// silent are the members that take nothing until they are heard again.
+func (m *Machine) silent() uint64 {
+	var mask uint64
+	for n, p := range m.peers {
+		if p.stays() && !p.serves {
+			mask |= bit(n)
+		}
+	}
+	return mask
 }
 
 // agree says that all live members are known to use the same view as this

@@ -110,6 +110,9 @@ type (
 		View   View
 		Accept bool // the application here is ready
 		Agreed bool // all nodes are known to use this view: RST is allowed
+		// Silent is the mask of members whose leases have run out: their hosts
+		// live, so their connections may go on later, but they take nothing now.
+		Silent uint64
 	}
 	// Send sends a message, best effort.
 	Send struct {

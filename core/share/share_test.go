@@ -225,3 +225,25 @@ func TestLowBits(t *testing.T) {
 		t.Errorf("keyed: bucket %d, want %d", got, want)
 	}
 }
+
+// TestDatagramsPassSilentNodesBy: without its lease such a node would drop them.
+func TestDatagramsPassSilentNodesBy(t *testing.T) {
+	h := Here{Self: 1, Serves: true, Ready: true, Agreed: true}
+	p := Packet{Datagram: true, Bound: true}
+	for _, c := range []struct {
+		row    Row
+		silent uint64
+		want   Verdict
+	}{
+		{MakeRow(1, 2), 0, Verdict{To: 2, Round: true}},
+		{MakeRow(1, 2), bit(2), Verdict{Accept: true}},
+		{MakeRow(1, 2, 3), bit(2), Verdict{To: 3, Round: true}},
+		{MakeRow(3, 2), bit(2), Verdict{To: 3}},
+		{MakeRow(1, 64), bit(64), Verdict{Accept: true}},
+	} {
+		h.Silent = c.silent
+		if got, _ := h.Decide(c.row, p); got != c.want {
+			t.Errorf("row %v, silent %b: %+v, want %+v", c.row, c.silent, got, c.want)
+		}
+	}
+}

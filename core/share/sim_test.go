@@ -58,7 +58,8 @@ type simNode struct {
 	lapsed   bool
 	refused  *Install
 	held     *Digest // not published while it does
-	hands    []Hand  // its part in the hand-over of each bucket, in invisible mode
+	silent   uint64
+	hands    []Hand // its part in the hand-over of each bucket, in invisible mode
 }
 
 type letter struct {
@@ -133,7 +134,7 @@ func (f *farm) carry(n core.NodeID, node *simNode, e Effect) {
 			return
 		}
 		f.handOver(n, node, e)
-		node.view, node.takes, node.agreed = e.View, e.Accept, e.Agreed
+		node.view, node.takes, node.agreed, node.silent = e.View, e.Accept, e.Agreed, e.Silent
 		f.examine()
 	case Send:
 		if node.stuck && (e.Message.Kind == MsgInstalled || e.Message.Kind == MsgReport) {

@@ -127,7 +127,15 @@ func (h Here) decideOpen(r Row, p Packet) (Verdict, Reason) {
 // any has, else the owner. Unlike decideOpen the node that gets the packet from
 // outside begins the round, and what comes from a peer without being on the round has
 // been on it, or needs none: it is taken. So every packet ends, whatever the tables are.
+//
+// A silent node is not asked: without its lease it would drop the packet, and with it
+// all that have no connection anywhere.
 func (h Here) decideDatagram(r Row, p Packet) (Verdict, Reason) {
+	for _, n := range r.Previous() {
+		if h.Silent&bit(n) != 0 {
+			r = r.without(n)
+		}
+	}
 	owner := r.Owner()
 	taken := p.Bound
 	switch {

@@ -319,6 +319,7 @@ type SetTableRequest struct {
 	Macs          map[uint32]*MACs       `protobuf:"bytes,6,rep,name=macs,proto3" json:"macs,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // by node number
 	Agreed        bool                   `protobuf:"varint,7,opt,name=agreed,proto3" json:"agreed,omitempty"`                                                                       // all nodes are known to use this table, so RST may be sent
 	Moving        bool                   `protobuf:"varint,8,opt,name=moving,proto3" json:"moving,omitempty"`                                                                       // another table of the same plan follows at once
+	Silent        uint64                 `protobuf:"fixed64,9,opt,name=silent,proto3" json:"silent,omitempty"`                                                                      // mask of nodes (bit number-1) whose leases have run out
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -407,6 +408,13 @@ func (x *SetTableRequest) GetMoving() bool {
 		return x.Moving
 	}
 	return false
+}
+
+func (x *SetTableRequest) GetSilent() uint64 {
+	if x != nil {
+		return x.Silent
+	}
+	return 0
 }
 
 type Rows struct {
@@ -1043,7 +1051,7 @@ const file_filter_proto_rawDesc = "" +
 	"\aaddress\x18\x01 \x01(\fR\aaddress\x12\x12\n" +
 	"\x04port\x18\x02 \x01(\rR\x04port\x12\x1a\n" +
 	"\bprotocol\x18\x03 \x01(\tR\bprotocol\x12\x12\n" +
-	"\x04hash\x18\x04 \x01(\tR\x04hash\"\xe3\x03\n" +
+	"\x04hash\x18\x04 \x01(\tR\x04hash\"\xfb\x03\n" +
 	"\x0fSetTableRequest\x12\x16\n" +
 	"\x06plugin\x18\x01 \x01(\tR\x06plugin\x12\x16\n" +
 	"\x06module\x18\x02 \x01(\tR\x06module\x12\x14\n" +
@@ -1052,7 +1060,8 @@ const file_filter_proto_rawDesc = "" +
 	"\x06groups\x18\x05 \x03(\v23.orchestrator.plugin.v1.SetTableRequest.GroupsEntryR\x06groups\x12E\n" +
 	"\x04macs\x18\x06 \x03(\v21.orchestrator.plugin.v1.SetTableRequest.MacsEntryR\x04macs\x12\x16\n" +
 	"\x06agreed\x18\a \x01(\bR\x06agreed\x12\x16\n" +
-	"\x06moving\x18\b \x01(\bR\x06moving\x1aW\n" +
+	"\x06moving\x18\b \x01(\bR\x06moving\x12\x16\n" +
+	"\x06silent\x18\t \x01(\x06R\x06silent\x1aW\n" +
 	"\vGroupsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x122\n" +
 	"\x05value\x18\x02 \x01(\v2\x1c.orchestrator.plugin.v1.RowsR\x05value:\x028\x01\x1aU\n" +

@@ -173,15 +173,21 @@ func (r result) text() string { return r.out + r.err }
 // try runs the program on a node.
 func (s *stage) try(t *testing.T, node string, args ...string) result {
 	t.Helper()
+	return s.call(t, node, "orchestrator", args...)
+}
+
+// call runs any program on a node.
+func (s *stage) call(t *testing.T, node, program string, args ...string) result {
+	t.Helper()
 	var out, problem bytes.Buffer
-	err := lab.Exec(t.Context(), s.root, s.name, node, append([]string{"orchestrator"}, args...), lab.Stdio{Out: &out, Err: &problem})
+	err := lab.Exec(t.Context(), s.root, s.name, node, append([]string{program}, args...), lab.Stdio{Out: &out, Err: &problem})
 	r := result{out: out.String(), err: problem.String()}
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit):
 		r.code = exit.ExitCode()
 	case err != nil:
-		t.Fatalf("orchestrator %s on %s: %v", strings.Join(args, " "), node, err)
+		t.Fatalf("%s %s on %s: %v", program, strings.Join(args, " "), node, err)
 	}
 	return r
 }

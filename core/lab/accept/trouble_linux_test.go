@@ -14,13 +14,9 @@ import (
 const (
 	// shortly is the longest outage of a fault that leaves the server alive, in ms:
 	// a lease and what a busy machine adds.
-	shortly = 250
+	shortly = 400
 	// loss is that of a fault that takes the server away.
 	loss = 1000
-	// By UDP in directed mode the share of a node whose daemon is silent is served again
-	// only when it is no previous owner any more: datagrams of its rows go on the round
-	// by it, and without a lease it sends none on.
-	datagramsShortly = 10_000
 )
 
 // troubles: a daemon or the filter's process dies or halts. The connections go on,
@@ -91,13 +87,9 @@ func (c *crowd) shortly(what string, limit float64, but ...string) {
 	for name, one := range c.all {
 		now, _ := one.now()
 		from := c.from[name]
-		longest := limit
-		if now.Proto == "udp" && !one.floods {
-			longest = max(limit, datagramsShortly)
-		}
 		sum, _ := now.OutageMS(from.ElapsedMS-100, now.ElapsedMS+1)
 		c.t.Logf("%s, %s: %d failed, outage %.0f ms", what, name, now.New.Failed-from.New.Failed, sum)
-		if sum > longest {
+		if sum > limit {
 			one.fault(c.t, from, "%s, %s: an outage of %.0f ms: %+v", what, name, sum, now.New.Outages)
 		}
 		if n, sample := broken(from, now, but...); n > 0 {

@@ -130,17 +130,23 @@ func (f *Filter) attachHost(a *attachment) {
 }
 
 func (f *Filter) attachBy(how string, ifindex int) (kind string, l link.Link, err error) {
+	kind = linkXDP
+	if how == howTCX {
+		kind = linkIn
+	}
+	p, err := f.program(kind)
+	if err != nil {
+		return kind, nil, err
+	}
 	switch how {
 	case howNative:
-		l, err = link.AttachXDP(link.XDPOptions{Program: f.objs.FilterXdp, Interface: ifindex, Flags: link.XDPDriverMode})
-		return linkXDP, l, err
+		l, err = link.AttachXDP(link.XDPOptions{Program: p, Interface: ifindex, Flags: link.XDPDriverMode})
 	case howGeneric:
-		l, err = link.AttachXDP(link.XDPOptions{Program: f.objs.FilterXdp, Interface: ifindex, Flags: link.XDPGenericMode})
-		return linkXDP, l, err
+		l, err = link.AttachXDP(link.XDPOptions{Program: p, Interface: ifindex, Flags: link.XDPGenericMode})
 	default:
-		l, err = link.AttachTCX(link.TCXOptions{Interface: ifindex, Program: f.objs.FilterIn, Attach: bpf.AttachTCXIngress, Anchor: link.Head()})
-		return linkIn, l, err
+		l, err = link.AttachTCX(link.TCXOptions{Interface: ifindex, Program: p, Attach: bpf.AttachTCXIngress, Anchor: link.Head()})
 	}
+	return kind, l, err
 }
 
 func (f *Filter) pinLinks(a *attachment) error {

@@ -70,7 +70,7 @@ func BenchmarkVerdict(b *testing.B) {
 			fx.onLoopback()
 			best, floor := math.Inf(1), math.Inf(1)
 			for b.Loop() {
-				best = min(best, fx.cost(fx.filter.objs.FilterXdp, c.frame))
+				best = min(best, fx.cost(fx.program(linkXDP), c.frame))
 				floor = min(floor, fx.cost(empty, c.frame))
 			}
 			b.ReportMetric(best-floor, "ns/packet")

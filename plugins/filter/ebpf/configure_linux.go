@@ -64,7 +64,7 @@ func (f *Filter) propose(c sdk.FilterConfig) (*member, error) {
 	old := f.members[c.Module]
 	m.Slot = f.freeSlot()
 	if old != nil {
-		m.Slot, m.live, m.epoch, m.macs = old.Slot, old.live, old.epoch, carryMACs(old, m)
+		m.Slot, m.live, m.epoch, m.silent, m.macs = old.Slot, old.live, old.epoch, old.silent, carryMACs(old, m)
 	}
 	f.placeGroups(m, old)
 	f.placeLinks(m, old)
@@ -286,7 +286,7 @@ func (f *Filter) write(m *member) error {
 }
 
 func (f *Filter) writeModule(m *member) error {
-	v := moduleValue{Mixer: share.Key(m.Config.HashKey).Mixer(), Self: m.Config.Self, Live: m.live, Epoch: m.epoch}
+	v := moduleValue{Mixer: share.Key(m.Config.HashKey).Mixer(), Self: m.Config.Self, Live: m.live, Epoch: m.epoch, Silent: m.silent}
 	if m.Config.Fence {
 		v.Fence = 1
 	}

@@ -40,7 +40,7 @@ func (fx *fixture) measure(b *testing.B, change func(*packet)) {
 	frame := fx.frame("tcp", change)
 	best, floor := math.Inf(1), math.Inf(1)
 	for b.Loop() {
-		best = min(best, fx.cost(fx.filter.objs.FilterXdp, frame))
+		best = min(best, fx.cost(fx.program(linkXDP), frame))
 		floor = min(floor, fx.cost(empty, frame))
 	}
 	b.ReportMetric(best-floor, "ns/packet")

@@ -33,8 +33,9 @@ type Filter struct {
 	pins     string // where this layout pins, empty if nothing is pinned
 	unpinned string // why not
 	order    []string
-	objs     filterObjects
-	iters    []*link.Iter // over the kernel's TCP and UDP sockets
+	objs     objects
+	verdicts map[string]*bpf.Program // by kind of link, those that were needed so far
+	iters    []*link.Iter            // over the kernel's TCP and UDP sockets
 	lease    *bpf.Memory
 	members  map[string]*member
 	memory   stateValue // what the map states holds
@@ -42,18 +43,19 @@ type Filter struct {
 	closed   bool
 }
 
-// New loads the filter into the kernel. What an earlier Filter pinned under
+// New brings the filter's maps into the kernel. What an earlier Filter pinned under
 // pinDir (a directory on a BPF file system, made if missing) is taken over as it
 // is: its modules go on with the tables and the lease in force. Where nothing
 // can be pinned the filter works without, and the notes of its attachments say
-// so. Nothing is attached, nothing is pinned until Configure.
+// so. Nothing is attached, nothing is pinned until Configure, which loads the
+// programs that its interfaces need.
 func New(pinDir string, log *slog.Logger) (*Filter, error) {
 	if err := rlimit.RemoveMemlock(); err != nil {
 		return nil, fmt.Errorf("lift the limit of locked memory: %w; the packet filter needs root", err)
 	}
 	f := &Filter{
 		log: log, order: attachOrder(), root: pinDir,
-		members: map[string]*member{}, attached: map[int]*attachment{},
+		members: map[string]*member{}, attached: map[int]*attachment{}, verdicts: map[string]*bpf.Program{},
 	}
 	if err := preparePins(pinDir); err != nil {
 		f.unpinned = err.Error()
@@ -84,6 +86,9 @@ func (f *Filter) Close() error {
 	}
 	for _, i := range f.iters {
 		errs = append(errs, i.Close())
+	}
+	for _, p := range f.verdicts {
+		errs = append(errs, p.Close())
 	}
 	errs = append(errs, f.objs.Close())
 	if err := errors.Join(errs...); err != nil {

@@ -108,9 +108,17 @@ func (fx *fixture) run(frame []byte) (uint32, []byte) {
 		Data: frame, DataOut: out,
 		Context: xdpContext{DataEnd: uint32(len(frame)), Ingress: uint32(fx.ifindex)},
 	}
-	verdict, err := fx.filter.objs.FilterXdp.Run(&opts)
+	verdict, err := fx.program(linkXDP).Run(&opts)
 	check0(fx.t, err)
 	return verdict, opts.DataOut
+}
+
+// program is the filter's program for a kind of link.
+func (fx *fixture) program(kind string) *bpf.Program {
+	fx.t.Helper()
+	p, err := fx.filter.program(kind)
+	check0(fx.t, err)
+	return p
 }
 
 // counted runs f and returns the counters that it moved.

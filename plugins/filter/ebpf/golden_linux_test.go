@@ -482,7 +482,7 @@ func TestJumbo(t *testing.T) {
 	frame := c.serialize(eth, ip, tcp, gopacket.Payload(make([]byte, 8946)))
 	out := make([]byte, len(frame)+64)
 	opts := bpf.RunOptions{Data: frame, DataOut: out, Context: xdpContext{DataEnd: 2000, Ingress: uint32(tw.ifindex)}}
-	code, err := tw.filter.objs.FilterXdp.Run(&opts)
+	code, err := tw.program(linkXDP).Run(&opts)
 	check0(t, err)
 	want, _ := tw.twin.Judge(frame)
 	if code != 3 || !bytes.Equal(opts.DataOut, want.Frame) {

@@ -68,7 +68,7 @@ func grown(b *testing.B, addresses, rules, nodes int) {
 	for b.Loop() {
 		var sum float64
 		for _, f := range frames {
-			sum += fx.cost(fx.filter.objs.FilterXdp, f)
+			sum += fx.cost(fx.program(linkXDP), f)
 		}
 		best = min(best, sum/float64(len(frames)))
 		floor = min(floor, fx.cost(empty, frames[0]))

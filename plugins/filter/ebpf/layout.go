@@ -104,6 +104,7 @@ type moduleValue struct {
 	LowBits uint8
 	Pad     [4]uint8
 	Epoch   uint64
+	Silent  uint64
 }
 
 // stateValue is struct state.

@@ -21,7 +21,62 @@ var pinnedMaps = [...]string{
 	filterMapLease, filterMapCounters, filterMapConfigs, filterMapStrangers,
 }
 
-// load brings the programs into the kernel, on pinned maps if there are any.
+// objects are what every start loads: all but the verdict.
+type objects struct {
+	filterMaps
+	CountDatagram *bpf.Program `ebpf:"count_datagram"`
+	CountSockets  *bpf.Program `ebpf:"count_sockets"`
+	FilterHost    *bpf.Program `ebpf:"filter_host"`
+	FilterOut     *bpf.Program `ebpf:"filter_out"`
+}
+
+func (o *objects) Close() error {
+	return errors.Join(o.CountDatagram.Close(), o.CountSockets.Close(), o.FilterHost.Close(), o.FilterOut.Close(), o.filterMaps.Close())
+}
+
+// verdictPrograms are the forms of the verdict, by kind of link.
+var verdictPrograms = map[string]string{linkXDP: filterProgFilterXdp, linkIn: filterProgFilterIn}
+
+// program is what runs on a kind of link. The verdict is loaded when it is first
+// asked for: the kernel takes a quarter of a second to verify either form of it,
+// and nearly every machine needs only one.
+func (f *Filter) program(kind string) (*bpf.Program, error) {
+	switch kind {
+	case linkHost:
+		return f.objs.FilterHost, nil
+	case linkOut:
+		return f.objs.FilterOut, nil
+	}
+	if f.verdicts[kind] == nil {
+		p, err := f.loadVerdict(verdictPrograms[kind])
+		if err != nil {
+			return nil, notLoadable(err)
+		}
+		f.verdicts[kind] = p
+	}
+	return f.verdicts[kind], nil
+}
+
+// loadVerdict loads one program, on the maps that are there.
+func (f *Filter) loadVerdict(name string) (*bpf.Program, error) {
+	spec, err := loadFilter()
+	if err != nil {
+		return nil, err
+	}
+	spec.Programs = map[string]*bpf.ProgramSpec{name: spec.Programs[name]}
+	c, err := bpf.NewCollectionWithOptions(spec, bpf.CollectionOptions{MapReplacements: f.maps()})
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	return c.DetachProgram(name), nil
+}
+
+func notLoadable(err error) error {
+	return fmt.Errorf("load the packet filter: %w; root and Linux 5.18 or newer with BTF are needed", err)
+}
+
+// load brings maps and programs into the kernel, on pinned maps if there are any.
 func (f *Filter) load() error {
 	kept, err := f.pinned()
 	if err == nil && kept != nil {
@@ -58,6 +113,10 @@ func (f *Filter) drop() {
 	clear(f.members)
 	f.memory = stateValue{}
 	f.closeIters()
+	for _, p := range f.verdicts {
+		p.Close()
+	}
+	clear(f.verdicts)
 	f.objs.Close()
 }
 
@@ -87,7 +146,7 @@ func (f *Filter) pinned() (map[string]*bpf.Map, error) {
 func (f *Filter) loadWith(kept map[string]*bpf.Map) error {
 	opts := &bpf.CollectionOptions{MapReplacements: kept}
 	if err := loadFilterObjects(&f.objs, opts); err != nil {
-		return fmt.Errorf("load the packet filter: %w; root and Linux 5.18 or newer with BTF are needed", err)
+		return notLoadable(err)
 	}
 	for _, p := range []*bpf.Program{f.objs.CountSockets, f.objs.CountDatagram} {
 		i, err := link.AttachIter(link.IterOptions{Program: p})
@@ -124,8 +183,9 @@ func (f *Filter) pinMaps() error {
 	if err := os.MkdirAll(f.pins, 0o700); err != nil {
 		return fmt.Errorf("make the directory for pinned maps: %w", err)
 	}
-	for name, m := range f.maps() {
-		if err := m.Pin(filepath.Join(f.pins, name)); err != nil {
+	all := f.maps()
+	for _, name := range pinnedMaps {
+		if err := all[name].Pin(filepath.Join(f.pins, name)); err != nil {
 			return fmt.Errorf("pin the map %s: %w", name, err)
 		}
 	}
@@ -137,20 +197,22 @@ func (f *Filter) unpinMaps() error {
 		return nil
 	}
 	var errs []error
-	for name, m := range f.maps() {
-		if err := m.Unpin(); err != nil {
+	all := f.maps()
+	for _, name := range pinnedMaps {
+		if err := all[name].Unpin(); err != nil {
 			errs = append(errs, fmt.Errorf("unpin the map %s: %w", name, err))
 		}
 	}
 	return errors.Join(append(errs, cleanLayouts(f.root))...)
 }
 
+// maps are all maps, by name in the object file.
 func (f *Filter) maps() map[string]*bpf.Map {
 	o := &f.objs
 	return map[string]*bpf.Map{
 		filterMapStates: o.States, filterMapIndexes: o.Indexes, filterMapTables: o.Tables, filterMapLinks: o.Links,
 		filterMapLease: o.Lease, filterMapCounters: o.Counters, filterMapConfigs: o.Configs,
-		filterMapStrangers: o.Strangers,
+		filterMapStrangers: o.Strangers, filterMapFragments: o.Fragments, filterMapProofs: o.Proofs, filterMapSockets: o.Sockets,
 	}
 }
 
@@ -177,7 +239,7 @@ func (f *Filter) adopt() error {
 			return fmt.Errorf("module %s has the slot %d of %d", m.Config.Module, slot, maxModules)
 		}
 		state := f.memory.Module[slot]
-		m.live, m.epoch = state.Live, state.Epoch
+		m.live, m.epoch, m.silent = state.Live, state.Epoch, state.Silent
 		f.members[m.Config.Module] = m
 	}
 	if err := entries.Err(); err != nil {
@@ -223,13 +285,16 @@ func (f *Filter) adoptLinks(b boundInterface) {
 		return
 	}
 	a := &attachment{name: b.Name, index: b.Index, mac: b.MAC, notes: b.Notes, links: map[string]link.Link{}}
-	programs := map[string]*bpf.Program{linkXDP: f.objs.FilterXdp, linkIn: f.objs.FilterIn, linkHost: f.objs.FilterHost, linkOut: f.objs.FilterOut}
-	for kind, program := range programs {
+	for _, kind := range []string{linkXDP, linkIn, linkHost, linkOut} {
 		l, err := link.LoadPinnedLink(linkPin(f.pins, kind, b.Index), nil)
 		if err != nil {
 			continue
 		}
-		if err := l.Update(program); err != nil {
+		program, err := f.program(kind)
+		if err == nil {
+			err = l.Update(program)
+		}
+		if err != nil {
 			f.log.Warn("packet filter on an interface cannot be taken over", "interface", b.Name, "reason", err)
 			l.Close()
 			continue

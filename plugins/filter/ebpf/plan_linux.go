@@ -19,9 +19,10 @@ type member struct {
 	Groups map[string]uint16 // group name → table slot
 	Links  []boundInterface  // in the order of Config.Interfaces
 
-	live  uint8
-	epoch uint64 // of the tables in force
-	macs  map[uint8][]sdk.MAC
+	live   uint8
+	epoch  uint64 // of the tables in force
+	silent uint64 // mask of nodes that take nothing now
+	macs   map[uint8][]sdk.MAC
 }
 
 // boundInterface is an interface of a configuration as it was found.

@@ -102,7 +102,7 @@ func (f *Filter) switchTables(m *member, t sdk.FilterTable) error {
 	if err := f.writeLinks(m, half); err != nil {
 		return err
 	}
-	m.live, m.epoch = half, t.Epoch
+	m.live, m.epoch, m.silent = half, t.Epoch, t.Silent
 	if t.Accept {
 		m.live |= liveAccept
 	}

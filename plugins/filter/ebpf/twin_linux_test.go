@@ -166,7 +166,7 @@ func (tw *twins) change() {
 	here := &tw.twin.Here
 	*here = share.Here{
 		Self: core.NodeID(pick(&tw.maker, 1, 3, 6)), Serves: tw.rnd.IntN(5) > 0,
-		Ready: tw.rnd.IntN(4) > 0, Agreed: tw.rnd.IntN(3) > 0,
+		Ready: tw.rnd.IntN(4) > 0, Agreed: tw.rnd.IntN(3) > 0, Silent: tw.rnd.Uint64() & tw.rnd.Uint64() & 0xff,
 	}
 	tw.config.Self = uint8(here.Self)
 	tw.config.Hash, tw.twin.Function = sdk.HashKeyed, share.Keyed
@@ -175,7 +175,7 @@ func (tw *twins) change() {
 	}
 	_, err := tw.filter.Configure(context.Background(), tw.config)
 	check0(t, err)
-	table := sdk.FilterTable{Module: "web", Accept: here.Ready, Agreed: here.Agreed, Groups: map[string][]sdk.Row{}, MACs: map[uint8][]sdk.MAC{}}
+	table := sdk.FilterTable{Module: "web", Accept: here.Ready, Agreed: here.Agreed, Silent: here.Silent, Groups: map[string][]sdk.Row{}, MACs: map[uint8][]sdk.MAC{}}
 	for n, mac := range tw.twin.Nodes {
 		table.MACs[uint8(n)] = []sdk.MAC{sdk.MAC(mac)}
 	}

@@ -31,7 +31,7 @@ func (fx *fixture) runTCX(frame []byte) (uint32, []byte) {
 	fx.t.Helper()
 	// struct __sk_buff of linux/bpf.h up to ifindex.
 	opts := bpf.RunOptions{Data: frame, DataOut: make([]byte, len(frame)+64), Context: [11]uint32{10: uint32(fx.ifindex)}}
-	verdict, err := fx.filter.objs.FilterIn.Run(&opts)
+	verdict, err := fx.program(linkIn).Run(&opts)
 	check0(fx.t, err)
 	return verdict, opts.DataOut
 }

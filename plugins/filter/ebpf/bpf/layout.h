@@ -84,6 +84,7 @@ struct module {
 	__u8 low_bits;
 	__u8 pad[4];
 	__u64 epoch; /* of the tables; no program reads it */
+	__u64 silent; /* mask of nodes that take nothing now, node 1 the lowest bit */
 };
 
 /* What every verdict reads first. */
