@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -113,5 +114,22 @@ func TestUncheckedAddresses(t *testing.T) {
 	mod := &module{} // asks nobody: it would need the node
 	if err := mod.refuseTaken(t.Context(), held[:1]); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestForeign: a node whose announcement the filter did not know is no stranger, unless
+// it is on another interface; addresses of other modules are not looked at.
+func TestForeign(t *testing.T) {
+	mine, other := netip.MustParseAddr("10.0.0.100"), netip.MustParseAddr("10.0.0.101")
+	node, stranger := sdk.MAC{2, 0, 0, 0, 0, 2}, sdk.MAC{0x52, 0x54, 0, 1, 2, 3}
+	list := []sdk.FilterStranger{
+		{Interface: "eth0", Address: mine, MAC: node},
+		{Interface: "eth0", Address: mine, MAC: stranger},
+		{Interface: "eth1", Address: mine, MAC: node},
+		{Interface: "eth0", Address: other, MAC: stranger},
+	}
+	got := foreign(list, []netip.Addr{mine}, map[string]map[sdk.MAC]bool{"eth0": {node: true}})
+	if !slices.Equal(got, list[1:3]) {
+		t.Errorf("%+v instead of %+v", got, list[1:3])
 	}
 }

@@ -130,7 +130,11 @@ func (mod *module) patrol(ctx context.Context, held []heldAddress) {
 		addrs = append(addrs, h.addr.Addr)
 	}
 	if st, err := mod.m.d.filter.State(ctx); err == nil {
-		mod.claims.filtered(now, slices.DeleteFunc(st.Strangers, func(s sdk.FilterStranger) bool { return !slices.Contains(addrs, s.Address) }))
+		known := map[string]map[sdk.MAC]bool{}
+		for _, o := range byInterface(held) {
+			known[o.on.Name] = mod.known(o)
+		}
+		mod.claims.filtered(now, foreign(st.Strangers, addrs, known))
 	}
 	for _, r := range mod.claims.news(now, addrs) {
 		if r.Value == core.ResDown {
@@ -144,6 +148,15 @@ func (mod *module) patrol(ctx context.Context, held []heldAddress) {
 			mod.reannounce(h)
 		}
 	}
+}
+
+// foreign are the strangers that claim one of addrs and are not known on their
+// interface. To a filter that has no table yet, or whose table lacks a node that is
+// just coming back, the announcement of a node is that of a stranger.
+func foreign(list []sdk.FilterStranger, addrs []netip.Addr, known map[string]map[sdk.MAC]bool) []sdk.FilterStranger {
+	return slices.DeleteFunc(slices.Clone(list), func(s sdk.FilterStranger) bool {
+		return !slices.Contains(addrs, s.Address) || known[s.Interface][s.MAC]
+	})
 }
 
 // maxProbed is how many addresses are asked for at a time.

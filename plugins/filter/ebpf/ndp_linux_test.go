@@ -198,7 +198,7 @@ func (fx *fixture) checkND(t *testing.T, p program, c ndCase) {
 	if c.want == "send" {
 		want = advertisement(t, c.claims, clientMAC, client6, solicited|override)
 		if bytes.Equal(frame[22:38], net.IPv6zero) {
-			want = advertisement(t, c.claims, sdk.MAC{0x33, 0x33, 0, 0, 0, 1}, "ff02::1", override)
+			want = advertisement(t, c.claims, clientMAC, "ff02::1", override) // in a frame that other neighbours do not get
 		}
 	}
 	var code uint32

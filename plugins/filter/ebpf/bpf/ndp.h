@@ -110,14 +110,14 @@ static __always_inline int nd_len(const struct frame *fr)
 
 /* Makes an advertisement of a solicitation, in a frame that has got the length for
  * it (section 7.2.4). A probe for a duplicate, which has no source, is answered to
- * all. */
+ * the group of all nodes, but in a frame to the asker alone (RFC 6085): the other
+ * neighbours did not ask, and would all move to the node that answers. */
 static __always_inline int nd_answer(struct frame *fr)
 {
 	struct ip6 *ip = fr->l3;
 	struct nd_answer *a = (void *)(ip + 1);
 	struct addr asked;
 	__be32 flags = bpf_htonl(ND_SOLICITED | ND_OVERRIDE);
-	__u64 to = fr->to;
 	__s64 sum;
 
 	if ((void *)(a + 1) > fr->end)
@@ -128,7 +128,6 @@ static __always_inline int nd_answer(struct frame *fr)
 		flags = bpf_htonl(ND_OVERRIDE);
 		ip->to.half[0] = bpf_cpu_to_be64(0xff02000000000000ULL); /* ff02::1 */
 		ip->to.half[1] = bpf_cpu_to_be64(1);
-		to = 0x010000003333ULL; /* 33:33:00:00:00:01, RFC 2464 */
 	}
 	ip->from = asked;
 	ip->version = 0x60;
@@ -145,7 +144,7 @@ static __always_inline int nd_answer(struct frame *fr)
 	sum = bpf_csum_diff(0, 0, (void *)&ip->from, 2 * sizeof(struct addr), bpf_htonl(sizeof(*a)) + bpf_htonl(NEXT_ICMP));
 	sum = bpf_csum_diff(0, 0, (void *)a, sizeof(*a), sum);
 	a->nd.checksum = ~fold(sum);
-	return send_to(fr, fr->vip, to);
+	return send_to(fr, fr->vip, fr->to);
 }
 
 /* Neighbour discovery that comes in. What is not about a virtual address passes. */
