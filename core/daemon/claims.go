@@ -3,6 +3,7 @@ package daemon
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -58,6 +59,11 @@ func (c *claims) filtered(now time.Time, list []sdk.FilterStranger) {
 		}
 	}
 	c.marks = marks
+}
+
+// clear forgets claims that turn out to be none.
+func (c *claims) clear(none func(claim) bool) {
+	maps.DeleteFunc(c.seen, func(k claim, _ seen) bool { return none(k) })
 }
 
 // news forgets who was not seen for long and answers the resources of addrs

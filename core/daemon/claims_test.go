@@ -3,6 +3,7 @@ package daemon
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -131,5 +132,22 @@ func TestForeign(t *testing.T) {
 	got := foreign(list, []netip.Addr{mine}, map[string]map[sdk.MAC]bool{"eth0": {node: true}})
 	if !slices.Equal(got, list[1:3]) {
 		t.Errorf("%+v instead of %+v", got, list[1:3])
+	}
+}
+
+// TestClaimsOfNodes: one that turns out to be a node of the farm claims nothing.
+func TestClaimsOfNodes(t *testing.T) {
+	c, now, addr := newClaims(), time.Unix(1_700_000_000, 0), netip.MustParseAddr("10.0.0.100")
+	node, stranger := claim{addr, "eth0", sdk.MAC{2, 1}}, claim{addr, "eth0", sdk.MAC{2, 2}}
+	c.hear(now, node)
+	c.clear(func(k claim) bool { return k == node })
+	if got := c.about(addr); got != "" {
+		t.Errorf("a node claims it: %s", got)
+	}
+	c.hear(now, node)
+	c.hear(now, stranger)
+	c.clear(func(k claim) bool { return k == node })
+	if got := c.about(addr); !strings.Contains(got, "02:02:") || strings.Contains(got, "02:01:") {
+		t.Errorf("claims: %s", got)
 	}
 }

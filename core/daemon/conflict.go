@@ -135,6 +135,8 @@ func (mod *module) patrol(ctx context.Context, held []heldAddress) {
 			known[o.on.Name] = mod.known(o)
 		}
 		mod.claims.filtered(now, foreign(st.Strangers, addrs, known))
+		// A node that began at the same time was a stranger until it was a member.
+		mod.claims.clear(func(c claim) bool { return known[c.on][c.mac] })
 	}
 	for _, r := range mod.claims.news(now, addrs) {
 		if r.Value == core.ResDown {
