@@ -181,6 +181,7 @@ func (m *Machine) adopt(from core.NodeID, msg Message) {
 	if msg.View != nil && msg.View.Epoch > m.view.Epoch {
 		m.failed = 0
 		own := m.view.Owned(m.self)
+		m.planned = *msg.View
 		m.install(*msg.View)
 		m.vouched = voucher{from, msg.Round}
 		m.settleIn, m.settleAt = m.timing.Settle, m.now.Add(m.timing.Settle)
@@ -266,8 +267,8 @@ func (m *Machine) planFrom(r *round) {
 	var stale []View
 	for _, n := range slices.Sorted(maps.Keys(m.peers)) {
 		p := m.peers[n]
-		if len(p.last.Tables) > 0 {
-			stale = append(stale, p.last)
+		if len(p.last) > 0 {
+			stale = append(stale, p.last...)
 		}
 		if p.stays() && p.had {
 			mem := m.view.member(n)

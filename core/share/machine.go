@@ -29,6 +29,7 @@ type Machine struct {
 	failed   uint64    // members taken out of view by this node itself
 	agreed   bool      // what the filter was told last
 	unheard  uint64    // likewise: the silent members
+	planned  View      // the view of the last plan, without what this node did to it by itself
 	united   time.Time // since when agree holds without a break; zero if it does not
 	lapsedAt time.Time
 	backAt   time.Time // when something reached this node again; zero: it was never cut off
@@ -69,7 +70,7 @@ type peer struct {
 	keepTill time.Time // silent, host alive: stays a previous owner until then
 	serves   bool      // silent, but goes on with its buckets (Settings.Keep)
 	had      bool      // silent: the module was started there
-	last     View      // silent, host alive: the view by which it may still forward
+	last     []View    // silent, host alive: the views by which it may still forward
 }
 
 // stays says that a silent node stays in the tables.
@@ -256,7 +257,8 @@ func (m *Machine) peer(n core.NodeID) *peer {
 func (m *Machine) lost(in PeerLost) {
 	p := m.peer(in.Node)
 	p.had = p.digest.Present || m.view.has(in.Node)
-	p.alive, p.lostAt, p.digest, p.keepTill, p.last = false, m.now, Digest{}, time.Time{}, View{}
+	last := m.lastViews(p.digest)
+	p.alive, p.lostAt, p.digest, p.keepTill, p.last = false, m.now, Digest{}, time.Time{}, nil
 	if m.set.Keep && p.had && !in.Goodbye {
 		p.serves = true
 		m.round = nil
@@ -266,16 +268,34 @@ func (m *Machine) lost(in PeerLost) {
 		return
 	}
 	if in.HostAlive {
-		p.keepTill, p.last = m.now.Add(m.timing.Keep), m.view
+		p.keepTill, p.last = m.now.Add(m.timing.Keep), last
 	}
 	m.fail(in.Node, in.HostAlive, fmt.Sprintf("%s was declared lost", m.name(in.Node)))
+}
+
+// lastViews are the views by which a node that has fallen silent may forward: the
+// one in force here, and, as it may not have heard what has happened since, that of its
+// own last word.
+func (m *Machine) lastViews(d Digest) []View {
+	if len(m.view.Tables) == 0 {
+		return nil
+	}
+	list := []View{m.view}
+	if d.Epoch == m.planned.Epoch && d.Failed != m.failed {
+		v := m.planned
+		for mask := d.Failed; mask != 0; mask &= mask - 1 {
+			v = v.Fail(core.NodeID(bits.TrailingZeros64(mask)+1), true)
+		}
+		list = append(list, v)
+	}
+	return list
 }
 
 // hostGone gives up a silent node's connections, and its buckets if it was left
 // them.
 func (m *Machine) hostGone(n core.NodeID) {
 	why := "its host does not answer any more"
-	m.peer(n).last = View{}
+	m.peer(n).last = nil
 	if p := m.peers[n]; p.serves {
 		p.serves = false
 		m.fail(n, false, why)
@@ -286,7 +306,7 @@ func (m *Machine) hostGone(n core.NodeID) {
 
 func (m *Machine) heard(in PeerDigest) {
 	p := m.peer(in.Node)
-	p.alive, p.serves, p.digest, p.keepTill, p.last = true, false, in.Digest, time.Time{}, View{}
+	p.alive, p.serves, p.digest, p.keepTill, p.last = true, false, in.Digest, time.Time{}, nil
 	m.applyDigest(in.Node, p.digest)
 	accused := m.present && in.Digest.Present && in.Digest.Failed&bit(m.self) != 0
 	if accused && in.Digest.Epoch >= m.view.Epoch && in.Node < m.self { // somebody has to yield

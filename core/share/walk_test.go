@@ -119,10 +119,11 @@ func (f *farm) examineConn(entries []core.NodeID, c *conn) {
 	}
 }
 
-// oneView says that all nodes use views of one plan.
+// oneView says that all nodes use one view: of one plan, less the same failed nodes.
 func (f *farm) oneView(entries []core.NodeID) bool {
+	first := f.nodes[entries[0]]
 	return !slices.ContainsFunc(entries, func(n core.NodeID) bool {
-		return f.nodes[n].view.Epoch != f.nodes[entries[0]].view.Epoch
+		return f.nodes[n].view.Epoch != first.view.Epoch || f.nodes[n].m.failed != first.m.failed
 	})
 }
 
