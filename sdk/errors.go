@@ -23,6 +23,10 @@ type remoteError struct {
 func (e *remoteError) Error() string { return e.text }
 func (e *remoteError) Unwrap() error { return e.is }
 
+// closing is what a call says that meets a connection which is just being given up,
+// because the plugin died: gRPC's code for it is that of a caller who gave up.
+const closing = "grpc: the client connection is closing"
+
 // fromWire turns an error of a gRPC call into one that reads like the
 // plugin's own.
 func fromWire(err error) error {
@@ -34,15 +38,15 @@ func fromWire(err error) error {
 		return err
 	}
 	e := &remoteError{text: s.Message()}
-	switch s.Code() {
-	case codes.Unavailable:
+	switch code := s.Code(); {
+	case code == codes.Unavailable, code == codes.Canceled && s.Message() == closing:
 		e.is = ErrUnavailable
 		e.text = ErrUnavailable.Error() + ": " + s.Message()
-	case codes.DeadlineExceeded:
+	case code == codes.DeadlineExceeded:
 		e.is = context.DeadlineExceeded
-	case codes.Canceled:
+	case code == codes.Canceled:
 		e.is = context.Canceled
-	case codes.Unimplemented:
+	case code == codes.Unimplemented:
 		e.text = "plugin does not serve this kind: " + s.Message()
 	}
 	return e
