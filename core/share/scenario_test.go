@@ -201,12 +201,15 @@ func TestWhateverHappensNothingIsReset(t *testing.T) {
 }
 
 // TestMain runs fewer scenarios than rapid would by itself, so that they take
-// seconds; -rapid.checks=5000 takes its time.
+// seconds, and the same ones each time; -rapid.checks=5000 -rapid.seed=N takes its
+// time and looks elsewhere.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
-		if err := f.Value.Set("40"); err != nil {
-			panic(err)
+	for name, value := range map[string]string{"rapid.checks": "40", "rapid.seed": "1"} {
+		if f := flag.Lookup(name); f.Value.String() == f.DefValue {
+			if err := f.Value.Set(value); err != nil {
+				panic(err)
+			}
 		}
 	}
 	os.Exit(m.Run())
