@@ -61,7 +61,8 @@ func (s *stage) troubles(t *testing.T) {
 		s.fault(t, lab.Kill, false, node)
 		s.fault(t, lab.Heal, false, node)
 		s.whole(t, everybody...)
-		c.shortly("a restart of the daemon", shortly, node)
+		// The next daemon starts the application anew, so the server is away for a while.
+		c.shortly("a restart of the daemon", loss, node)
 	})
 	c.t = t
 	c.stop()
