@@ -3,7 +3,6 @@ package share
 import (
 	"fmt"
 	"maps"
-	"math/bits"
 	"slices"
 	"strings"
 	"time"
@@ -337,9 +336,5 @@ func (m *Machine) describe(v View) string {
 
 // Failed lists the members that this node took out of its view by itself.
 func (m *Machine) Failed() []core.NodeID {
-	var list []core.NodeID
-	for mask := m.failed; mask != 0; mask &= mask - 1 {
-		list = append(list, core.NodeID(bits.TrailingZeros64(mask)+1))
-	}
-	return list
+	return nodesOf(m.failed)
 }

@@ -6,6 +6,7 @@
 // table of Buckets rows. A row names the owner and up to three previous owners
 // that may still have connections in the bucket. Unplanned changes are pure
 // functions on the view that every survivor applies by itself (View.Fail);
-// planned ones are made by a coordinator (Machine) in two steps with a barrier
-// between them: prepare, then commit. See docs/architecture.md, Hand-over.
+// planned ones are made by a coordinator (Machine) in steps with a barrier between
+// them: prepare, then commit, in invisible mode with one more before it (Handover).
+// See docs/architecture.md, Hand-over.
 package share

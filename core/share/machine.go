@@ -3,7 +3,6 @@ package share
 import (
 	"fmt"
 	"maps"
-	"math/bits"
 	"slices"
 	"strings"
 	"time"
@@ -283,8 +282,8 @@ func (m *Machine) lastViews(d Digest) []View {
 	list := []View{m.view}
 	if d.Epoch == m.planned.Epoch && d.Failed != m.failed {
 		v := m.planned
-		for mask := d.Failed; mask != 0; mask &= mask - 1 {
-			v = v.Fail(core.NodeID(bits.TrailingZeros64(mask)+1), true)
+		for _, n := range nodesOf(d.Failed) {
+			v = v.Fail(n, true)
 		}
 		list = append(list, v)
 	}
@@ -370,8 +369,8 @@ func (m *Machine) mayReset() bool {
 // names lists the nodes of a mask.
 func (m *Machine) names(mask uint64) string {
 	var list []string
-	for ; mask != 0; mask &= mask - 1 {
-		list = append(list, m.name(core.NodeID(bits.TrailingZeros64(mask)+1)))
+	for _, n := range nodesOf(mask) {
+		list = append(list, m.name(n))
 	}
 	return strings.Join(list, ", ")
 }

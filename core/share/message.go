@@ -1,6 +1,7 @@
 package share
 
 import (
+	"math/bits"
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -38,6 +39,15 @@ type Digest struct {
 }
 
 func bit(n core.NodeID) uint64 { return 1 << (n - 1) }
+
+// nodesOf lists the nodes of a mask.
+func nodesOf(mask uint64) []core.NodeID {
+	var list []core.NodeID
+	for ; mask != 0; mask &= mask - 1 {
+		list = append(list, core.NodeID(bits.TrailingZeros64(mask)+1))
+	}
+	return list
+}
 
 // Input is something that happened to a Machine.
 type Input interface{ input() }
