@@ -152,8 +152,17 @@ func printOld(level string) func(*safekit, call) error {
 // showLog shows the module's journal.
 func showLog(more ...string) func(*safekit, call) error {
 	return func(s *safekit, c call) error {
-		return s.orchestrate(append([]string{"log", c.module(), "--lines", cmp.Or(c.val["-s"], "300")}, more...)...)
+		return s.orchestrate(append([]string{"log", c.module(), "--lines", cmp.Or(c.val["-s"], "300"), "--level", leastLevel(c)}, more...)...)
 	}
+}
+
+// leastLevel is what a log shows: with -A everything, else what an administrator wants to
+// know.
+func leastLevel(c call) string {
+	if c.has["-A"] {
+		return "debug"
+	}
+	return "info"
 }
 
 // saveLog writes all of the module's journal to a file.
@@ -164,7 +173,7 @@ func saveLog(s *safekit, c call) error {
 	}
 	to := *s.app
 	to.stdout = file
-	err = (&safekit{app: &to, ctx: s.ctx, name: s.name}).orchestrate("log", c.module(), "--lines", "1000000000")
+	err = (&safekit{app: &to, ctx: s.ctx, name: s.name}).orchestrate("log", c.module(), "--lines", "1000000000", "--level", leastLevel(c))
 	return errors.Join(err, file.Close())
 }
 

@@ -44,7 +44,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 
 		{words: "state", args: "[-m AM] [-v|-lq]", now: "orchestrator status [AM]", note: "-lq prints nothing and ends with 0 for STOP, 1 for WAIT, 2 for UP or ALONE, 3 for PRIM, 4 for SECOND, 255 where nobody can tell", reach: onHosts, run: showState},
 		{words: "level", args: "[-m AM]", now: "orchestrator version", run: as("version")},
-		{words: "log", args: "-m AM [-s nb] [-A] [-l en|fr|ja]", now: "orchestrator log AM --lines NB", note: "the language is English", run: showLog()},
+		{words: "log", args: "-m AM [-s nb] [-A] [-l en|fr|ja]", now: "orchestrator log AM --lines NB", note: "the language is English; -A shows what is of interest to developers, too", run: showLog()},
 		{words: "logview", args: "-m AM [-A] [-s nb] [-l en|fr|ja]", now: "orchestrator log AM --follow", run: showLog("--follow")},
 		{words: "logsave", args: "-m AM [-A] [-l en|fr|ja] FILE", now: "orchestrator log AM > FILE", run: saveLog},
 		{words: "cmdlog", now: "orchestrator log --type command", run: as("log", "--type", "command")},
@@ -96,7 +96,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "checker off", args: "-m AM", now: "orchestrator mute AM --checks --node NODE", note: muteNote, reach: onHosts, run: turn(control.WatchChecks, "off")},
 		{words: "checker on", args: "-m AM", now: "orchestrator unmute AM --checks --node NODE", reach: onHosts, run: turn(control.WatchChecks, "on")},
 		{words: "webserver", args: "[restart]", now: "systemctl restart orchestrator", note: ownWeb, run: says(1)},
-		{words: "webservercfg", args: "[-passwd password] [-user user] [-rcmdpasswd password] [-rcmduser user]", note: "who may read cluster/admin.token on a server may use its console and API", run: says(1)},
+		{words: "webservercfg", args: "[-passwd password] [-user user] [-rcmdpasswd password] [-rcmduser user]", now: "orchestrator console", note: "nobody has a password: a link lets somebody in once, with a role", run: says(1)},
 		{words: "notification", args: "enable|disable|status", now: "orchestrator log --follow --json", note: "no mail is sent; follow the journal instead", run: says(1)},
 		{words: "safeagent", args: "start|stop|restart|check", now: "orchestrator status --json", note: "there is no SNMP agent", run: says(1)},
 		{words: "uninstall", args: "[-all]", now: "orchestrator cluster leave", note: "a server leaves its cluster first; then remove the package", run: says(1)},
@@ -120,6 +120,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "-r safeenc", args: "[rest…]", note: "no password is kept encrypted", run: says(1)},
 		{words: "-r printcert", args: "[rest…]", now: "openssl x509 -text -in FILE", note: "the certificates lie in the folder cluster of the node's directory", run: says(1)},
 
+		{words: "firewallcfg", args: "add|del [AM]", now: "firewall-cmd --add-port=4800/udp --add-port=4801/udp --add-port=4801/tcp --add-port=9010/tcp", note: "no rules are written: open UDP 4800, TCP and UDP 4801 and TCP 9010 between the servers", run: says(1)},
 		{words: "boundcmd", args: "seconds command…", now: "in Lua: exec{ …, timeout = \"10s\" }", note: "ends with 2 when the time is over, and kills the command with its children; also $SAFEBIN/boundcmd", run: boundCommand},
 		{words: "xpathGet", args: "[rest…]", now: "<var name=\"NAME\" value=\"%MACRO%\"/> in <user>, then $NAME", note: "there is no safeconf.xml: values reach scripts as variables", run: says(1)},
 		{words: "gencron", args: "[rest…]", now: "a systemd timer that start_both starts and stop_both stops", note: "crontabs are not edited", run: says(1)},

@@ -77,8 +77,8 @@ func (s *server) routes() {
 		return m.Uninstall(r.Context(), by, r.PathValue("name"))
 	})
 	s.write(Operator, "POST /v1/modules/{name}/switch", named(m.Switch))
-	s.say("POST /v1/modules/{name}/resource", named(m.SetResource))
-	s.say("POST /v1/modules/{name}/tell", named(m.Tell))
+	s.say(Operator, "POST /v1/modules/{name}/resource", named(m.SetResource))
+	s.say(Operator, "POST /v1/modules/{name}/tell", named(m.Tell))
 	s.mux.HandleFunc("POST /v1/modules/{name}/{verb}", s.verb)
 	s.write(Admin, "POST /v1/cluster/init", decoded(c.Init))
 	s.write(Admin, "POST /v1/cluster/join", decoded(c.Join))
@@ -131,10 +131,10 @@ func (s *server) write(role Role, pattern string, call func(by string, r *http.R
 	})
 }
 
-// say serves what scripts say all the time, which is in the journal by itself.
-func (s *server) say(pattern string, call func(by string, r *http.Request) (any, error)) {
+// say serves what comes into the journal by itself, as what scripts say.
+func (s *server) say(role Role, pattern string, call func(by string, r *http.Request) (any, error)) {
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		if c, ok := s.admit(w, r, Operator); ok {
+		if c, ok := s.admit(w, r, role); ok {
 			out, err := call(c.Name, r)
 			s.answer(w, out, err)
 		}
@@ -238,7 +238,7 @@ func (s *server) archive(w http.ResponseWriter, r *http.Request) {
 
 // logEntries streams entries, one JSON object a line.
 func (s *server) logEntries(w http.ResponseWriter, r *http.Request) {
-	q := LogQuery{Module: r.FormValue("module"), Types: r.URL.Query()["type"], Grep: r.FormValue("grep"), Follow: r.FormValue("follow") == "true", Limit: 300}
+	q := LogQuery{Module: r.FormValue("module"), Types: r.URL.Query()["type"], Level: r.FormValue("level"), Grep: r.FormValue("grep"), Follow: r.FormValue("follow") == "true", Limit: 300}
 	var err error
 	if n := r.FormValue("limit"); n != "" {
 		q.Limit, err = strconv.Atoi(n)

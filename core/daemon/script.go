@@ -15,7 +15,7 @@ import (
 
 // toolNames are the names under which scripts of SafeKit's modules call this
 // program, in $SAFE and $SAFEBIN.
-var toolNames = []string{"orchestrator", "safekit", "boundcmd", "xpathGet", "gencron"}
+var toolNames = []string{"orchestrator", "safekit", "boundcmd", "xpathGet", "gencron", "firewallcfg"}
 
 // linkTools makes the folder that hooks know as SAFE and SAFEBIN: links to the
 // program, which looks at the name it is called by.

@@ -124,6 +124,7 @@ func TestSafekitModule(t *testing.T) {
 	old(0, "waitstart", "-m", s.module)
 	s.muted(t, old)
 	s.snapshot(t)
+	s.console(t)
 	old(0, "-H", "*", "waitstop", "-m", s.module)
 	story := old(0, "log", "-m", s.module, "-s", "1000")
 	for _, line := range []string{
