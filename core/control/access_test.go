@@ -37,6 +37,8 @@ func (n *node) Status(context.Context, string) (control.Status, error) {
 	return control.Status{Node: "n1", Modules: []control.ModuleStatus{}}, nil
 }
 
+func (n *node) Serving(name string) (bool, string) { return name == "web", name + " is STOP NotReady" }
+
 func (n *node) Package(context.Context, string) ([]byte, error) { return []byte("archive"), nil }
 
 func (n *node) Do(_ context.Context, by, name string, verb core.Verb, _ control.VerbRequest) (control.Outcome, error) {
@@ -297,5 +299,17 @@ func TestElsewhere(t *testing.T) {
 	n.other.Close()
 	if code, text := send(t, b, "GET", server.URL+"/v1/nodes/n2/log", ""); code != 502 || !strings.Contains(text, "n2") {
 		t.Errorf("a node that is gone: %d %s", code, text)
+	}
+}
+
+// A load balancer needs no login.
+func TestHealth(t *testing.T) {
+	_, server := serve(t)
+	for path, want := range map[string]int{
+		"/health/web": 200, "/health/db": 503, "/var/modules/web/ready.txt": 200, "/var/modules/db/ready.txt": 404,
+	} {
+		if code, text := send(t, server.Client(), "GET", server.URL+path, ""); code != want || code != 200 && !strings.Contains(text, "db is STOP") {
+			t.Errorf("%s: %d %s, want %d", path, code, text, want)
+		}
 	}
 }

@@ -58,6 +58,7 @@ func (s *server) routes() {
 	s.mux.HandleFunc("GET /v1/modules/{name}/package", s.guard(Admin, s.archive))
 	s.mux.HandleFunc("GET /v1/nodes/{node}/{path...}", s.guard(Monitor, s.elsewhere))
 	s.mux.HandleFunc("GET /health/{name}", s.health)
+	s.mux.HandleFunc("GET /var/modules/{name}/ready.txt", s.ready)
 
 	s.write(Admin, "POST /v1/modules/{name}", func(by string, r *http.Request) (any, error) {
 		q, err := installRequest(r)
@@ -277,5 +278,15 @@ func (s *server) health(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Module-Since", more)
+	fmt.Fprintln(w, "OK")
+}
+
+// ready is health as load balancers know it from SafeKit: what is not ready is not
+// there.
+func (s *server) ready(w http.ResponseWriter, r *http.Request) {
+	if ok, why := s.b.Views.Serving(r.PathValue("name")); !ok {
+		http.Error(w, why, http.StatusNotFound)
+		return
+	}
 	fmt.Fprintln(w, "OK")
 }

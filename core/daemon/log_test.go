@@ -103,6 +103,10 @@ func TestOutputOfEachRun(t *testing.T) {
 	d := scribe(t)
 	mod := &module{m: &member{d: d, log: d.log}, conf: documented(t, checkedConfig)}
 	name := mod.conf.Name
+	own := d.path("output", name, "0.pid") // of a script, for which the folder is SAFEUSERVAR
+	if err := errors.Join(os.MkdirAll(filepath.Dir(own), 0o700), os.WriteFile(own, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	for i := range keptOutputs + 3 {
 		path, out, err := mod.outputFile(core.HookCall{Name: "stop_both", Force: i%2 == 1})
 		if err != nil {
@@ -115,7 +119,10 @@ func TestOutputOfEachRun(t *testing.T) {
 		d.noteModule(name, "output", "info", fmt.Sprintf("Hook %d.", i), map[string]any{"file": filepath.Base(path)}, 0)
 	}
 	files, err := os.ReadDir(d.path("output", name))
-	if err != nil || len(files) != keptOutputs {
+	if _, gone := os.Stat(own); gone != nil {
+		t.Errorf("a script's own file was taken for output: %v", gone)
+	}
+	if err != nil || len(files) != keptOutputs+1 {
 		t.Errorf("%d files are kept, want %d: %v", len(files), keptOutputs, err)
 	}
 	if forced := slices.IndexFunc(files, func(f os.DirEntry) bool { return strings.HasSuffix(f.Name(), "_stop_both_force.log") }); forced < 0 {
