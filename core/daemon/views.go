@@ -52,7 +52,7 @@ func (d *Daemon) Status(ctx context.Context, name string) (control.Status, error
 			continue
 		}
 		ms := control.ModuleStatus{Name: mod.conf.Name, Mode: mod.conf.Mode, Signature: mod.now.Load().head.Signature.Short()}
-		for _, a := range mod.conf.Addresses() {
+		for _, a := range mod.config().Addresses() {
 			ms.Addresses = append(ms.Addresses, a.Addr.String())
 		}
 		for i, n := range conf.Nodes {
@@ -133,7 +133,7 @@ func (mod *module) status(ctx context.Context) control.ModuleNode {
 		n.Reason = in.BlockedBy
 	}
 	for _, name := range slices.Sorted(maps.Keys(in.Resources)) {
-		if in.Network || !ofNetwork(name) || isCheck(mod.conf, name) {
+		if in.Network || !ofNetwork(name) || isCheck(mod.config(), name) {
 			n.Resources = append(n.Resources, in.Resources[name])
 		}
 	}
