@@ -36,19 +36,19 @@ what, and what was seen. The oldest come first. They are kept as long as the jou
 		if err != nil {
 			return err
 		}
-		var list []control.Change
+		var list []control.ResourceChange
 		if err := client.Get(cmd.Context(), onNode(node, modulePath(args[0])+"/history?"+q.Encode()), &list); err != nil {
 			return err
 		}
 		if a.json {
 			return a.printJSON(list)
 		}
-		return a.showHistory(list)
+		return a.showResourceHistory(list)
 	}
 	return c
 }
 
-func (a *app) showHistory(list []control.Change) error {
+func (a *app) showResourceHistory(list []control.ResourceChange) error {
 	t := table{heads: []string{"TIME", "RESOURCE", "VALUE", "REASON"}}
 	for _, c := range list {
 		value := plain(string(c.Value))

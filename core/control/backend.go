@@ -34,7 +34,7 @@ type Cluster interface {
 // Modules installs modules and moves them between states.
 type Modules interface {
 	Install(ctx context.Context, by string, r InstallRequest) (Outcome, error)
-	Apply(ctx context.Context, by, name string, set map[string]string) (Outcome, error)
+	Configurations
 	Uninstall(ctx context.Context, by, name string) (Outcome, error)
 	Package(ctx context.Context, name string) ([]byte, error)
 	Do(ctx context.Context, by, name string, verb core.Verb, r VerbRequest) (Outcome, error)

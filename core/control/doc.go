@@ -8,7 +8,10 @@
 //	GET    /v1/modules/{name}/package    the module as an archive
 //	GET    /v1/modules/{name}/history    the last changes of resources on this node
 //	DELETE /v1/modules/{name}            uninstall
+//	GET    /v1/modules/{name}/versions   the configurations that are kept
+//	POST   /v1/modules/{name}/diff       what a configuration would change
 //	POST   /v1/modules/{name}/apply      check and distribute the edited copy
+//	POST   /v1/modules/{name}/rollback   an earlier configuration again
 //	POST   /v1/modules/{name}/resource   publish a resource on this node
 //	POST   /v1/modules/{name}/switch     watches and boot: on, off
 //	POST   /v1/modules/{name}/tell       write into the module's journal on this node

@@ -12,9 +12,9 @@ import (
 
 // Histories tell what resources were.
 type Histories interface {
-	// History answers the last changes of a module's resources on this node, the
+	// ResourceHistory answers the last changes of a module's resources on this node, the
 	// oldest first.
-	History(ctx context.Context, q HistoryQuery) ([]Change, error)
+	ResourceHistory(ctx context.Context, q HistoryQuery) ([]ResourceChange, error)
 }
 
 // HistoryQuery chooses changes.
@@ -24,8 +24,8 @@ type HistoryQuery struct {
 	Limit    int    // of each resource; 0: as many as are kept
 }
 
-// Change is one change of a resource's value.
-type Change struct {
+// ResourceChange is one change of a resource's value.
+type ResourceChange struct {
 	Entry    int64      `json:"entry"` // of the journal, which tells what it led to
 	Time     time.Time  `json:"time"`
 	Resource string     `json:"resource"`
@@ -41,5 +41,5 @@ func (s *server) history(r *http.Request) (any, error) {
 			return nil, fmt.Errorf("%w: limit %q is no number of changes", ErrInput, n)
 		}
 	}
-	return s.b.Views.History(r.Context(), q)
+	return s.b.Views.ResourceHistory(r.Context(), q)
 }

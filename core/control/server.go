@@ -67,13 +67,7 @@ func (s *server) routes() {
 		}
 		return m.Install(r.Context(), by, q)
 	})
-	s.write(Admin, "POST /v1/modules/{name}/apply", func(by string, r *http.Request) (any, error) {
-		set, err := settings(r)
-		if err != nil {
-			return nil, err
-		}
-		return m.Apply(r.Context(), by, r.PathValue("name"), set)
-	})
+	s.configurations()
 	s.write(Admin, "DELETE /v1/modules/{name}", func(by string, r *http.Request) (any, error) {
 		return m.Uninstall(r.Context(), by, r.PathValue("name"))
 	})
@@ -208,21 +202,15 @@ func settings(r *http.Request) (map[string]string, error) {
 }
 
 func installRequest(r *http.Request) (InstallRequest, error) {
-	q := InstallRequest{Name: r.PathValue("name"), Builtin: r.URL.Query().Get("builtin")}
+	q := InstallRequest{Name: r.PathValue("name"), Builtin: r.URL.Query().Get("builtin"), StopStart: r.URL.Query().Get("stopstart") == "true"}
 	var err error
 	if q.Set, err = settings(r); err != nil || q.Builtin != "" {
 		return q, err
 	}
-	q.Archive, err = io.ReadAll(io.LimitReader(r.Body, maxArchive+1))
-	switch {
-	case err != nil:
-		return q, fmt.Errorf("read the archive: %w", err)
-	case len(q.Archive) > maxArchive:
-		return q, fmt.Errorf("%w: the archive is larger than %d MiB", ErrInput, maxArchive>>20)
-	case len(q.Archive) == 0:
-		return q, fmt.Errorf("%w: there is no archive in the request", ErrInput)
+	if q.Archive, err = upload(r); err == nil && len(q.Archive) == 0 {
+		err = fmt.Errorf("%w: there is no archive in the request", ErrInput)
 	}
-	return q, nil
+	return q, err
 }
 
 func (s *server) archive(w http.ResponseWriter, r *http.Request) {

@@ -53,7 +53,7 @@ func (d *Daemon) Status(ctx context.Context, name string) (control.Status, error
 			continue
 		}
 		ms := control.ModuleStatus{Name: mod.conf.Name, Mode: mod.conf.Mode, Signature: mod.now.Load().head.Signature.Short()}
-		for _, a := range mod.conf.Addresses() {
+		for _, a := range mod.config().Addresses() {
 			ms.Addresses = append(ms.Addresses, a.Addr.String())
 		}
 		for i, n := range conf.Nodes {
@@ -134,7 +134,7 @@ func (mod *module) status(ctx context.Context) control.ModuleNode {
 		n.Reason = in.BlockedBy
 	}
 	for _, name := range slices.Sorted(maps.Keys(in.Resources)) {
-		if in.Network || !ofNetwork(name) || isCheck(mod.conf, name) {
+		if in.Network || !ofNetwork(name) || isCheck(mod.config(), name) {
 			n.Resources = append(n.Resources, in.Resources[name])
 		}
 	}
@@ -339,8 +339,8 @@ func (d *Daemon) entry(e journal.Entry) control.LogEntry {
 // historyLimit is how many changes of a resource are told if nothing is said.
 const historyLimit = 100
 
-// History answers the last changes of a module's resources on this node.
-func (d *Daemon) History(ctx context.Context, q control.HistoryQuery) ([]control.Change, error) {
+// ResourceHistory answers the last changes of a module's resources on this node.
+func (d *Daemon) ResourceHistory(ctx context.Context, q control.HistoryQuery) ([]control.ResourceChange, error) {
 	if _, err := d.module(q.Module); err != nil {
 		return nil, err
 	}
@@ -348,9 +348,9 @@ func (d *Daemon) History(ctx context.Context, q control.HistoryQuery) ([]control
 	if err != nil {
 		return nil, err
 	}
-	list := []control.Change{}
+	list := []control.ResourceChange{}
 	for _, e := range entries {
-		c := control.Change{Entry: e.ID, Time: e.Time}
+		c := control.ResourceChange{Entry: e.ID, Time: e.Time}
 		name, _ := e.Data["resource"].(string)
 		value, _ := e.Data["value"].(string)
 		c.Reason, _ = e.Data["reason"].(string)
