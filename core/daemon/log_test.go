@@ -88,11 +88,11 @@ func TestHistory(t *testing.T) {
 	for _, v := range []core.Value{core.ResUp, core.ResDown} {
 		d.noteModule("web", "resource", "info", "tcp.web is something", map[string]any{"resource": "tcp.web", "value": v, "reason": "seen so"}, 0)
 	}
-	list, err := d.History(t.Context(), control.HistoryQuery{Module: "web", Resource: "tcp.web", Limit: 1})
+	list, err := d.ResourceHistory(t.Context(), control.HistoryQuery{Module: "web", Resource: "tcp.web", Limit: 1})
 	if err != nil || len(list) != 1 || list[0].Value != core.ResDown || list[0].Reason != "seen so" || list[0].Resource != "tcp.web" || list[0].Time.IsZero() || list[0].Entry != 2 {
 		t.Errorf("got %+v, %v", list, err)
 	}
-	if _, err := d.History(context.Background(), control.HistoryQuery{Module: "mail"}); !errors.Is(err, control.ErrNotFound) {
+	if _, err := d.ResourceHistory(context.Background(), control.HistoryQuery{Module: "mail"}); !errors.Is(err, control.ErrNotFound) {
 		t.Errorf("the history of no module: %v", err)
 	}
 }
