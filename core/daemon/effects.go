@@ -77,7 +77,7 @@ func (mod *module) runHook(ctx context.Context, call core.HookCall, cause int64,
 const keptOutputs = 200
 
 // outputName is the name of a file with a hook's output.
-var outputName = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d{6}\.\d{6}_\w+\.log$`)
+var outputName = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d{6}\.\d{6}_[\w.-]+\.log$`)
 
 // outputFile begins the file for one run, and forgets the oldest ones.
 func (mod *module) outputFile(call core.HookCall) (string, *os.File, error) {

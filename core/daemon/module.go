@@ -32,6 +32,7 @@ type module struct {
 	network  *network                          // likewise
 	ruling   atomic.Pointer[ruling]            // nil without failover rules of its own
 	filtered atomic.Pointer[[]sdk.FilterGroup] // the groups that the filter knows
+	care     *caretaker
 	renewals renewals                          // on their way in
 	saved    atomic.Value                      // core.State last saved as wanted
 	frozen   atomic.Bool                       // the daemon ends: what is wanted stays as it is
@@ -74,6 +75,7 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 		mod.claims = newClaims()
 		mod.network = newNetwork(m.d.ctx, conf.Name, conf.Interfaces, mod.wire())
 	}
+	mod.care = mod.newCare()
 	return mod
 }
 
@@ -150,6 +152,7 @@ func (mod *module) close() {
 	if r := mod.ruling.Load(); r != nil {
 		r.close()
 	}
+	mod.care.close()
 	mod.runner.Close()
 	mod.m.d.checks.Set(mod.conf.Name, nil)
 	if mod.sharing != nil {
