@@ -33,12 +33,12 @@ type module struct {
 	ruling   atomic.Pointer[ruling]            // nil without failover rules of its own
 	filtered atomic.Pointer[[]sdk.FilterGroup] // the groups that the filter knows
 	care     *caretaker
-	renewals renewals                          // on their way in
-	saved    atomic.Value                      // core.State last saved as wanted
-	frozen   atomic.Bool                       // the daemon ends: what is wanted stays as it is
-	claims   *claims                           // of the network's goroutine, like the three after it
-	probedAt time.Time                         // when the network was last asked who has the addresses
-	probed   int                               // how many addresses were asked for
+	renewals renewals     // on their way in
+	saved    atomic.Value // core.State last saved as wanted
+	frozen   atomic.Bool  // the daemon ends: what is wanted stays as it is
+	claims   *claims      // of the network's goroutine, like the three after it
+	probedAt time.Time    // when the network was last asked who has the addresses
+	probed   int          // how many addresses were asked for
 	refresh  refresh
 	tookOver atomic.Int64 // time of the last announcement for a reason, in ns
 	settle   sync.Mutex   // held while the checks are set; guards switches
