@@ -37,7 +37,7 @@ func (f *fileSystem) Link(_ <-chan struct{}, in *fuse.LinkIn, name string, out *
 			f.rec.Diverged(dir.inode, errNameless)
 			return nothing{}, nil
 		}
-		return f.rec.Record(stream.Op{Kind: stream.Link, File: n.file(), Parent: dir.file(), Name: name}, dir.inode)
+		return f.rec.Record(stream.Op{Kind: stream.Link, File: n.file(), Parent: dir.file(), Name: name}, dir.inode, n.inode)
 	})
 }
 
@@ -102,16 +102,16 @@ func (f *fileSystem) Rename(_ <-chan struct{}, in *fuse.RenameIn, name, newName 
 		if victim != nil {
 			f.table.unnamed(victim, to, newName)
 		}
-		f.renamed(to, newName)
+		inodes := []uint64{dir.inode, to.inode, f.renamed(to, newName)}
 		if in.Flags&unix.RENAME_EXCHANGE != 0 {
-			f.renamed(dir, name)
+			inodes = append(inodes, f.renamed(dir, name))
 		}
 		if !known || !toKnown { // one of them was removed, so nothing can be in it
 			return nothing{}, nil
 		}
 		return f.rec.Record(stream.Op{
 			Kind: stream.Rename, Parent: dir.file(), Name: name, NewParent: to.file(), NewName: newName, Flags: in.Flags,
-		}, dir.inode, to.inode)
+		}, inodes...)
 	})
 }
 
@@ -144,10 +144,11 @@ func (f *fileSystem) victim(dir *node, name string) (*node, error) {
 	return n, err
 }
 
-// renamed notes what name in dir leads to now.
-func (f *fileSystem) renamed(dir *node, name string) {
+// renamed notes what name in dir leads to now, and answers its number.
+func (f *fileSystem) renamed(dir *node, name string) uint64 {
 	var st unix.Stat_t
 	if unix.Fstatat(dir.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
 		f.table.named(st.Ino, dir, name)
 	}
+	return st.Ino
 }

@@ -1,0 +1,86 @@
+package resync
+
+import (
+	"golang.org/x/sys/unix"
+)
+
+// place is a name in a folder.
+type place struct {
+	parent *place // nil: this is the folder itself
+	name   string
+	inode  uint64
+	depth  int
+}
+
+func (p *place) path() string {
+	switch {
+	case p.parent == nil:
+		return ""
+	case p.parent.parent == nil:
+		return p.name
+	}
+	return p.parent.path() + "/" + p.name
+}
+
+// index walks all names below root and answers where those inodes are that are wanted.
+// What is renamed meanwhile may be missed or found twice. skip leaves out paths.
+func index(root int, wanted func(inode uint64) bool, skip func(path string) bool) (map[uint64][]*place, error) {
+	var st unix.Stat_t
+	if err := unix.Fstatat(root, "", &st, unix.AT_EMPTY_PATH); err != nil {
+		return nil, err
+	}
+	found := map[uint64][]*place{}
+	top := &place{inode: st.Ino}
+	if wanted(st.Ino) {
+		found[st.Ino] = []*place{top}
+	}
+	var walk func(dir int, at *place) error
+	walk = func(dir int, at *place) error {
+		list, err := names(dir)
+		if gone(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for _, d := range list {
+			p := &place{parent: at, name: d.name, inode: d.inode, depth: at.depth + 1}
+			if skip != nil && skip(p.path()) {
+				continue
+			}
+			if wanted(d.inode) {
+				found[d.inode] = append(found[d.inode], p)
+			}
+			if d.kind != unix.DT_DIR && d.kind != unix.DT_UNKNOWN {
+				continue
+			}
+			if err := into(dir, d, func(fd int) error { return walk(fd, p) }); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return found, walk(root, top)
+}
+
+// into opens a name and does something with it, if it is a directory and still there.
+func into(dir int, d dirent, do func(fd int) error) error {
+	fd, err := reach(dir, d.name)
+	if gone(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if d.kind == unix.DT_UNKNOWN {
+		var st unix.Stat_t
+		if err := unix.Fstatat(fd, "", &st, unix.AT_EMPTY_PATH); err != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR {
+			return err
+		}
+	}
+	return do(fd)
+}
+
+// gone says that a name went away, or leads to something else, since it was listed.
+func gone(err error) bool { return err == unix.ENOENT || err == unix.ENOTDIR || err == unix.ESTALE }
