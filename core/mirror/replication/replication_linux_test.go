@@ -30,3 +30,61 @@ func TestFillFollowReturn(t *testing.T) {
 	a.run(1, `mkdir d; echo x >d/x; sync -f .`)
 	same(t, a, b)
 }
+
+// A secondary that was away gets what changed, and little more.
+func TestReturn(t *testing.T) {
+	a, b := newPair(t, 1)
+	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}))
+	a.run(0, fill+`; head -c 30000000 /dev/urandom >large; for i in $(seq 20); do head -c 300000 /dev/urandom >r$i; done; sync .`)
+	must(t, b.order(Order{Replica: core.ReplicateSecond}))
+	a.isCopied(generation(1))
+	b.isCopied(generation(1))
+	must(t, b.order(Order{Replica: core.ReplicateStop}))
+	a.goesAlone(2)
+	a.run(0, `for i in $(seq 100); do dd if=/dev/urandom of=large bs=4k count=1 seek=$((i*70)) conv=notrunc status=none; done
+		mv sub moved; rm r1 "sp ace/f"; ln r2 r2.link; mv r3 r4; chmod 600 r5; echo x >>r6; truncate -s 1000 r7
+		mkfifo q; rm link; ln -s elsewhere link; setfattr -x user.a big; mkdir -p new/er; cp -a r8 new/er; fallocate -p -o 4096 -l 100000 r9
+		mv r10 tmp; mv r11 r10; mv tmp r11`)
+	must(t, b.order(Order{Replica: core.ReplicateSecond}))
+	a.isCopied(generation(2))
+	b.isCopied(generation(2))
+	same(t, a, b)
+	f := a.r.serves().copying.progress.Figures()
+	t.Logf("%+v", f)
+	// 100 pages, the renamed big files and what was copied or appended.
+	if changed := int64(100*4096 + 300000*5 + 3000000); f.Sent > changed*12/10 {
+		t.Errorf("%d bytes were sent, and about %d had changed", f.Sent, changed)
+	}
+}
+
+// goesAlone is what the cluster says when the other node is gone.
+func (n *node) goesAlone(g uint64) {
+	n.t.Helper()
+	n.until("loss", func() bool { return n.news[len(n.news)-1] == string(core.ReplicaLost) })
+	n.forget()
+	n.mu.Lock()
+	n.shared = false
+	n.mu.Unlock()
+	n.r.Alone(generation(g))
+}
+
+// The secondary takes over from a primary that is cut off; what only the loser has is set
+// aside, and it becomes the same.
+func TestTakeoverAndReturn(t *testing.T) {
+	a, b := newPair(t, 1)
+	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}))
+	a.run(0, fill)
+	must(t, b.order(Order{Replica: core.ReplicateSecond}))
+	a.isCopied(generation(1))
+	b.isCopied(generation(1))
+	b.via.set(true)
+	must(t, b.order(Order{Replica: core.ReplicatePrim, Data: generation(2)}))
+	a.goesAlone(3) // a split
+	a.run(0, `echo mine >only-a; echo mine >"sp ace/f"; rm link; sync .`)
+	b.run(0, `echo theirs >only-b; echo theirs >>"sp ace/f"; mv sub bus; sync .`)
+	must(t, a.order(Order{Replica: core.ReplicateStop}))
+	must(t, a.order(Order{Replica: core.ReplicateSecond}))
+	b.isCopied(generation(2))
+	a.isCopied(generation(2))
+	same(t, b, a)
+}

@@ -63,6 +63,22 @@ func index(root int, wanted func(inode uint64) bool, skip func(path string) bool
 	return found, walk(root, top)
 }
 
+// severals answers where the files are that have several names.
+func severals(root int, skip func(path string) bool) (map[uint64][]*place, error) {
+	seen, again := map[uint64]struct{}{}, map[uint64]struct{}{}
+	_, err := index(root, func(inode uint64) bool {
+		if _, ok := seen[inode]; ok {
+			again[inode] = struct{}{}
+		}
+		seen[inode] = struct{}{}
+		return false
+	}, skip)
+	if err != nil || len(again) == 0 {
+		return map[uint64][]*place{}, err
+	}
+	return index(root, func(inode uint64) bool { _, ok := again[inode]; return ok }, skip)
+}
+
 // into opens a name and does something with it, if it is a directory and still there.
 func into(dir int, d dirent, do func(fd int) error) error {
 	fd, err := reach(dir, d.name)

@@ -32,14 +32,25 @@ func (p *pass) directory(fd int, inode uint64, at string, id stream.FileID, belo
 		return err
 	}
 	if !p.everything {
-		p.listed[inode] = here
+		p.listed[inode] = listing{here, there}
 	}
-	for name := range here {
-		if err := p.name(fd, name, at, id, there[name], below); err != nil {
-			return fmt.Errorf("%s: %w", join(at, name), err)
+	for _, known := range []bool{true, false} { // first what the copy has, and others may be links to
+		for name := range here {
+			if known != (there[name] != nil) {
+				continue
+			}
+			if err := p.name(fd, name, at, id, there[name], below); err != nil {
+				return fmt.Errorf("%s: %w", join(at, name), err)
+			}
 		}
 	}
 	return nil
+}
+
+// listing is a directory whose names were compared.
+type listing struct {
+	here  map[string]dirent
+	there map[string]*Entry
 }
 
 func join(dir, name string) string {
@@ -103,7 +114,7 @@ func (p *pass) name(dir int, name, at string, parent stream.FileID, there *Entry
 		return err
 	}
 	whole := below || p.isMarked(e.Inode, zones.Whole)
-	if whole && e.Links > 1 && !e.is(unix.S_IFDIR) {
+	if _, linked := p.links[e.Inode]; e.Links > 1 && (whole || linked) && !e.is(unix.S_IFDIR) {
 		done, err := p.link(e, parent, name, there)
 		if done || err != nil {
 			return err
@@ -208,11 +219,14 @@ func (p *pass) link(e Entry, parent stream.FileID, name string, there *Entry) (b
 	return true, p.s.peer.Send(stream.Op{Kind: stream.Link, File: l.id, Parent: parent, Name: name})
 }
 
-// elsewhere looks for another name of a file in a directory whose names are as they were,
-// so that the copy has the file there.
+// elsewhere looks for another name of a file, under which the copy has it.
 func (p *pass) elsewhere(e Entry) (linked, bool, error) {
-	for _, at := range p.places[e.Inode] {
-		if at.parent == nil || p.suspect(at.parent) {
+	places, err := p.placesOf(e.Inode)
+	if err != nil {
+		return linked{}, false, err
+	}
+	for _, at := range places {
+		if !p.trusted(at) {
 			continue
 		}
 		id, err := p.bind(at)
@@ -221,6 +235,9 @@ func (p *pass) elsewhere(e Entry) (linked, bool, error) {
 		}
 		l := linked{id: id}
 		p.links[e.Inode] = l
+		if !p.isMarked(e.Inode, zones.Whole) {
+			return l, true, nil // what else is to be done is done by itself
+		}
 		fd, err := p.open(at)
 		if err != nil {
 			return linked{}, false, err
@@ -232,14 +249,38 @@ func (p *pass) elsewhere(e Entry) (linked, bool, error) {
 	return linked{}, false, nil
 }
 
-// suspect says that a directory's names are being compared, or those that lead to it.
-func (p *pass) suspect(at *place) bool {
-	for ; at != nil; at = at.parent {
-		if p.marked[at.inode] != nil {
-			return true
+// placesOf are the names of a file with several.
+func (p *pass) placesOf(inode uint64) ([]*place, error) {
+	if places := p.places[inode]; places != nil || p.everything {
+		return places, nil
+	}
+	if p.several == nil {
+		var err error
+		if p.several, err = severals(p.s.root, p.s.opts.Skip); err != nil {
+			return nil, fmt.Errorf("look for hard links: %w", err)
 		}
 	}
-	return p.everything
+	return p.several[inode], nil
+}
+
+// trusted says that the copy has the same under this name: nothing was recorded that
+// would have changed that.
+func (p *pass) trusted(at *place) bool {
+	if at.parent == nil {
+		return true
+	}
+	if p.isMarked(at.parent.inode, zones.Names) {
+		l, ok := p.listed[at.parent.inode]
+		if !ok || l.there[at.name] == nil || p.isMarked(at.inode, zones.Whole) {
+			return false
+		}
+	}
+	for dir := at.parent; dir != nil; dir = dir.parent {
+		if p.isMarked(dir.inode, zones.Whole) {
+			return false
+		}
+	}
+	return p.trusted(at.parent)
 }
 
 // create makes a file like e, without its content.

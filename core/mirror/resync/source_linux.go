@@ -195,8 +195,9 @@ type pass struct {
 	marked     map[uint64][]uint32 // inode → indices of its zones
 	places     map[uint64][]*place
 	bound      map[*place]stream.FileID
-	visited    map[uint64]bool              // inodes that were compared with their names
-	listed     map[uint64]map[string]dirent // directories whose names are in order, and these
+	visited    map[uint64]bool     // inodes that were compared with their names
+	listed     map[uint64]listing  // directories whose names were brought in order
+	several    map[uint64][]*place // files with several names, if they were looked for
 	links      map[uint64]linked
 	claimed    map[uint64]uint64 // inodes there with several names → inode here
 	keep       []stream.FileID   // forgotten at the end
@@ -211,7 +212,7 @@ type linked struct {
 func (s *Source) pass(ctx context.Context, w Work, emit func(*job)) *pass {
 	p := &pass{
 		s: s, ctx: ctx, emit: emit, everything: w.Everything, marked: map[uint64][]uint32{}, bound: map[*place]stream.FileID{},
-		visited: map[uint64]bool{}, listed: map[uint64]map[string]dirent{}, links: map[uint64]linked{}, claimed: map[uint64]uint64{},
+		visited: map[uint64]bool{}, listed: map[uint64]listing{}, links: map[uint64]linked{}, claimed: map[uint64]uint64{},
 	}
 	for _, z := range w.Zones {
 		p.marked[z.Inode] = append(p.marked[z.Inode], z.Index)
@@ -293,8 +294,8 @@ func (p *pass) place(at *place, directories bool) error {
 // it, were brought in order: the copy does not have it.
 func (p *pass) moved(at *place) bool {
 	for ; at.parent != nil; at = at.parent {
-		if names := p.listed[at.parent.inode]; names != nil {
-			if _, ok := names[at.name]; !ok {
+		if l, ok := p.listed[at.parent.inode]; ok {
+			if _, ok := l.here[at.name]; !ok {
 				return true
 			}
 		}
