@@ -46,7 +46,7 @@ func (f *fileSystem) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.At
 func (f *fileSystem) recordAttr(n *node, changed uint32) (Receipt, error) {
 	st, err := n.stat()
 	if err != nil {
-		f.rec.Diverged(n.inode, err)
+		f.diverged(n, err)
 		return nothing{}, err
 	}
 	if st.Mode&unix.S_IFMT == unix.S_IFLNK {

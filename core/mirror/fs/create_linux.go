@@ -59,12 +59,12 @@ func (f *fileSystem) born(b newborn, out *fuse.EntryOut, make func(at int) error
 		_ = unix.Unlinkat(b.parent.fd, b.name, flag)
 		return nil, err
 	}
-	n, err := f.table.enter(fd, st, b.parent, b.name)
+	n, err := f.table.enter(fd, st, b.parent, b.name, f.local(b.parent, b.name, isDir(st)))
 	if err != nil {
 		return nil, err
 	}
 	entry(n, st, out)
-	if !known {
+	if !known || n.local.Load() {
 		return nothing{}, nil
 	}
 	return f.announce(n, st, b)
@@ -207,7 +207,7 @@ func (f *fileSystem) nameless(in *fuse.CreateIn, out *fuse.EntryOut) (*node, Rec
 		unix.Close(fd)
 		return nil, nil, err
 	}
-	n, err := f.table.enter(fd, st, nil, "")
+	n, err := f.table.enter(fd, st, nil, "", b.parent.local.Load())
 	if err != nil {
 		return nil, nil, err
 	}

@@ -2,8 +2,14 @@ package fs
 
 import "golang.org/x/sys/unix"
 
-// Exclusive runs do while no operation changes the file of fd, an O_PATH descriptor in the
-// backing directory: what do reads and records is in its place in the order. It must not
+// Root opens the backing directory as the mount uses it, for descriptors that are given to
+// Exclusive.
+func (m *Mount) Root() (int, error) {
+	return unix.FcntlInt(uintptr(m.fs.table.root().fd), unix.F_DUPFD_CLOEXEC, 0)
+}
+
+// Exclusive runs do while no operation changes the replicated file of fd, an O_PATH
+// descriptor below Root: what do reads and records is in its place in the order. It must not
 // wait for other operations.
 func (m *Mount) Exclusive(fd int, do func() error) error {
 	f := m.fs
@@ -18,7 +24,7 @@ func (m *Mount) Exclusive(fd int, do func() error) error {
 	}
 	f.gate.RLock()
 	defer f.gate.RUnlock()
-	n, err := f.table.enter(own, &st, nil, "")
+	n, err := f.table.enter(own, &st, nil, "", false)
 	if err != nil {
 		return err
 	}

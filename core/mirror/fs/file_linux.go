@@ -130,7 +130,7 @@ func writeAll(fd int, data []byte, at int64) (int, error) {
 
 // repair tells the peer what this file holds where a write failed that it was told of.
 func (f *fileSystem) repair(n *node, at int64, size int) {
-	fail := func(err error) { f.rec.Diverged(n.inode, err) }
+	fail := func(err error) { f.diverged(n, err) }
 	st, err := n.stat()
 	if err != nil {
 		fail(err)
@@ -232,7 +232,7 @@ func (f *fileSystem) sync(n *node, fd int, dataOnly uint32) error {
 	}
 	local := syncFile(fd, dataOnly)
 	if local != nil {
-		f.rec.Diverged(n.inode, local)
+		f.diverged(n, local)
 	}
 	if err := receipt.Wait(); err != nil || local != nil {
 		return errors.Join(err, local)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -15,6 +16,7 @@ import (
 type Replica struct {
 	mu    sync.Mutex              // files' use counts, and changes of the map
 	files map[stream.FileID]*file // otherwise the applying goroutine's own
+	local atomic.Bool             // see KeepLocal
 }
 
 // ErrUnknown is the answer to an operation on a file that was never introduced.

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -80,7 +81,10 @@ func (n *node) crash() {
 	n.peer.via.set(true)
 	if s := r.serves(); s != nil {
 		s.recorder.Reject()
-		s.mounts = nil // they are gone
+		for _, m := range s.mounts {
+			_ = m.Stop() // waits until it has gone
+		}
+		s.mounts, s.copies.records = nil, nil // nothing more is stored
 	}
 	r.Close()
 	n.via.set(false)
@@ -258,9 +262,24 @@ func change(rng *rand.Rand, dir string) {
 // Cables are cut and nodes crash while programs write. Who takes over has all that was
 // acknowledged; in the end both copies are the same.
 func TestCutsAndCrashes(t *testing.T) {
-	for seed := range uint64(3) {
+	for seed := range uint64(envOr("SEEDS", 3)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { chaos(t, seed, 12) })
 	}
+}
+
+// envOr reads a number from the environment: SEEDS=50 looks further.
+func envOr(name string, otherwise int) int {
+	if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
+		return n
+	}
+	return otherwise
+}
+
+// settled waits until the secondary has all that the primary did.
+func settled(t *testing.T, p *node) {
+	t.Helper()
+	s := p.r.serves()
+	must(t, s.epoch(s.current()))
 }
 
 func chaos(t *testing.T, seed uint64, events int) {
@@ -305,7 +324,7 @@ func chaos(t *testing.T, seed uint64, events int) {
 	s.isCopied(generation(c.gen))
 	close(stop)
 	clients.Wait()
-	p.run(0, "sync -f .")
+	settled(t, p)
 	c.check(p)
 	same(t, p, s)
 	t.Logf("joined %d times, promoted %d times, acknowledged %v", c.joined, c.promoted, c.acked)

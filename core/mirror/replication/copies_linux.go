@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/orchestrator-ha/orchestrator/core/mirror"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/fs"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/zones"
 )
 
@@ -116,14 +117,26 @@ func (c *copies) close() {
 // generations are those of the module's data.
 func (c *copies) generations() mirror.Generations { return c.records[0].Generations }
 
-// store makes generations durable in all folders.
+// store makes generations durable in all folders. The data is not left as it was
+// sealed from then on.
 func (c *copies) store(g mirror.Generations) error {
 	if err := g.Check(); err != nil {
 		return err
 	}
 	for i := range c.records {
 		c.records[i].Serial++
-		c.records[i].Generations = g
+		c.records[i].Generations, c.records[i].Seal = g, nil
+		if err := writeRecord(c.places[i].state(), c.records[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// seal notes how the data was left.
+func (c *copies) seal(seals []fs.Seal) error {
+	for i := range c.records {
+		c.records[i].Seal = &seals[i]
 		if err := writeRecord(c.places[i].state(), c.records[i]); err != nil {
 			return err
 		}

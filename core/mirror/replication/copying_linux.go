@@ -63,7 +63,7 @@ func (c *copying) run(ctx context.Context) error {
 	for i, root := range s.roots {
 		c.sources = append(c.sources, resync.NewSource(root, c.sess, resync.Options{
 			Root: stream.RootOf(i), ZoneSize: zoneSize, Workers: s.r.opts.Workers, Limit: limit,
-			Skip: s.r.opts.Folders[i].Skip, Progress: c.progress,
+			Skip: s.r.opts.Folders[i].Rules.Local, Progress: c.progress,
 		}))
 	}
 	works, err := c.first()

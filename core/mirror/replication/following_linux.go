@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -126,6 +127,7 @@ func (f *following) session(conn net.Conn) error {
 		return err
 	}
 	defer files.Close()
+	files.KeepLocal(slices.ContainsFunc(f.r.opts.Folders, func(x Folder) bool { return !x.Rules.None() }))
 	a := &applier{f: f, machine: mirror.NewSecondary(f.copies.generations()), Replica: files}
 	ready := make(chan struct{})
 	receiver, err := stream.NewReceiver(conn, a, stream.Options{Patience: f.r.opts.Patience, Word: func(b []byte) { <-ready; a.hear(b) }})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/exclude"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/link"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/stream"
 )
@@ -28,10 +29,12 @@ type Folder struct {
 	Place
 	// Name is what both nodes call it, Dir unless set.
 	Name string
-	// Except says what of it is not replicated, for the greeting.
+	// Rules say what of it is not replicated; nil is nothing. Except says the same for the
+	// greeting.
+	Rules  *exclude.Rules
 	Except []string
-	// Skip is that as a function; nil is nothing.
-	Skip func(path string) bool
+	// MustHave are paths in it without which it does not become primary's.
+	MustHave []string
 }
 
 // Options of a Replicator. Zero values mean the defaults.

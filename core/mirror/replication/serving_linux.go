@@ -73,6 +73,10 @@ func (s *serving) begin(g mirror.Generations) error {
 			return err
 		}
 	}
+	since := make([]*fs.Seal, len(s.copies.places))
+	for i, r := range s.copies.records {
+		since[i] = r.Seal
+	}
 	if err := s.copies.store(g); err != nil {
 		return err
 	}
@@ -85,18 +89,28 @@ func (s *serving) begin(g mirror.Generations) error {
 		s.recorder.Add(l)
 	}
 	for i, p := range s.copies.places {
-		m, err := fs.Start(fs.Options{Dir: p.Dir, Backing: p.Data()}, s.recorder.Folders()[i])
+		folder := s.r.opts.Folders[i]
+		m, err := fs.Start(fs.Options{
+			Dir: p.Dir, Backing: p.Data(), Rules: folder.Rules, MustHave: folder.MustHave, Since: since[i], Alarm: s.alarm(p.Dir),
+		}, s.recorder.Folders()[i])
 		if err != nil {
 			return err
 		}
 		s.mounts = append(s.mounts, m)
-		root, err := unix.Open(p.Data(), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		root, err := m.Root()
 		if err != nil {
 			return fmt.Errorf("open %s: %w", p.Data(), err)
 		}
 		s.roots = append(s.roots, root)
 	}
 	return nil
+}
+
+// alarm tells of changes past the mount.
+func (s *serving) alarm(dir string) func(fs.Bypass) {
+	return func(b fs.Bypass) {
+		s.r.opts.Log.Error("a replicated file was changed past its mount", "module", s.r.opts.Module, "folder", dir, "change", b.String())
+	}
 }
 
 // undo takes back what begin did.
@@ -125,8 +139,10 @@ func (s *serving) stop() error {
 		s.recorder.Reject() // who waits gets an error
 	}
 	var errs []error
+	var seals []fs.Seal
 	for _, m := range s.mounts {
 		errs = append(errs, m.Stop())
+		seals = append(seals, m.Seal())
 	}
 	close(s.ended)
 	closed := s.drain()
@@ -136,6 +152,9 @@ func (s *serving) stop() error {
 	s.running.Wait()
 	if closed {
 		errs = append(errs, s.copies.store(s.recorder.Generations().Closed()))
+	}
+	if errors.Join(errs...) == nil {
+		errs = append(errs, s.copies.seal(seals))
 	}
 	for _, fd := range s.roots {
 		unix.Close(fd)

@@ -7,13 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/orchestrator-ha/orchestrator/core/mirror"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/fs"
 )
 
 // record is what is kept with a copy, beside its data.
@@ -28,6 +28,8 @@ type record struct {
 	// backup of files has another.
 	Origin      origin             `json:"origin"`
 	Generations mirror.Generations `json:"generations"`
+	// Seal is how the data was left by a primary that was stopped in order.
+	Seal *fs.Seal `json:"seal,omitempty"`
 }
 
 // origin names a directory for as long as it is not made anew.
@@ -74,7 +76,7 @@ func sum(b []byte) string {
 	return hex.EncodeToString(h[:])
 }
 
-// readRecord reads a record; one that is not there is fs.ErrNotExist.
+// readRecord reads a record; one that is not there is os.ErrNotExist.
 func readRecord(file string) (record, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -140,4 +142,4 @@ func syncDir(dir string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+func missing(err error) bool { return errors.Is(err, os.ErrNotExist) }

@@ -24,7 +24,7 @@ func (p *place) path() string {
 
 // index walks all names below root and answers where those inodes are that are wanted.
 // What is renamed meanwhile may be missed or found twice. skip leaves out paths.
-func index(root int, wanted func(inode uint64) bool, skip func(path string) bool) (map[uint64][]*place, error) {
+func index(root int, wanted func(inode uint64) bool, skip Skip) (map[uint64][]*place, error) {
 	var st unix.Stat_t
 	if err := unix.Fstatat(root, "", &st, unix.AT_EMPTY_PATH); err != nil {
 		return nil, err
@@ -45,13 +45,13 @@ func index(root int, wanted func(inode uint64) bool, skip func(path string) bool
 		}
 		for _, d := range list {
 			p := &place{parent: at, name: d.name, inode: d.inode, depth: at.depth + 1}
-			if skip != nil && skip(p.path()) {
+			if skip != nil && skip(p.path(), d.kind == unix.DT_DIR) {
 				continue
 			}
 			if wanted(d.inode) {
 				found[d.inode] = append(found[d.inode], p)
 			}
-			if d.kind != unix.DT_DIR && d.kind != unix.DT_UNKNOWN {
+			if d.kind != unix.DT_DIR {
 				continue
 			}
 			if err := into(dir, d, func(fd int) error { return walk(fd, p) }); err != nil {
@@ -64,7 +64,7 @@ func index(root int, wanted func(inode uint64) bool, skip func(path string) bool
 }
 
 // severals answers where the files are that have several names.
-func severals(root int, skip func(path string) bool) (map[uint64][]*place, error) {
+func severals(root int, skip Skip) (map[uint64][]*place, error) {
 	seen, again := map[uint64]struct{}{}, map[uint64]struct{}{}
 	_, err := index(root, func(inode uint64) bool {
 		if _, ok := seen[inode]; ok {
@@ -79,7 +79,7 @@ func severals(root int, skip func(path string) bool) (map[uint64][]*place, error
 	return index(root, func(inode uint64) bool { _, ok := again[inode]; return ok }, skip)
 }
 
-// into opens a name and does something with it, if it is a directory and still there.
+// into opens a directory and does something with it, if it is still there.
 func into(dir int, d dirent, do func(fd int) error) error {
 	fd, err := reach(dir, d.name)
 	if gone(err) {
@@ -89,12 +89,6 @@ func into(dir int, d dirent, do func(fd int) error) error {
 		return err
 	}
 	defer unix.Close(fd)
-	if d.kind == unix.DT_UNKNOWN {
-		var st unix.Stat_t
-		if err := unix.Fstatat(fd, "", &st, unix.AT_EMPTY_PATH); err != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR {
-			return err
-		}
-	}
 	return do(fd)
 }
 

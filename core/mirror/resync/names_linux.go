@@ -60,7 +60,9 @@ func join(dir, name string) string {
 	return dir + "/" + name
 }
 
-func (p *pass) skipped(path string) bool { return p.s.opts.Skip != nil && p.s.opts.Skip(path) }
+func (p *pass) skipped(path string, dir bool) bool {
+	return p.s.opts.Skip != nil && p.s.opts.Skip(path, dir)
+}
 
 // entries are the names in a directory that are replicated.
 func (p *pass) entries(fd int, at string) (map[string]dirent, error) {
@@ -70,7 +72,7 @@ func (p *pass) entries(fd int, at string) (map[string]dirent, error) {
 	}
 	here := map[string]dirent{}
 	for _, d := range list {
-		if !p.skipped(join(at, d.name)) {
+		if !p.skipped(join(at, d.name), d.kind == unix.DT_DIR) {
 			here[d.name] = d
 		}
 	}
@@ -79,8 +81,8 @@ func (p *pass) entries(fd int, at string) (map[string]dirent, error) {
 
 // surplus has removed what is there only.
 func (p *pass) surplus(here map[string]dirent, there map[string]*Entry, at string, id stream.FileID) error {
-	for name := range there {
-		if _, ok := here[name]; ok || p.skipped(join(at, name)) {
+	for name, e := range there {
+		if _, ok := here[name]; ok || p.skipped(join(at, name), e.is(unix.S_IFDIR)) {
 			continue
 		}
 		if err := p.remove(id, name); err != nil {

@@ -34,11 +34,15 @@ type Options struct {
 	Workers int
 	// Limit bounds the bytes of data a second; nil is without a bound.
 	Limit *rate.Limiter
-	// Skip says that a path is not replicated; nil is none.
-	Skip func(path string) bool
+	// Skip says what is not replicated; nil is nothing.
+	Skip Skip
 	// Progress is told; it may be shared with other Sources.
 	Progress *Progress
 }
+
+// Skip says that a path in the folder is not replicated, by itself or with the directory
+// that it is in.
+type Skip func(path string, dir bool) bool
 
 // Lock runs do while no operation changes the file of an O_PATH descriptor.
 type Lock func(fd int, do func() error) error
@@ -355,14 +359,17 @@ func (p *pass) end() {
 
 // measure adds up what is to be compared.
 func (p *pass) measure() error {
-	var walk func(fd int) error
-	walk = func(fd int) error {
+	var walk func(fd int, at string) error
+	walk = func(fd int, at string) error {
 		list, err := names(fd)
 		if err != nil && !gone(err) {
 			return err
 		}
 		var size int64
 		for _, d := range list {
+			if p.skipped(join(at, d.name), d.kind == unix.DT_DIR) {
+				continue
+			}
 			if d.kind == unix.DT_REG {
 				var st unix.Stat_t
 				if unix.Fstatat(fd, d.name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
@@ -370,7 +377,7 @@ func (p *pass) measure() error {
 				}
 			}
 			if d.kind == unix.DT_DIR {
-				if err := into(fd, d, walk); err != nil {
+				if err := into(fd, d, func(dir int) error { return walk(dir, join(at, d.name)) }); err != nil {
 					return err
 				}
 			}
@@ -378,7 +385,7 @@ func (p *pass) measure() error {
 		p.s.opts.Progress.add(func(f *Figures) { f.Total += size })
 		return context.Cause(p.ctx)
 	}
-	return walk(p.s.root)
+	return walk(p.s.root, "")
 }
 
 func (s *Source) id() stream.FileID {

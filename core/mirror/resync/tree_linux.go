@@ -17,7 +17,7 @@ func path(fd int) string { return fmt.Sprintf("/proc/self/fd/%d", fd) }
 // dirent is a name in a directory as getdents64(2) tells it.
 type dirent struct {
 	inode uint64
-	kind  uint8 // DT_…, or DT_UNKNOWN
+	kind  uint8 // DT_…
 	name  string
 }
 
@@ -45,11 +45,20 @@ func names(dir int) ([]dirent, error) {
 				name = name[:i]
 			}
 			if s := string(name); s != "." && s != ".." {
-				list = append(list, dirent{binary.NativeEndian.Uint64(b), b[18], s})
+				list = append(list, dirent{binary.NativeEndian.Uint64(b), kindOf(fd, s, b[18]), s})
 			}
 			b = b[size:]
 		}
 	}
+}
+
+// kindOf asks where a file system does not tell with the name.
+func kindOf(dir int, name string, kind uint8) uint8 {
+	var st unix.Stat_t
+	if kind == unix.DT_UNKNOWN && unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
+		kind = uint8(st.Mode & unix.S_IFMT >> 12) // as IFTODT of glibc
+	}
+	return kind
 }
 
 // reach opens a name in a directory: an O_PATH descriptor that never follows a link.
