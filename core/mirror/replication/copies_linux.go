@@ -14,6 +14,7 @@ type copies struct {
 	places  []Place
 	records []record
 	logs    []*zones.Log
+	saving  string // see record
 }
 
 // openCopies reads the records of all folders, which must agree. With anew, records that
@@ -37,6 +38,7 @@ func openCopies(cluster, module string, places []Place, anew bool) (*copies, err
 		}
 		c.records[i] = r
 	}
+	c.saving = c.records[0].Saving
 	if err := c.agree(); err != nil {
 		if !anew {
 			return nil, err
@@ -125,7 +127,7 @@ func (c *copies) store(g mirror.Generations) error {
 	}
 	for i := range c.records {
 		c.records[i].Serial++
-		c.records[i].Generations, c.records[i].Seal = g, nil
+		c.records[i].Generations, c.records[i].Seal, c.records[i].Saving = g, nil, c.saving
 		if err := writeRecord(c.places[i].state(), c.records[i]); err != nil {
 			return err
 		}

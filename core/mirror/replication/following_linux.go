@@ -136,6 +136,7 @@ func (f *following) session(conn net.Conn) error {
 	}
 	a.receiver = receiver
 	a.target = resync.NewTarget(files, resync.TargetOptions{
+		Remove:   a.remove,
 		Answer:   func(x resync.Answer) { receiver.Say(message{Answer: &x}.encode()) },
 		Recorded: func(root stream.FileID) zones.Recorded { return f.copies.logs[folderOf(root)].Recorded() },
 	})
@@ -173,12 +174,21 @@ type applier struct {
 	target   *resync.Target
 	data     core.Generation // of the Join that is being followed
 	syncs    sync.WaitGroup
+	save     *saver // nil: nothing is set aside
 }
 
 // Apply carries out an operation. One that fails because of what names lead to shows
 // that the copy is not what the primary took it for.
 func (a *applier) Apply(op stream.Op) error {
+	if a.save != nil {
+		if err := a.save.before(op); err != nil {
+			return err
+		}
+	}
 	err := a.Replica.Apply(op)
+	if err == nil && a.save != nil {
+		return a.save.after(op)
+	}
 	for _, e := range []error{unix.ENOENT, unix.EEXIST, unix.ENOTDIR, unix.EISDIR, unix.ENOTEMPTY, unix.EINVAL, unix.ENODATA, replica.ErrUnknown} {
 		if errors.Is(err, e) {
 			return fmt.Errorf("%w: %s", err, diverged)
@@ -194,6 +204,7 @@ func (a *applier) hear(b []byte) {
 	case err != nil:
 	case m.Word != nil:
 		a.data = m.Data
+		a.saveFrom(*m.Word)
 		err = a.drive(mirror.Heard{Word: *m.Word})
 	case m.Request != nil:
 		err = a.target.Handle(*m.Request)
@@ -209,6 +220,26 @@ func (a *applier) hear(b []byte) {
 	if err != nil {
 		a.receiver.Fail(err)
 	}
+}
+
+// saveFrom begins to set aside what is overwritten, if the primary says so.
+func (a *applier) saveFrom(w mirror.Word) {
+	if w.Topic != mirror.Fill {
+		return
+	}
+	a.save = nil
+	if w.Save {
+		a.save = newSaver(a.Replica, a.f.copies.places, a.f.copies.saving)
+		a.f.copies.saving = a.save.name
+	}
+}
+
+// remove is what resync is to do with what the primary does not have.
+func (a *applier) remove(fd int, name string) error {
+	if a.save != nil {
+		return a.save.remove(fd, name)
+	}
+	return resync.RemoveAll(fd, name)
 }
 
 // drive lets the machine take an event, and carries out what it wants.
@@ -252,12 +283,19 @@ func (a *applier) store(g mirror.Generations) error {
 		a.f.mu.Unlock()
 		a.f.r.opts.Host.News(core.ReplicaCopying, core.Generation{}, "")
 	}
+	if !g.Inconsistent() {
+		a.f.copies.saving = ""
+	}
 	if err := a.f.copies.store(g); err != nil {
 		return err
 	}
 	if g.Inconsistent() {
 		return nil
 	}
+	if a.save != nil && a.save.saved > 0 {
+		a.f.r.opts.Log.Warn("what only this copy had was set aside", "module", a.f.r.opts.Module, "files", a.save.saved, "in", a.save.dirs())
+	}
+	a.save = nil
 	for _, l := range a.f.copies.logs {
 		if err := errors.Join(l.Merge(), l.Clear()); err != nil {
 			return err

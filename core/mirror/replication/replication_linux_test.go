@@ -1,6 +1,9 @@
 package replication
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -88,4 +91,24 @@ func TestTakeoverAndReturn(t *testing.T) {
 	b.isCopied(generation(2))
 	a.isCopied(generation(2))
 	same(t, b, a)
+	saved, err := filepath.Glob(a.dirs[0] + "_behind/saved/*/only-a")
+	must(t, err)
+	if len(saved) != 1 {
+		t.Fatalf("what only the loser had is in %v", saved)
+	}
+	for name, want := range map[string]string{"only-a": "mine\n", "sp ace/f": "mine\n"} {
+		if b, err := os.ReadFile(filepath.Join(filepath.Dir(saved[0]), name)); err != nil || string(b) != want {
+			t.Errorf("%s was set aside as %q: %v", name, b, err)
+		}
+	}
+	report, err := os.ReadFile(filepath.Dir(saved[0]) + ".report.txt")
+	must(t, err)
+	for _, line := range []string{"removed\t\"only-a\"\n", "overwritten\t\"sp ace/f\"\n"} {
+		if !strings.Contains(string(report), line) {
+			t.Errorf("the report lacks %q:\n%s", line, report)
+		}
+	}
+	if strings.Contains(string(report), "holes") {
+		t.Errorf("what both have was set aside, too:\n%s", report)
+	}
 }

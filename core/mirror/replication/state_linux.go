@@ -28,6 +28,8 @@ type record struct {
 	// backup of files has another.
 	Origin      origin             `json:"origin"`
 	Generations mirror.Generations `json:"generations"`
+	// Saving names what is set aside while the copy is overwritten.
+	Saving string `json:"saving,omitempty"`
 	// Seal is how the data was left by a primary that was stopped in order.
 	Seal *fs.Seal `json:"seal,omitempty"`
 }
