@@ -82,10 +82,10 @@ func setattr(n *node, in *fuse.SetAttrIn) (changed uint32, err error) {
 		changed |= stream.AttrMode
 	}
 	if in.Valid&fuse.FATTR_SIZE != 0 {
+		changed |= stream.AttrSize | stream.AttrMtime // also if it is done in part
 		if err := unix.Truncate(n.path(), int64(in.Size)); err != nil {
 			return changed, err
 		}
-		changed |= stream.AttrSize | stream.AttrMtime
 	}
 	if in.Valid&fuse.FATTR_KILL_SUIDGID != 0 {
 		cleared, err := clearSUID(n)

@@ -261,7 +261,17 @@ func syncFile(fd int, dataOnly uint32) error {
 func (f *fileSystem) Fallocate(_ <-chan struct{}, in *fuse.FallocateIn) fuse.Status {
 	h := f.handles.get(in.Fh)
 	return status(f.change(h.node, func() (Receipt, error) {
-		if err := unix.Fallocate(h.fd, in.Mode, int64(in.Offset), int64(in.Length)); err != nil {
+		switch err := unix.Fallocate(h.fd, in.Mode, int64(in.Offset), int64(in.Length)); err {
+		case nil:
+		case unix.ENOSPC, unix.EDQUOT, unix.EIO, unix.EINTR: // a part of it may be done
+			h.node.written = true
+			if in.Mode&^unix.FALLOC_FL_KEEP_SIZE != 0 {
+				f.diverged(h.node, err)
+			} else if _, failed := f.recordAttr(h.node, stream.AttrSize); failed != nil {
+				return nil, failed
+			}
+			return nil, err
+		default:
 			return nil, err
 		}
 		h.node.written = true

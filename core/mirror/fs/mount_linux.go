@@ -28,6 +28,9 @@ type Options struct {
 	Since *Seal
 	// Alarm is told of changes past the mount; nil: they are not looked for.
 	Alarm func(Bypass)
+	// Files is how many files the kernel may know, each of which needs a descriptor here;
+	// 100,000 unless set, and no more than half of the limit on open files.
+	Files int
 	// Log takes what the FUSE library has to say; nil discards nothing and writes to the
 	// standard logger.
 	Log *log.Logger
@@ -41,6 +44,7 @@ type Mount struct {
 	dev    uint64
 	undo   func() error // uncovers the backing directory
 	alarm  *alarm
+	pruner *pruner
 	seal   Seal
 	served chan struct{} // the kernel's requests are answered
 	closed chan struct{} // the files are closed
@@ -71,6 +75,10 @@ func start(o Options, rec Recorder) (*Mount, error) {
 		return nil, errors.Join(fmt.Errorf("read %s: %w", o.Backing, err), undo())
 	}
 	flags, err := mountFlags(root)
+	limit := 0
+	if err == nil {
+		limit, err = filesWithin(o.Files)
+	}
 	if err == nil {
 		m.server, err = fuse.NewServer(m.fs, o.Dir, &fuse.MountOptions{
 			FsName: o.Backing, Name: subtype, AllowOther: true, Options: []string{"default_permissions"},
@@ -90,6 +98,7 @@ func start(o Options, rec Recorder) (*Mount, error) {
 		m.server.Serve()
 	}()
 	m.watch(root)
+	m.pruner = newPruner(m.fs.table, limit, m.server)
 	server := m.server
 	// WaitMount makes the kernel learn that there is no POLL here. It would ask when a
 	// process adds a file to an epoll; this one does so without giving up its thread.
@@ -234,6 +243,7 @@ func (m *Mount) end() error {
 	go func() {
 		<-m.served
 		m.alarm.close()
+		m.pruner.close()
 		m.seal, m.last = seal(m.fs.table.root().fd)
 		m.last = errors.Join(m.last, m.undo())
 		m.fs.handles.close()

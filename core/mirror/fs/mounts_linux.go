@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -80,11 +81,10 @@ func clearLeftovers(dir, backing string) error {
 
 // clearDead unmounts a mount of this kind that nobody answers any more.
 func clearDead(m mounted) error {
-	var st unix.Stat_t
-	switch err := unix.Stat(m.at, &st); err {
+	switch err := answers(m.at); err {
 	case unix.ENOTCONN, unix.ECONNABORTED:
-	case nil:
-		return fmt.Errorf("%s is in front of %s already, and answers: another daemon is running; stop it first", m.at, m.source)
+	case nil, unix.ETIMEDOUT:
+		return fmt.Errorf("%s is in front of %s already, and is served by another daemon that runs: stop it first", m.at, m.source)
 	default:
 		return fmt.Errorf("look at what is mounted on %s: %w", m.at, err)
 	}
@@ -92,6 +92,21 @@ func clearDead(m mounted) error {
 		return fmt.Errorf("unmount what a killed daemon left on %s: %w", m.at, err)
 	}
 	return nil
+}
+
+// answers asks who serves a mount; attributes of files would come from the kernel.
+func answers(dir string) error {
+	answer := make(chan error, 1)
+	go func() {
+		var st unix.Statfs_t
+		answer <- unix.Statfs(dir, &st)
+	}()
+	select {
+	case err := <-answer:
+		return err
+	case <-time.After(5 * time.Second):
+		return unix.ETIMEDOUT
+	}
 }
 
 // isCover recognizes what cover mounts: a directory on itself, read-only.

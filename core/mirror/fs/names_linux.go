@@ -32,6 +32,7 @@ func (f *fileSystem) Link(_ <-chan struct{}, in *fuse.LinkIn, name string, out *
 			return nil, err
 		}
 		if err := f.find(dir, name, out); err != nil {
+			f.diverged(dir, err)
 			return nil, err
 		}
 		switch {

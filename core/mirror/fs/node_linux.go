@@ -63,7 +63,10 @@ type table struct {
 	last   uint64
 	ids    map[uint64]*node
 	inodes map[uint64]*node
-	gone   []*node // dropped, and the peer may know them
+	gone   []*node       // dropped, and the peer may know them
+	age    []uint64      // ids, the oldest first; some are gone
+	limit  int           // more nodes than that are too many
+	full   chan struct{} // signalled when there are
 }
 
 func newTable(root int) (*table, error) {
@@ -106,6 +109,7 @@ func (t *table) enter(fd int, st *unix.Stat_t, parent *node, name string, local 
 		n = &node{id: t.last, fd: fd, inode: st.Ino, dir: isDir(st)}
 		n.local.Store(local)
 		t.ids[n.id], t.inodes[n.inode] = n, n
+		t.aged(n)
 	}
 	n.lookups++
 	if n.parent == nil && n.id != uint64(stream.Root) && parent != nil {
