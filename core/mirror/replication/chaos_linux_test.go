@@ -80,7 +80,7 @@ func (n *node) crash() {
 	n.via.set(true)
 	n.peer.via.set(true)
 	if s := r.serves(); s != nil {
-		s.recorder.Reject()
+		s.letGo()
 		for _, m := range s.mounts {
 			_ = m.Stop() // waits until it has gone
 		}

@@ -3,9 +3,15 @@ package replication
 import (
 	"errors"
 	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core/mirror"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/fs"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/resync"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/zones"
 )
 
@@ -15,12 +21,16 @@ type copies struct {
 	records []record
 	logs    []*zones.Log
 	saving  string // see record
+	added   []int  // folders that were not replicated before
+	memory  string // file that knows the serial apart from the copies; may be ""
 }
 
 // openCopies reads the records of all folders, which must agree. With anew, records that
 // are no use are begun anew: nothing is known of the data then.
-func openCopies(cluster, module string, places []Place, anew bool) (*copies, error) {
-	c := &copies{places: places, records: make([]record, len(places))}
+func openCopies(o Options, anew bool) (*copies, error) {
+	cluster, module, places := o.Cluster, o.Module, o.places()
+	c := &copies{places: places, records: make([]record, len(places)), memory: o.Memory}
+	var err error
 	for i, p := range places {
 		if err := p.Prepare(); err != nil {
 			return nil, err
@@ -47,7 +57,56 @@ func openCopies(cluster, module string, places []Place, anew bool) (*copies, err
 			c.records[i].Generations = mirror.Generations{}
 		}
 	}
-	return c, c.openZones()
+	for i := range c.records {
+		c.records[i].Folders = dirsOf(places)
+	}
+	written := make([]time.Time, len(places))
+	for i, p := range places {
+		if written[i], err = lastWritten(p.Zones()); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.openZones(); err != nil {
+		return nil, err
+	}
+	if g := c.generations(); g.Primary && g.Unclean {
+		if err := c.crashed(written); err != nil {
+			c.close()
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// crashed marks what a primary may have changed at the moment when it crashed: names and
+// attributes are recorded just after they were changed. Before that the record was written
+// last at a time; what has changed since, by the clock of this node's own files, is looked for.
+func (c *copies) crashed(written []time.Time) error {
+	for i, p := range c.places {
+		log := c.logs[i]
+		var list []zones.Zone
+		err := resync.ChangedSince(p.Data(), written[i].Add(-time.Second), func(inode uint64) {
+			list = append(list, zones.Zone{Inode: inode, Index: zones.Names}, zones.Zone{Inode: inode, Index: zones.Whole})
+		})
+		if err == nil {
+			err = log.MarkZonesDirty(list...)
+		}
+		if err != nil {
+			return fmt.Errorf("look for what was changed last in %s: %w", p.Data(), err)
+		}
+	}
+	return nil
+}
+
+// lastWritten is when something in a directory was written last.
+func lastWritten(dir string) (last time.Time, err error) {
+	list, err := os.ReadDir(dir)
+	for _, e := range list {
+		if st, err := e.Info(); err == nil && st.ModTime().After(last) {
+			last = st.ModTime()
+		}
+	}
+	return last, err
 }
 
 // read reads the record of one folder and judges whether it is about this copy.
@@ -78,7 +137,8 @@ func (c *copies) read(p Place, cluster, module string) (record, error) {
 }
 
 // agree makes the records of all folders the same. They were changed one after the
-// other, and a crash may have come between.
+// other, and a crash may have come between. A folder that was added since begins where the
+// others are; all of it is to be compared.
 func (c *copies) agree() error {
 	latest := 0
 	for i, r := range c.records {
@@ -86,15 +146,50 @@ func (c *copies) agree() error {
 			latest = i
 		}
 	}
+	top := c.records[latest]
+	if known, err := readMemory(c.memory); err != nil {
+		return err
+	} else if known > top.Serial {
+		return &RecordError{c.places[latest].state(), fmt.Sprintf("is older than what this node knows (%d, %d), or missing: the disk was exchanged, or set back to an older state", top.Serial, known)}
+	}
 	for i, r := range c.records {
-		if top := c.records[latest]; r.Serial+1 < top.Serial {
-			return &RecordError{c.places[i].state(), fmt.Sprintf("is older than %s (%d, %d)", c.places[latest].state(), r.Serial, top.Serial)}
+		switch {
+		case r.Serial+1 >= top.Serial:
+		case r.Serial == 0 && !slices.Contains(top.Folders, c.places[i].Dir):
+			c.added = append(c.added, i)
+		default:
+			return &RecordError{c.places[i].state(), fmt.Sprintf("is older than %s (%d, %d), or missing", c.places[latest].state(), r.Serial, top.Serial)}
 		}
 	}
 	for i := range c.records {
-		c.records[i].Serial, c.records[i].Generations = c.records[latest].Serial, c.records[latest].Generations
+		c.records[i].Serial, c.records[i].Generations = top.Serial, top.Generations
 	}
 	return nil
+}
+
+func dirsOf(places []Place) (list []string) {
+	for _, p := range places {
+		list = append(list, p.Dir)
+	}
+	return list
+}
+
+// readMemory reads the serial that this node knows, 0 if it knows none.
+func readMemory(file string) (serial uint64, err error) {
+	if file == "" {
+		return 0, nil
+	}
+	b, err := os.ReadFile(file)
+	if missing(err) {
+		return 0, nil
+	}
+	if err == nil {
+		serial, err = strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64)
+	}
+	if err != nil {
+		return 0, &RecordError{file, "is damaged"}
+	}
+	return serial, nil
 }
 
 func (c *copies) openZones() error {
@@ -105,6 +200,12 @@ func (c *copies) openZones() error {
 			return fmt.Errorf("%s: %w", p.Zones(), err)
 		}
 		c.logs = append(c.logs, log)
+	}
+	for _, i := range c.added {
+		if err := c.logs[i].MarkEverything(); err != nil {
+			c.close()
+			return err
+		}
 	}
 	return nil
 }
@@ -132,7 +233,10 @@ func (c *copies) store(g mirror.Generations) error {
 			return err
 		}
 	}
-	return nil
+	if c.memory == "" {
+		return nil
+	}
+	return writeFile(c.memory, fmt.Appendln(nil, c.records[0].Serial))
 }
 
 // seal notes how the data was left.

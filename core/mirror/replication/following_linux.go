@@ -36,7 +36,7 @@ type following struct {
 
 // follow makes this node secondary.
 func (r *Replicator) follow(o Order) (*following, error) {
-	c, err := openCopies(r.opts.Cluster, r.opts.Module, r.opts.places(), o.Full)
+	c, err := openCopies(r.opts, o.Full)
 	if err == nil && o.Full && c.generations().Current != 0 {
 		if err = c.store(mirror.Generations{}); err != nil {
 			c.close()

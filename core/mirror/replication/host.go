@@ -46,6 +46,9 @@ type Options struct {
 	Peer     core.NodeID
 	PeerName string
 	Folders  []Folder
+	// Memory is a file of this node, apart from the folders, by which it knows whether their
+	// disks were exchanged or set back; none if "".
+	Memory string
 
 	Port     *link.Port
 	Identity func() link.Identity

@@ -155,6 +155,18 @@ func (n *node) until(what string, is func() bool) {
 	}
 }
 
+// eventually waits for a condition that nobody tells of.
+func (n *node) eventually(what string, is func() bool) {
+	n.t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for begin := time.Now(); !is(); <-tick.C {
+		if time.Since(begin) > 20*time.Second {
+			n.t.Fatalf("%s: no %s", n.name, what)
+		}
+	}
+}
+
 // order gives an order and waits for the answer.
 func (n *node) order(o Order) error {
 	n.t.Helper()

@@ -37,12 +37,13 @@ type serving struct {
 	states   []mirror.State
 	signal   chan struct{} // something came into states
 	degraded bool
+	stopping bool
 	copying  *copying // the latest
 }
 
 // serve makes this node primary.
 func (r *Replicator) serve(o Order) (*serving, error) {
-	c, err := openCopies(r.opts.Cluster, r.opts.Module, r.opts.places(), o.Force)
+	c, err := openCopies(r.opts, o.Force)
 	if err != nil {
 		return nil, err
 	}
@@ -135,9 +136,7 @@ func (s *serving) between(change func()) {
 
 // stop ends the service; the application has ended before.
 func (s *serving) stop() error {
-	if s.recorder.State() == mirror.Suspended {
-		s.recorder.Reject() // who waits gets an error
-	}
+	s.letGo()
 	var errs []error
 	var seals []fs.Seal
 	for _, m := range s.mounts {
@@ -161,6 +160,14 @@ func (s *serving) stop() error {
 	}
 	s.copies.close()
 	return errors.Join(errs...)
+}
+
+// letGo ends that operations are held, now and later: who waits gets an error.
+func (s *serving) letGo() {
+	s.mu.Lock()
+	s.stopping = true
+	s.mu.Unlock()
+	s.recorder.Reject() // of interest if it is suspended
 }
 
 // drain makes all durable on both sides, and reports that it is.
@@ -286,8 +293,12 @@ func (s *serving) tellState(state mirror.State, held <-chan time.Time) <-chan ti
 		host.News(core.ReplicaCopied, data, "")
 	case mirror.Suspended:
 		s.mu.Lock()
-		why := s.why
+		why, stopping := s.why, s.stopping
 		s.mu.Unlock()
+		if stopping {
+			s.recorder.Reject()
+			return nil
+		}
 		host.News(core.ReplicaLost, core.Generation{}, why)
 		if !host.Shared() { // nobody else can be promoted
 			s.recorder.Choose(fresh())

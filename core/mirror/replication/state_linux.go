@@ -18,10 +18,11 @@ import (
 
 // record is what is kept with a copy, beside its data.
 type record struct {
-	Format  int    `json:"format"`
-	Cluster string `json:"cluster"`
-	Module  string `json:"module"`
-	Folder  string `json:"folder"` // where applications see it
+	Format  int      `json:"format"`
+	Cluster string   `json:"cluster"`
+	Module  string   `json:"module"`
+	Folder  string   `json:"folder"`  // where applications see it
+	Folders []string `json:"folders"` // all of the module's
 	// Serial counts the changes: those of a module's folders go together.
 	Serial uint64 `json:"serial"`
 	// Origin is the directory that this was written about. A copy that was restored from a
