@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	"golang.org/x/time/rate"
-
 	"github.com/orchestrator-ha/orchestrator/core/mirror"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/resync"
-	"github.com/orchestrator-ha/orchestrator/core/mirror/stream"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/zones"
 )
 
@@ -56,15 +53,8 @@ func (c *copying) run(ctx context.Context) error {
 	s.mu.Lock()
 	s.copying = c
 	s.mu.Unlock()
-	var limit *rate.Limiter
-	if n := s.r.opts.Limit; n > 0 {
-		limit = rate.NewLimiter(rate.Limit(n), max(n/4, 64<<10))
-	}
 	for i, root := range s.roots {
-		c.sources = append(c.sources, resync.NewSource(root, c.sess, resync.Options{
-			Root: stream.RootOf(i), ZoneSize: zoneSize, Workers: s.r.opts.Workers, Limit: limit,
-			Skip: s.r.opts.Folders[i].Rules.Local, Progress: c.progress,
-		}))
+		c.sources = append(c.sources, s.source(c.sess, i, root, c.progress))
 	}
 	works, err := c.first()
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"golang.org/x/time/rate"
 
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/mirror"
@@ -26,9 +27,12 @@ type serving struct {
 	mounts   []*fs.Mount
 	roots    []int // O_PATH, of the data directories
 
-	taking  sync.Mutex // held while a session begins
-	ended   chan struct{}
-	running sync.WaitGroup
+	limit *rate.Limiter // of what is copied and compared; may be nil
+
+	taking    sync.Mutex // held while a session begins
+	verifying sync.Mutex // held while the copies are compared
+	ended     chan struct{}
+	running   sync.WaitGroup
 
 	mu       sync.Mutex
 	data     core.Generation
@@ -58,6 +62,9 @@ func (r *Replicator) serve(o Order) (*serving, error) {
 		g = g.Promoted(fresh())
 	}
 	s := &serving{r: r, copies: c, data: o.Data, ended: make(chan struct{}), signal: make(chan struct{}, 1)}
+	if n := r.opts.Limit; n > 0 {
+		s.limit = rate.NewLimiter(rate.Limit(n), max(n/4, 64<<10))
+	}
 	if err := s.begin(g); err != nil {
 		s.undo()
 		return nil, err

@@ -102,24 +102,33 @@ func (s *Source) finish(ctx context.Context, j *job, lock Lock) error {
 	})
 }
 
-// piece compares what begins at, a hole or a chunk of data, and answers how much that was.
+// piece brings in order what begins at, a hole or a chunk of data, and answers how much
+// that was.
 func (s *Source) piece(ctx context.Context, j *job, fd int, at, end int64, lock Lock) (int64, error) {
 	if j.fresh {
 		n := min(end-at, chunk)
 		return n, s.put(ctx, j, fd, at, at+n, lock)
 	}
-	var c Check
+	n, list, err := s.compare(j, fd, at, end, lock)
+	for _, x := range list {
+		if err == nil {
+			err = s.put(ctx, j, fd, x.at, x.end, lock)
+		}
+	}
+	return n, err
+}
+
+// compare compares what begins at, a hole or a chunk of data, and answers how much that was
+// and what of it differs.
+func (s *Source) compare(j *job, fd int, at, end int64, lock Lock) (int64, []extent, error) {
+	c := Check{File: j.id, Offset: at, Length: end - at}
 	var wait func() (Answer, error)
 	err := lock(j.fd, func() error {
 		list, err := extents(fd, at, end)
-		if err != nil {
+		if err != nil || len(list) == 0 { // the file has become shorter, there as well
 			return err
 		}
-		if len(list) == 0 { // the file has become shorter, there as well
-			c.Length = end - at
-			return nil
-		}
-		c = Check{File: j.id, Offset: at, Length: list[0].end - at}
+		c.Length = list[0].end - at
 		if !list[0].hole {
 			data, err := read(fd, make([]byte, min(c.Length, chunk)), at)
 			if err != nil || len(data) == 0 {
@@ -131,18 +140,10 @@ func (s *Source) piece(ctx context.Context, j *job, fd int, at, end int64, lock 
 		return err
 	})
 	if err != nil || wait == nil {
-		return c.Length, err
+		return c.Length, nil, err
 	}
 	a, err := answer(wait)
-	if err != nil {
-		return 0, err
-	}
-	for _, x := range differing(c, a.Differs) {
-		if err := s.put(ctx, j, fd, x.at, x.end, lock); err != nil {
-			return 0, err
-		}
-	}
-	return c.Length, nil
+	return c.Length, differing(c, a.Differs), err
 }
 
 // differing are the ranges of a check that differ.
@@ -167,15 +168,21 @@ func differing(c Check, bits []byte) (list []extent) {
 	return list
 }
 
+// allow waits until n bytes may be used.
+func (s *Source) allow(ctx context.Context, n int64) error {
+	if s.opts.Limit == nil {
+		return nil
+	}
+	return s.opts.Limit.WaitN(ctx, int(min(n, int64(s.opts.Limit.Burst()))))
+}
+
 // put sends what is in a range now.
 func (s *Source) put(ctx context.Context, j *job, fd int, at, end int64, lock Lock) error {
 	buf := make([]byte, min(end-at, chunk))
 	for at < end {
 		size := min(end-at, chunk)
-		if s.opts.Limit != nil {
-			if err := s.opts.Limit.WaitN(ctx, int(min(size, int64(s.opts.Limit.Burst())))); err != nil {
-				return err
-			}
+		if err := s.allow(ctx, size); err != nil {
+			return err
 		}
 		err := lock(j.fd, func() error {
 			list, err := extents(fd, at, end)

@@ -97,26 +97,25 @@ func into(dir int, d dirent, do func(fd int) error) error {
 // gone says that a name went away, or leads to something else, since it was listed.
 func gone(err error) bool { return err == unix.ENOENT || err == unix.ENOTDIR || err == unix.ESTALE }
 
-// ChangedSince reports the inodes below dir whose data, attributes or names were changed at
-// a time or later (their ctime, which only the kernel sets).
-func ChangedSince(dir string, since time.Time, report func(inode uint64)) error {
-	top, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
+// Walk looks at all files below an O_PATH descriptor, and at its own. What goes away
+// meanwhile is left out.
+func Walk(top int, look func(*unix.Stat_t)) error {
+	var st unix.Stat_t
+	if err := unix.Fstatat(top, "", &st, unix.AT_EMPTY_PATH); err != nil {
 		return err
 	}
-	defer unix.Close(top)
-	look := func(st *unix.Stat_t, err error) {
-		if err == nil && st.Ctim.Nano() >= since.UnixNano() {
-			report(st.Ino)
-		}
-	}
-	var st unix.Stat_t
-	look(&st, unix.Fstat(top, &st))
+	look(&st)
 	var walk func(fd int) error
 	walk = func(fd int) error {
 		list, err := names(fd)
+		if gone(err) {
+			return nil
+		}
 		for _, d := range list {
-			look(&st, unix.Fstatat(fd, d.name, &st, unix.AT_SYMLINK_NOFOLLOW))
+			if unix.Fstatat(fd, d.name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil {
+				continue
+			}
+			look(&st)
 			if d.kind == unix.DT_DIR {
 				if err := into(fd, d, walk); err != nil {
 					return err
@@ -126,4 +125,19 @@ func ChangedSince(dir string, since time.Time, report func(inode uint64)) error 
 		return err
 	}
 	return walk(top)
+}
+
+// ChangedSince reports the inodes below dir whose data, attributes or names were changed at
+// a time or later (their ctime, which only the kernel sets).
+func ChangedSince(dir string, since time.Time, report func(inode uint64)) error {
+	top, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(top)
+	return Walk(top, func(st *unix.Stat_t) {
+		if st.Ctim.Nano() >= since.UnixNano() {
+			report(st.Ino)
+		}
+	})
 }
