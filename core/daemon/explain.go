@@ -35,7 +35,7 @@ func (d *Daemon) Explain(_ context.Context, q control.ExplainQuery) (control.Exp
 	}
 	var known []string
 	for _, mod := range m.all() {
-		for _, a := range mod.conf.Addresses() {
+		for _, a := range mod.config().Addresses() {
 			known = append(known, a.Addr.String())
 			if !t.address.IsValid() || t.address == a.Addr.Unmap() {
 				out.Paths = append(out.Paths, mod.explain(t, a.Addr.Unmap())...)
@@ -108,7 +108,7 @@ func (mod *module) explain(t traffic, address netip.Addr) []control.Path {
 	if mod.gate != nil {
 		return []control.Path{mod.pathToPrimary(address)}
 	}
-	groups := mod.now.Load().conf.Groups
+	groups := mod.config().Groups
 	matches := matching(groups, address, t.proto, t.at)
 	if len(matches) == 0 {
 		rule := "no rule covers " + t.proto

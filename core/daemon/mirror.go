@@ -21,7 +21,7 @@ const minPatience = 2 * time.Second
 
 // coreOf is what the state machine has to know of a module on this node.
 func (m *member) coreOf(conf *config.Module) core.Module {
-	c := ruleSet(conf).Extend(conf.Core())
+	c := RuleSet(conf).Extend(conf.Core())
 	if conf.Mode != core.Mirror {
 		return c
 	}

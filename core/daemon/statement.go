@@ -75,7 +75,7 @@ func (d *Daemon) kept(module string) core.Kept {
 // keep stores what has changed, before anything is done on account of it.
 func (mod *module) keep(in core.Instance) error {
 	k := in.Kept()
-	if reflect.DeepEqual(k, mod.kept) {
+	if reflect.DeepEqual(k, mod.stored) {
 		return nil
 	}
 	raw, err := json.Marshal(k)
@@ -85,7 +85,7 @@ func (mod *module) keep(in core.Instance) error {
 	if err != nil {
 		return fmt.Errorf("store what is known of the data of %s: %w", mod.conf.Name, err)
 	}
-	mod.kept = k
+	mod.stored = k
 	return nil
 }
 
