@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -160,6 +161,10 @@ func (f *fakeNode) Status(_ context.Context, name string) (control.Status, error
 		},
 	})
 	return st, nil
+}
+
+func (f *fakeNode) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	fmt.Fprintln(w, `orchestrator_module_serving{module="web_farm"} 1`)
 }
 
 func (f *fakeNode) List(context.Context) ([]control.ModuleInfo, error) {

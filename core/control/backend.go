@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -15,6 +16,7 @@ type Backend struct {
 	Cluster Cluster
 	Modules Modules
 	Views   Views
+	Metrics http.Handler // in Prometheus' text format
 }
 
 // Cluster founds and changes the cluster. by says who asks.

@@ -69,6 +69,7 @@ func (s *server) routes() {
 	})
 	s.mux.HandleFunc("GET /v1/log", s.guard(s.logEntries))
 	s.mux.HandleFunc("GET /v1/modules/{name}/package", s.guard(s.archive))
+	s.mux.HandleFunc("GET /metrics", s.guard(s.b.Metrics.ServeHTTP))
 	s.mux.HandleFunc("GET /health/{name}", s.health)
 
 	s.write("POST /v1/modules/{name}", func(by string, r *http.Request) (any, error) {

@@ -11,6 +11,7 @@
 //	install.go   install, apply, uninstall
 //	command.go   verbs, here and on other nodes
 //	views.go     what is shown
+//	metrics.go   what is measured; one table for each part of the node
 package daemon
 
 import (
@@ -184,7 +185,7 @@ func (d *Daemon) listenLocal() (*http.Server, net.Listener, error) {
 
 func (d *Daemon) server(by func(*http.Request) (string, error)) *http.Server {
 	return &http.Server{
-		Handler:           control.Handler(control.Backend{Cluster: d, Modules: d, Views: d}, by, d.log),
+		Handler:           control.Handler(control.Backend{Cluster: d, Modules: d, Views: d, Metrics: d.metricsHandler()}, by, d.log),
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return d.ctx },

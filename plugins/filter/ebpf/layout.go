@@ -138,9 +138,6 @@ func handOf(row uint32) share.Hand { return share.Hand(row>>7&1 | row>>14&2) }
 // numClasses is how many classes of buckets there are: share.Classes.
 const numClasses = 4
 
-// numPlaces is how many places there are at which frames are counted.
-const numPlaces = maxGroups*numClasses + maxModules
-
 // countsValue is struct counts: frames by reason.
 type countsValue [maxReasons]uint64
 
