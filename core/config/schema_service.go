@@ -10,7 +10,7 @@ func httpElement() Element {
 		Attribute{Name: "body", Kind: KindRegex, Empty: true, Status: Used, Doc: "Regular expression that the first 1 MiB of the answer's body must match, anywhere in it."},
 		onOff("verify", "on", Attribute{Status: Used, Doc: "Whether the server's certificate must be good for the host of the URL, or for the header Host."}),
 		Attribute{Name: "ca", Kind: KindPath, Empty: true, Status: Used, Doc: "File of the module with certificates (PEM) to trust instead of the machine's: conf/ca.pem."})
-	to.Children = []Element{{Name: "header", Status: Used, Doc: "A header of the request. Host is also the name that a certificate must be good for.",
+	to.Children = []Element{{Name: "header", Status: Used, Key: []string{"name"}, Doc: "A header of the request. Host is also the name that a certificate must be good for.",
 		Attributes: []Attribute{
 			{Name: "name", Kind: KindName, Required: true, Status: Used, Doc: "Its name."},
 			{Name: "value", Kind: KindText, Required: true, Status: Used, Doc: "Its value."},

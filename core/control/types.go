@@ -80,6 +80,7 @@ type Outcome struct {
 	Text     string        `json:"text"`
 	Warnings diag.Problems `json:"warnings,omitempty"`
 	Nodes    []NodeOutcome `json:"nodes,omitempty"`
+	Changes  []Change      `json:"changes,omitempty"` // of a configuration
 }
 
 // NodeOutcome is what a command did on one node.
@@ -118,6 +119,8 @@ type InstallRequest struct {
 	Set     map[string]string
 	Builtin string // name of a shipped module instead of an archive
 	Archive []byte
+	// StopStart stops and starts a module that is replaced, where that is needed.
+	StopStart bool
 }
 
 // ClusterStatus is the cluster as one node sees it.
@@ -172,6 +175,7 @@ type LogQuery struct {
 	Since  time.Time
 	Types  []string
 	Grep   string
+	After  int64 // only entries with a higher ID, the oldest first
 	Limit  int
 	Follow bool
 }
