@@ -52,9 +52,6 @@ func (p *parser) proc(n *node, poll time.Duration) (Proc, bool) {
 	if own {
 		c.Class = v["class"].text
 	}
-	if v["class"].text == "sec" && p.mode == core.Mirror {
-		p.notYet(v["class"].at, v["class"].macros, nil, `class "sec"`).Hint = `the classes that are supported are both, prim, second and pre`
-	}
 	if p.handler(v["action"]) {
 		return p.handled(c, v["action"], own)
 	}

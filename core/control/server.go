@@ -23,6 +23,8 @@ const maxArchive = 256 << 20
 var verbs = map[string]core.Verb{
 	"start": core.VerbStart, "stop": core.VerbStop, "forcestop": core.VerbForceStop,
 	"restart": core.VerbRestart, "stopstart": core.VerbStopStart,
+	"prim": core.VerbPrim, "primforce": core.VerbPrimForce, "second": core.VerbSecond, "secondforce": core.VerbSecondForce,
+	"swap": core.VerbSwap, "failover-on": core.VerbFailoverOn, "failover-off": core.VerbFailoverOff,
 	"drain": core.VerbDrain, "undrain": core.VerbUndrain, "incloop": core.VerbIncLoop, "resetloop": core.VerbResetLoop,
 }
 
@@ -57,6 +59,9 @@ func (s *server) routes() {
 	s.mux.HandleFunc("GET /v1/log", s.guard(Monitor, s.logEntries))
 	s.mux.HandleFunc("GET /v1/modules/{name}/package", s.guard(Admin, s.archive))
 	s.mux.HandleFunc("GET /v1/nodes/{node}/{path...}", s.guard(Monitor, s.elsewhere))
+	if s.b.Metrics != nil {
+		s.mux.HandleFunc("GET /metrics", s.guard(Monitor, s.b.Metrics.ServeHTTP))
+	}
 	s.mux.HandleFunc("GET /health/{name}", s.health)
 	s.mux.HandleFunc("GET /var/modules/{name}/ready.txt", s.ready)
 

@@ -38,6 +38,10 @@ func (mod *module) Do(ctx context.Context, a core.Action, cause int64, answer fu
 		go mod.answerNetwork(answer, mod.network.up)
 	case core.ActNetworkDown:
 		go mod.answerNetwork(answer, mod.network.down)
+	case core.ActPublish:
+		mod.pair.say(*a.Peer)
+	case core.ActReplicate:
+		go mod.replicate(a, answer)
 	case core.ActNetworkNew:
 		go mod.answerNetwork(answer, mod.renewNetwork)
 	case core.ActRenew:
@@ -65,6 +69,7 @@ func (mod *module) runHook(ctx context.Context, call core.HookCall, cause int64,
 	if err := out.Close(); err != nil {
 		d.log.Warn("close a hook's output", "file", path, "error", err)
 	}
+	mod.hooks.count(call.Name, result.OK, result.Took)
 	text, level := fmt.Sprintf("Hook %s took %s.", call.Name, result.Took.Round(time.Millisecond)), "info"
 	if !result.OK {
 		text, level = fmt.Sprintf("Hook %s failed after %s: %s.", call.Name, result.Took.Round(time.Millisecond), result.Reason), "error"
