@@ -31,6 +31,7 @@ type module struct {
 	sharing  *sharing     // nil without a virtual address
 	network  *network     // likewise
 	ruling   *ruling      // nil without failover rules of its own
+	witness  func()       // ends the watch over the witnesses; nil without
 	saved    atomic.Value // core.State last saved as wanted
 	frozen   atomic.Bool  // the daemon ends: what is wanted stays as it is
 	claims   *claims      // of the network's goroutine, like the three after it
@@ -69,6 +70,11 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 	})
 	if set := ruleSet(conf); len(set.Rules) > 0 {
 		mod.ruling = newRuling(m.d.ctx, set, rulingPorts{watch: mod.runner.Subscribe, post: mod.runner.Post, cluster: m.seesOthers})
+	}
+	if conf.SplitBrain != nil {
+		ctx, cancel := context.WithCancel(m.d.ctx)
+		mod.witness = cancel
+		go followWitnesses(ctx, conf.SplitBrain.Resources(), mod.runner.Subscribe, mod.runner.Post)
 	}
 	if mod.sharing != nil {
 		mod.claims = newClaims()
@@ -139,6 +145,9 @@ func (mod *module) announce(reason string) {
 func (mod *module) close() {
 	if mod.ruling != nil {
 		mod.ruling.close()
+	}
+	if mod.witness != nil {
+		mod.witness()
 	}
 	mod.runner.Close()
 	mod.m.d.checks.Set(mod.conf.Name, nil)
