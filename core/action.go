@@ -16,6 +16,8 @@ const (
 	ActCancel      ActionKind = "cancel"       // end the hook that runs now; it answers as failed
 	ActPublish     ActionKind = "publish"      // mirror: tell the peer Peer, with each heartbeat until the next
 	ActReboot      ActionKind = "reboot"       // restart the machine; what starts the module then is boot
+	ActRenew       ActionKind = "renew"        // Version of the configuration is taken over: checks, rules, files, shares
+	ActNetworkNew  ActionKind = "network-new"  // addresses and filter become those of the configuration, what stays untouched; answers EventNetwork
 	ActReplicate   ActionKind = "replicate"    // mirror: Replica order; answers EventReplica with Name = the order
 )
 
@@ -65,6 +67,7 @@ type Action struct {
 	Resource Resource
 	Replica  ReplicaOrder
 	Full     bool       // replicate second: copy everything, whatever is known to be the same
+	Version  string     // renew
 	Lease    bool       // network-up: the address serves only while the daemon renews its lease
 	Peer     *PeerState // publish
 	State    State      // resource state.local

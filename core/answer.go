@@ -68,7 +68,7 @@ func because(reason string) string {
 
 func (m *machine) networkAnswered(ev Event) error {
 	t := m.Asked
-	if t.Kind != TaskNetworkUp && t.Kind != TaskNetworkDown {
+	if t.Kind != TaskNetworkUp && t.Kind != TaskNetworkDown && t.Kind != TaskNetworkNew {
 		return m.impossible("an answer of the network")
 	}
 	m.Asked = Task{}
@@ -81,6 +81,8 @@ func (m *machine) networkAnswered(ev Event) error {
 		m.startFailed("the virtual address could not be set up" + because(ev.Reason))
 	case t.Kind == TaskNetworkUp:
 		m.Next.Reason += "; the virtual address could not be set up" + because(ev.Reason)
+	case t.Kind == TaskNetworkNew: // what was there before is still there
+		m.note("the virtual addresses could not be changed" + because(ev.Reason))
 	default:
 		m.note("the virtual address could not be removed" + because(ev.Reason))
 	}

@@ -51,6 +51,7 @@ type Check struct {
 // Module is what the state machine needs to know of a module's configuration.
 type Module struct {
 	Name         string          `json:"name"`
+	Version      string          `json:"version,omitempty"` // of the configuration, for those who carry actions out
 	Mode         Mode            `json:"mode"`
 	MaxLoop      int             `json:"maxloop"`       // automatic actions allowed within LoopInterval; one more stops the module
 	LoopInterval time.Duration   `json:"loop_interval"` // 0 switches the limit off

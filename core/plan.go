@@ -12,6 +12,7 @@ const (
 	TaskHook        TaskKind = "hook"         // call Hook, if the module has it
 	TaskNetworkUp   TaskKind = "network-up"   //
 	TaskNetworkDown TaskKind = "network-down" //
+	TaskNetworkNew  TaskKind = "network-new"  // after a change of the configuration
 	TaskShare       TaskKind = "share"        // give the order Share
 	TaskChecks      TaskKind = "checks"       // start or stop the checks of When
 	TaskGate        TaskKind = "gate"         // go on when no pre check holds the module back

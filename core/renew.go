@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // hookUpdate is called after a change of the configuration that does not stop
@@ -25,54 +26,43 @@ func (m *machine) moduleChanged(ev Event) error {
 	return nil
 }
 
-// renews takes over a new configuration, if there is one: checks that changed
-// begin anew, then the hook update runs. It reports whether it did.
+// renews takes over a new configuration, if there is one: addresses become the new
+// ones, then the hook update runs. It reports whether it did.
 func (m *machine) renews() bool {
 	if m.Update == nil {
 		return false
 	}
 	old, next := m.Module, *m.Update
 	m.Update = nil
-	var changed []When
-	for _, w := range m.Checking {
-		if !slices.Equal(old.checks(w), next.checks(w)) {
-			changed = append(changed, w)
-		}
-	}
 	if m.Verb == "" {
 		m.LastReason, m.Cause = "", m.cause
 	}
 	m.note("the configuration changed")
-	for _, w := range changed {
-		m.switchChecks(checks(w, false))
-	}
-	for _, c := range old.Checks {
-		if !slices.Contains(next.Checks, c) {
-			delete(m.Resources, c.Resource)
-		}
-	}
+	m.emit(Action{Kind: ActRenew, Version: next.Version})
 	m.Module = next
-	for _, c := range next.Checks {
-		if !slices.Contains(old.Checks, c) {
-			m.Resources[c.Resource] = Resource{Name: c.Resource, Value: ResInit, Since: m.now}
-		}
-	}
-	for _, w := range changed {
-		m.switchChecks(checks(w, true))
-	}
+	m.renewResources(old)
 	if m.State != Stop {
-		m.Plan = slices.Insert(m.Plan, 0, hook(hookUpdate, m.State, m.State))
+		m.Plan = slices.Insert(m.Plan, 0, Task{Kind: TaskNetworkNew}, hook(hookUpdate, m.State, m.State))
 	}
 	return true
 }
 
-// checks are those that run at a time.
-func (m Module) checks(w When) []Check {
-	var some []Check
-	for _, c := range m.Checks {
-		if c.When == w {
-			some = append(some, c)
+// renewResources begins anew with the checks that come, and with all rules, and
+// forgets those that go. Of a check that goes on what was seen still holds; if what
+// it looks at changed, who runs it says so.
+func (m *machine) renewResources(old Module) {
+	runs := func(c Check) bool { return slices.Contains(m.Checking, c.When) }
+	was := map[string]bool{}
+	for _, c := range old.Checks {
+		was[c.Resource] = runs(c)
+		if !slices.ContainsFunc(m.Module.Checks, func(n Check) bool { return n.Resource == c.Resource }) {
+			delete(m.Resources, c.Resource)
 		}
 	}
-	return some
+	for _, c := range m.Module.Checks {
+		ran, had := was[c.Resource]
+		if !had || ran != runs(c) || strings.HasPrefix(c.Resource, RulePrefix) {
+			m.Resources[c.Resource] = Resource{Name: c.Resource, Value: ResInit, Since: m.now}
+		}
+	}
 }

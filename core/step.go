@@ -202,6 +202,10 @@ func (m *machine) perform(t Task) {
 		}
 	case TaskNetworkDown:
 		m.ask(t, Action{Kind: ActNetworkDown})
+	case TaskNetworkNew:
+		if m.Network {
+			m.ask(t, Action{Kind: ActNetworkNew})
+		}
 	case TaskShare:
 		if m.Module.Shared {
 			m.orderShare(t)

@@ -110,7 +110,7 @@ func marshal(t *rapid.T, v any) string {
 
 func (w *world) carryOut(a Action) {
 	switch a.Kind {
-	case ActHook, ActNetworkUp, ActNetworkDown, ActShare:
+	case ActHook, ActNetworkUp, ActNetworkDown, ActNetworkNew, ActShare:
 		if w.asked != nil && !(a.Kind == ActShare && w.waits()) {
 			w.t.Fatalf("%+v asked while %+v is outstanding", a, *w.asked)
 		}
@@ -123,6 +123,10 @@ func (w *world) carryOut(a Action) {
 		w.network = true
 	case ActNetworkDown:
 		w.network = false
+	case ActNetworkNew:
+		if !w.network {
+			w.t.Fatal("addresses changed, but there is no network")
+		}
 	case ActShare:
 		w.open = a.Share == ShareOpen || a.Share == ShareUndrain
 		if (w.open || a.Share == ShareDrain) && w.in.Module.Hooks[hookStart] && !w.ready {

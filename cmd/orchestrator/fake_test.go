@@ -2,10 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -23,8 +26,9 @@ import (
 // and n3 cannot be reached. It writes what it is asked for to a file, one line
 // each.
 type fakeNode struct {
-	asked string
-	left  atomic.Int32 // connections of n2; one ends with each look
+	asked    string
+	sessions *control.Sessions // logins to its console
+	left     atomic.Int32      // connections of n2; one ends with each look
 }
 
 var fakeTime = time.Date(2025, 1, 31, 8, 0, 0, 0, time.UTC)
@@ -87,9 +91,39 @@ func (f *fakeNode) Install(_ context.Context, _ string, r control.InstallRequest
 	return control.Outcome{Text: r.Name + " installed"}, nil
 }
 
-func (f *fakeNode) Apply(_ context.Context, _, name string, set map[string]string) (control.Outcome, error) {
-	f.note("apply %s %v", name, set)
+func (f *fakeNode) Apply(_ context.Context, _, name string, r control.ApplyRequest) (control.Outcome, error) {
+	f.note("apply %s %v%s", name, r.Set, map[bool]string{true: " stopstart"}[r.StopStart])
 	return control.Outcome{Text: name + " applied"}, nil
+}
+
+// Diff tells of a port and a script that would change, and of more the further back.
+func (f *fakeNode) Diff(_ context.Context, name string, r control.DiffRequest) (control.Diff, error) {
+	f.note("diff %s %v version=%q archive=%t", name, r.Set, r.Version, len(r.Archive) > 0)
+	d := control.Diff{Module: name, Effect: "check", Running: []control.Running{{Node: "n1", State: "UP Ready"}, {Node: "n2", State: "UP Ready"}}, Changes: []control.Change{
+		{Path: "service/check/tcp[web]/to/@port", Old: "80", New: "81", Effect: "check"},
+		{Path: "bin/start_both.lua", Old: "120 bytes", New: "140 bytes", Effect: "live"},
+	}}
+	if r.Version != "" {
+		d.Effect, d.Stops = "stop", true
+		d.Changes = append(d.Changes, control.Change{Path: "service/failover", Old: "a\nb", Effect: "live"},
+			control.Change{Path: "service/vip/loadbalancing_list/group[web]/rule[tcp * 80]/@filter", Old: "on_port", New: "on_addr", Effect: "stop", Why: "tcp to 192.0.2.10:80 goes elsewhere"})
+	}
+	if len(r.Archive) > 0 {
+		d.Changes = nil
+	}
+	return d, nil
+}
+
+func (f *fakeNode) History(context.Context, string) ([]control.Version, error) {
+	return []control.Version{
+		{Version: "3.1", Signature: "0123456789ab", Applied: fakeTime, By: "root on this node"},
+		{Back: 1, Version: "2.2", Signature: "ba9876543210", Set: map[string]string{"PORT": "80"}, Applied: fakeTime.Add(-time.Hour), By: "admin from 10.0.0.7"},
+	}, nil
+}
+
+func (f *fakeNode) Rollback(_ context.Context, _, name string, r control.RollbackRequest) (control.Outcome, error) {
+	f.note("rollback %s to %s%s", name, r.Version, map[bool]string{true: " stopstart"}[r.StopStart])
+	return control.Outcome{Text: name + " set back"}, nil
 }
 
 func (f *fakeNode) Uninstall(_ context.Context, _, name string) (control.Outcome, error) {
@@ -222,3 +256,30 @@ func (f *fakeNode) Plugins(context.Context) ([]control.PluginInfo, error) {
 }
 
 func (f *fakeNode) Serving(string) (bool, string) { return true, "" }
+
+func (f *fakeNode) ResourceHistory(_ context.Context, q control.HistoryQuery) ([]control.ResourceChange, error) {
+	f.note("history %s %q %d", q.Module, q.Resource, q.Limit)
+	return []control.ResourceChange{
+		{Entry: 3, Time: fakeTime, Resource: "tcp.web", Value: core.ResUp},
+		{Entry: 7, Time: fakeTime.Add(time.Minute), Resource: "tcp.web", Value: core.ResDown, Reason: "connection refused"},
+	}, nil
+}
+
+// Reach knows of n2, and that it does not answer.
+func (f *fakeNode) Reach(node string) (*url.URL, http.RoundTripper, error) {
+	if node == "n1" {
+		return nil, nil, nil
+	}
+	return nil, nil, fmt.Errorf("%w: %s is not heard", control.ErrElsewhere, node)
+}
+
+func (f *fakeNode) Invite(_ context.Context, by string, r control.InviteRequest) (control.Invitation, error) {
+	f.note("invite %q %s by %s", r.User, r.Role, by)
+	i := control.Invitation{User: cmp.Or(r.User, r.Role.String()), Role: r.Role, Expires: fakeTime, Token: "TOKEN", URL: "https://10.0.0.1:9010/#TOKEN", Certificate: "0123abcd"}
+	if f.sessions != nil {
+		i.Token, i.Expires = f.sessions.Invite(r.User, r.Role)
+	}
+	return i, nil
+}
+
+func (f *fakeNode) Entered(c control.Caller) { f.note("login %s", c.Role) }

@@ -114,26 +114,3 @@ func moduleList(a *app) *cobra.Command {
 	}
 	return c
 }
-
-func configCommand(a *app) *cobra.Command {
-	c := a.jsonFlag(&cobra.Command{
-		Use: "apply NAME", Short: "Check the edited copy of a module and give it to all servers", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeModule,
-		Long: `Check the copy of a module that lies in the folder modules/NAME of this node's
-directory, where you may edit it, and give it to all servers. Values that were set
-stay, unless --set changes them. Where the module runs, only the powers of servers and
-slow_start can be changed, which moves shares without breaking a connection; for
-all else stop it first. Servers that cannot be reached now take it over later.`,
-		Example: `  $EDITOR /var/lib/orchestrator/modules/web_farm/conf/userconfig.xml
-  orchestrator config apply web_farm
-  orchestrator config apply web_farm --set PORT=8080`,
-	})
-	given := setFlag(c)
-	c.RunE = func(cmd *cobra.Command, args []string) error {
-		set, err := settings(*given)
-		if err != nil {
-			return err
-		}
-		return a.change(cmd, withQuery(modulePath(args[0])+"/apply", setQuery(set)), nil)
-	}
-	return noun("config", "The configuration of modules: apply what was edited", "The configuration of modules, which the cluster keeps the same on all servers.", c)
-}

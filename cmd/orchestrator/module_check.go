@@ -10,9 +10,9 @@ import (
 
 	"github.com/orchestrator-ha/orchestrator/core/archive"
 	"github.com/orchestrator-ha/orchestrator/core/config"
+	"github.com/orchestrator-ha/orchestrator/core/daemon"
 	"github.com/orchestrator-ha/orchestrator/core/diag"
 	"github.com/orchestrator-ha/orchestrator/core/hook"
-	"github.com/orchestrator-ha/orchestrator/core/rules"
 )
 
 func moduleCheck(a *app) *cobra.Command {
@@ -70,11 +70,12 @@ func (a *app) check(from source, set map[string]string) error {
 	if err := config.ValidName(from.name); err != nil {
 		return fmt.Errorf("%w; the name of the file or folder is that of the module", err)
 	}
-	m, problems := config.Parse(files, from.name, config.Options{Set: set, Env: a.lookup, CheckHook: hook.CheckSyntax, CheckRules: rules.Check, Path: from.where()})
+	m, problems := config.Parse(files, from.name, config.Options{Set: set, Env: a.lookup, CheckHook: hook.CheckSyntax, CheckRules: daemon.CheckRules, Path: from.where()})
 	r.Problems = append(r.Problems, problems...)
 	if m == nil {
 		return a.showReport(r, nil)
 	}
+	r.Problems = append(r.Problems, daemon.UnknownResources(m)...)
 	r.OK, r.Mode = true, string(m.Mode)
 	if r.Signature, err = archive.Signature(files); err != nil {
 		return err

@@ -13,11 +13,13 @@ import (
 
 func moduleInstall(a *app) *cobra.Command {
 	var name string
+	var stopstart bool
 	c := a.jsonFlag(&cobra.Command{
 		Use: "install FILE|FOLDER|NAME", Short: "Install a module on all servers", Args: cobra.ExactArgs(1), ValidArgsFunction: completeSource,
 		Long: `Install a module on all servers of the cluster: from an archive, from a folder, or
 one that comes with the product, by its name. The module is checked first; if it
-has mistakes nothing is changed. A module of the same name is replaced.
+has mistakes nothing is changed. A module of the same name is replaced, also while it
+runs if what differs can change without a stop ("orchestrator config diff" tells).
 
 Macros of the module, such as VIRTUAL_IP, get their values from --set. Which there
 are is told by "orchestrator module check".`,
@@ -25,6 +27,7 @@ are is told by "orchestrator module check".`,
   orchestrator module install ./shop.safe --name shop_test --set VIRTUAL_IP=192.0.2.11 --set PORT=8080`,
 	})
 	given := setFlag(c)
+	c.Flags().BoolVar(&stopstart, "stopstart", false, "stop and start a module that is replaced, on one server after the other, if something needs that")
 	c.Flags().StringVar(&name, "name", "", "`NAME` of the module in the cluster (default that of the archive)")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		set, err := settings(*given)
@@ -38,17 +41,20 @@ are is told by "orchestrator module check".`,
 		if name != "" {
 			from.name = name
 		}
-		return a.install(cmd, from, set)
+		return a.install(cmd, from, set, stopstart)
 	}
 	return c
 }
 
-func (a *app) install(cmd *cobra.Command, from source, set map[string]string) error {
+func (a *app) install(cmd *cobra.Command, from source, set map[string]string, stopstart bool) error {
 	client, err := a.client()
 	if err != nil {
 		return err
 	}
 	query := setQuery(set)
+	if stopstart {
+		query.Set("stopstart", "true")
+	}
 	var body any
 	if from.builtin != "" {
 		query.Set("builtin", from.builtin)

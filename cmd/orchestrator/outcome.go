@@ -34,6 +34,12 @@ func (a *app) showOutcome(o control.Outcome) error {
 			return err
 		}
 	}
+	if len(o.Changes) > 0 {
+		if err := a.showChanges(o.Changes); err != nil {
+			return err
+		}
+		fmt.Fprintln(a.stdout)
+	}
 	var t table
 	t.heads = []string{"NODE", "RESULT", "STATE", ""}
 	for _, n := range o.Nodes {

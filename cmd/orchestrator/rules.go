@@ -9,6 +9,7 @@ import (
 
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/config"
+	"github.com/orchestrator-ha/orchestrator/core/daemon"
 	"github.com/orchestrator-ha/orchestrator/core/diag"
 	"github.com/orchestrator-ha/orchestrator/core/rules"
 )
@@ -74,9 +75,6 @@ action, or "nothing".`,
 	return c
 }
 
-// appearing are classes of resources that no check of a module has to provide.
-var appearing = []string{"heartbeat", "state", "rfs", "usersetting", "heart", "connections", "splitbrain"}
-
 // rulesOf reads the rules of a module, the built-in ones first.
 func (a *app) rulesOf(source string, given []string) (rules.Set, error) {
 	macros, err := settings(given)
@@ -91,27 +89,12 @@ func (a *app) rulesOf(source string, given []string) (rules.Set, error) {
 	if err != nil {
 		return rules.Set{}, err
 	}
-	m, problems := config.Parse(files, from.name, config.Options{Set: macros, Env: a.lookup, CheckRules: rules.Check, Path: from.where(), Ahead: true})
+	m, problems := config.Parse(files, from.name, config.Options{Set: macros, Env: a.lookup, CheckRules: daemon.CheckRules, Path: from.where(), Ahead: true})
 	if m == nil {
 		return rules.Set{}, problems
 	}
-	set := rules.Set{HandleTime: m.Rules.HandleTime, Replace: !m.Rules.Extends}
-	for _, t := range m.Rules.Texts {
-		if t.Lua {
-			fmt.Fprintf(a.stderr, "%s: the rules in Lua are not shown\n", t.Pos)
-			continue
-		}
-		own, _ := rules.Parse(t.Pos.File, t.Text)
-		for i := range own {
-			if own[i].Pos.Line == 1 {
-				own[i].Pos.Column += t.Pos.Column - 1
-			}
-			own[i].Pos.Line += t.Pos.Line - 1
-		}
-		set.Rules = append(set.Rules, own...)
-	}
-	rules.Unknown(set.Rules, checksOf(m), appearing).Render(a.stderr, a.style(a.stderr))
-	set = set.Complete(m.Core())
+	daemon.UnknownResources(m).Render(a.stderr, a.style(a.stderr))
+	set := daemon.RuleSet(m).Complete(m.Core())
 	if len(set.Rules) == 0 {
 		return set, errors.New(from.name + " has no rules")
 	}

@@ -77,25 +77,35 @@ func parsePart(b []byte) (Item, []byte, error) {
 // fetch gets an item from a node, part by part, and merges it. All parts are of
 // the version that the first answer named.
 func (s *Syncer) fetch(ctx context.Context, from core.NodeID, name string) error {
-	it, err := s.fetchPart(ctx, from, getRequest{Name: name})
+	it, err := s.fetchWhole(ctx, from, getRequest{Name: name})
 	if err != nil {
 		return err
-	}
-	for int64(len(it.Content)) < it.Size {
-		next, err := s.fetchPart(ctx, from, getRequest{Name: name, Version: it.Version, Offset: int64(len(it.Content))})
-		if err != nil {
-			return err
-		}
-		if next.Head != it.Head || len(next.Content) == 0 {
-			return fmt.Errorf("fetch %s from node %d: its content changed meanwhile", name, from)
-		}
-		it.Content = append(it.Content, next.Content...)
 	}
 	merged, err := s.catalog.Merge(it)
 	if merged {
 		s.log.Info("configuration received", "item", name, "version", it.Version, "signature", it.Signature.Short(), "node", from)
+		s.fetchPast(ctx, from, name)
 	}
 	return err
+}
+
+func (s *Syncer) fetchWhole(ctx context.Context, from core.NodeID, first getRequest) (Item, error) {
+	name := first.Name
+	it, err := s.fetchPart(ctx, from, first)
+	if err != nil {
+		return Item{}, err
+	}
+	for int64(len(it.Content)) < it.Size {
+		next, err := s.fetchPart(ctx, from, getRequest{Name: name, Version: it.Version, Offset: int64(len(it.Content))})
+		if err != nil {
+			return Item{}, err
+		}
+		if next.Head != it.Head || len(next.Content) == 0 {
+			return Item{}, fmt.Errorf("fetch %s from node %d: its content changed meanwhile", name, from)
+		}
+		it.Content = append(it.Content, next.Content...)
+	}
+	return it, nil
 }
 
 // fetchPart returns the item with the part as its content.

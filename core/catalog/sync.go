@@ -17,6 +17,7 @@ import (
 const (
 	kindChanged = "catalog.changed" // a digest
 	kindGet     = "catalog.get"     // request and reply: a part of an item
+	kindHistory = "catalog.history" // request: name of an item; reply: its kept versions
 )
 
 const (
@@ -67,6 +68,7 @@ func NewSyncer(c *Catalog, net Messenger, interval time.Duration, log *slog.Logg
 		heads: map[core.NodeID][]Head{}, pending: map[core.NodeID]bool{}, greet: map[core.NodeID]bool{},
 	}
 	net.Handle(kindGet, s.serveGet)
+	net.Handle(kindHistory, s.serveHistory)
 	net.Handle(kindChanged, func(_ context.Context, from core.NodeID, digest []byte) ([]byte, error) {
 		return nil, s.RemoteDigest(from, digest)
 	})

@@ -55,6 +55,7 @@ func (p *parser) build(root *node, name string, hooks []Hook) *Module {
 	m.Rules = p.failover(s.one("failover"))
 	p.user(m, s.one("user"), hooks)
 	m.Macros = p.macros.list()
+	m.doc = root.document(p.schema)
 	p.covered(m)
 	p.shadowed(m)
 	return m

@@ -77,8 +77,15 @@ attribute. "orchestrator module check" finds mistakes, docs/problems.md explains
 - *Not supported yet*: refused by this version, but checked already.
 - *No effect*: accepted, with a note; the reason is given.
 - (D): SafeKit can change it while the module runs, its mark for dynamic
-  configuration. Here powers and slow_start change while the module runs, everything else
-  when it has been stopped.
+  configuration.
+- *Change* is what a change does here, where the module runs. live: it is taken over, no
+  connection breaks. check: the check begins anew. stopstart: the module has to be stopped
+  and started, on one node after the other. stop: it has to be stopped on all nodes.
+  none: nobody could notice. It holds for all in an element that says nothing else.
+  "orchestrator config diff" tells it of a change at hand, as some depends on more than
+  one element: a rule that comes or goes is live, but traffic that would go from one group,
+  or one filter, to another needs a stop, and so do the first address of a module and its
+  last.
 - A duration is made of whole numbers with the units d, h, m, s, ms, us, such as 1h30m. A
   bare number is in the unit that stands beside it. A time that would come to 0 of
   that unit, or of the finer one named, is refused.
@@ -103,10 +110,10 @@ func TestReferenceIsCurrent(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(referenceHead)
 	overview(&b, Schema())
-	reference(&b, Schema(), nil)
+	reference(&b, Schema(), nil, EffectStopStart)
 	b.WriteString(clusterHead)
 	overview(&b, ClusterSchema())
-	reference(&b, ClusterSchema(), nil)
+	reference(&b, ClusterSchema(), nil, "")
 	const file = docs + "userconfig.md"
 	if os.Getenv("UPDATE") != "" {
 		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
@@ -150,7 +157,7 @@ func overview(b *strings.Builder, root *Element) {
 	walk(root, 0)
 }
 
-func reference(b *strings.Builder, e *Element, parents []string) {
+func reference(b *strings.Builder, e *Element, parents []string, around Effect) {
 	path := slices.Concat(parents, []string{e.Name})
 	fmt.Fprintf(b, "\n### %s\n\n%s", strings.Join(path, "/"), markdown(e.Doc))
 	switch {
@@ -164,15 +171,21 @@ func reference(b *strings.Builder, e *Element, parents []string) {
 	if rest := strings.TrimSpace(strings.TrimPrefix(e.remark(), e.Doc)); rest != "" {
 		fmt.Fprintf(b, " *%s*", markdown(rest))
 	}
+	effect := around
+	if around != "" {
+		if effect = e.effect(around); effect != around || len(parents) == 1 {
+			fmt.Fprintf(b, " *Change: %s.*", effect)
+		}
+	}
 	fmt.Fprint(b, "\n")
 	if len(e.Attributes) > 0 {
 		fmt.Fprint(b, "\n| attribute | value | default | |\n|---|---|---|---|\n")
 	}
 	for _, a := range e.Attributes {
-		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", a.Name, kindText(a), defaultText(a), meaning(a))
+		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", a.Name, kindText(a), defaultText(a), meaning(a, effect))
 	}
 	for i := range e.Children {
-		reference(b, &e.Children[i], path)
+		reference(b, &e.Children[i], path, effect)
 	}
 }
 
@@ -208,12 +221,15 @@ func defaultText(a Attribute) string {
 	return "`" + a.Default + "`"
 }
 
-func meaning(a Attribute) string {
+func meaning(a Attribute, around Effect) string {
 	plain := a
 	plain.Unit = "" // it stands in a column of its own
 	text := a.Doc
 	if rest := strings.TrimSpace(strings.TrimPrefix(plain.remark(), a.Doc)); rest != "" {
 		text += " *" + rest + "*"
+	}
+	if a.Effect != "" && a.Effect != around {
+		text += " *Change: " + string(a.Effect) + ".*"
 	}
 	return markdown(text)
 }

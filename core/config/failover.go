@@ -20,9 +20,6 @@ func (p *parser) failover(n *node) FailoverRules {
 				continue
 			}
 		}
-		if lua {
-			p.notYet(span{t.at.from, t.at.from + len(t.text)}, nil, nil, "the Lua form of rules")
-		}
 		r.Texts = append(r.Texts, RuleText{Lua: lua, Text: t.text, Pos: p.src.Position(t.at.from, t.at.from)})
 		p.ruleProblems(t)
 	}

@@ -45,6 +45,7 @@ type Module struct {
 	Rules           FailoverRules
 	User            User
 	Hooks           []Hook // that will run, by name
+	doc             *document
 }
 
 // Farm is how the nodes work together.

@@ -48,6 +48,7 @@ type Attribute struct {
 	Why      string      // why it is ignored
 	Modes    []core.Mode // in which it has an effect; empty: in every mode of its element
 	Live     bool        // SafeKit can change it without stopping the module, its mark (D)
+	Effect   Effect      // what a change does here; empty: that of the element
 	New      bool        // not in SafeKit
 	Doc      string
 }
@@ -61,8 +62,10 @@ type Element struct {
 	Modes      []core.Mode // it belongs to; empty: every mode
 	Required   bool
 	Once       bool
-	Text       bool // may hold text
-	New        bool // not in SafeKit
+	Key        []string // attributes that tell one from another; none: their order does
+	Effect     Effect   // what a change of it, or inside, does to a module that runs; empty: that of the element around it
+	Text       bool     // may hold text
+	New        bool     // not in SafeKit
 	Attributes []Attribute
 	Children   []Element
 }
@@ -124,7 +127,7 @@ func live(e Element) Element {
 }
 
 func macroElement() Element {
-	return Element{Name: "macro", Status: Used,
+	return Element{Name: "macro", Status: Used, Key: []string{"name"}, Effect: EffectNone,
 		Doc: "A value with a name, used elsewhere as %NAME% and changed at installation with --set NAME=VALUE. Without value it has no default and must be set.",
 		Attributes: []Attribute{
 			{Name: "name", Kind: KindName, Required: true, Status: Used, Doc: "The name."},
@@ -134,22 +137,22 @@ func macroElement() Element {
 }
 
 func serviceElement() Element {
-	return Element{Name: "service", Status: Used, Once: true, Required: true, Doc: "What kind of module this is, and all of its parts.",
+	return Element{Name: "service", Status: Used, Once: true, Required: true, Effect: EffectStopStart, Doc: "What kind of module this is, and all of its parts.",
 		Children: []Element{
 			heartElement(), farmElement(), vipElement(), rfsElement(), userElement(),
 			vhostElement(), errdElement(), checkElement(), failoverElement(),
 		},
 		Attributes: []Attribute{
-			{Name: "mode", Kind: KindChoice, Values: []string{"farm", "mirror", "light"}, NotYet: notYetModes(), Required: true, Status: Used,
+			{Name: "mode", Kind: KindChoice, Values: []string{"farm", "mirror", "light"}, NotYet: notYetModes(), Required: true, Status: Used, Effect: EffectStop,
 				Doc: "farm: all nodes are active behind one virtual address. mirror: one of two nodes is active, the other takes over. light: each node by itself, without an address, restarted when something fails; start it where it is to run, with --node."},
-			{Name: "boot", Kind: KindChoice, Values: []string{"on", "off", "auto", "ignore"}, Default: "ignore", Status: Used, Live: true,
+			{Name: "boot", Kind: KindChoice, Values: []string{"on", "off", "auto", "ignore"}, Default: "ignore", Status: Used, Live: true, Effect: EffectLive,
 				Doc: "Whether the module starts with the machine; auto: if it was started before; ignore: as the operator chose."},
-			{Name: "boot_delay", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "0s", Status: Used, Live: true, Doc: "The module is not started by itself before the machine has been up for this long."},
-			onOff("failover", "on", Attribute{Status: NotYet, Modes: only(core.Mirror), Doc: "Whether the secondary takes over by itself when the primary fails; off: the operator decides."}),
-			{Name: "defaultprim", Kind: KindName, Default: "alone", Status: NotYet, Modes: only(core.Mirror),
+			{Name: "boot_delay", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "0s", Status: Used, Live: true, Effect: EffectLive, Doc: "The module is not started by itself before the machine has been up for this long."},
+			onOff("failover", "on", Attribute{Status: NotYet, Modes: only(core.Mirror), Effect: EffectLive, Doc: "Whether the secondary takes over by itself when the primary fails; off: the operator decides."}),
+			{Name: "defaultprim", Kind: KindName, Default: "alone", Status: NotYet, Modes: only(core.Mirror), Effect: EffectLive,
 				Doc: "Which node is to be primary when both are up: alone: the one that is; lastprim: the one that was before it was stopped; or the name of a node."},
-			{Name: "maxloop", Kind: KindNumber, Min: 0, Max: 1000, Default: "3", Status: Used, Live: true, Doc: "Automatic restarts and the like that are allowed within loop_interval; one more stops the module."},
-			{Name: "loop_interval", Kind: KindDuration, Unit: "h", Grain: "s", Default: "24h", Status: Used, Live: true, Doc: "See maxloop; 0 switches the limit off."},
-			onOff("automatic_reboot", "off", Attribute{NotYet: []string{"on"}, Status: Used, Live: true, Doc: "Reboot the machine instead of a stopstart."}),
+			{Name: "maxloop", Kind: KindNumber, Min: 0, Max: 1000, Default: "3", Status: Used, Live: true, Effect: EffectLive, Doc: "Automatic restarts and the like that are allowed within loop_interval; one more stops the module."},
+			{Name: "loop_interval", Kind: KindDuration, Unit: "h", Grain: "s", Default: "24h", Status: Used, Live: true, Effect: EffectLive, Doc: "See maxloop; 0 switches the limit off."},
+			onOff("automatic_reboot", "off", Attribute{NotYet: []string{"on"}, Status: Used, Live: true, Effect: EffectLive, Doc: "Reboot the machine instead of a stopstart."}),
 		}}
 }

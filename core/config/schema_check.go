@@ -1,11 +1,11 @@
 package config
 
 func errdElement() Element {
-	return live(Element{Name: "errd", Status: Used, Once: true, Doc: "Watches processes and services; needs <user>.",
+	return live(Element{Name: "errd", Status: Used, Once: true, Effect: EffectCheck, Doc: "Watches processes and services; needs <user>.",
 		Attributes: []Attribute{
 			{Name: "polltimer", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "30s", Min: 1, Status: Used, Doc: "How often the process list is read as a safety net; the end of a process is seen at once."},
 		},
-		Children: []Element{{Name: "proc", Status: Used, Doc: "A process or service that must run.",
+		Children: []Element{{Name: "proc", Status: Used, Key: []string{"name"}, Doc: "A process or service that must run.",
 			Attributes: []Attribute{
 				{Name: "name", Kind: KindText, Required: true, Status: Used, Doc: "Name of the program, or of the service; the resource is proc.NAME."},
 				{Name: "service", Kind: KindChoice, Values: []string{"yes", "no"}, Default: "no", Status: Used, Doc: "Whether it is a systemd unit or Windows service."},
@@ -31,7 +31,7 @@ var (
 
 func checkElement() Element {
 	addr := Attribute{Name: "addr", Kind: KindAddress, Required: true, Status: Used, Doc: "Address."}
-	return live(Element{Name: "check", Status: Used, Once: true, Doc: "Checkers: each publishes a resource that the module depends on.",
+	return live(Element{Name: "check", Status: Used, Once: true, Effect: EffectCheck, Doc: "Checkers: each publishes a resource that the module depends on.",
 		Children: []Element{
 			checker("tcp", Used, "A TCP connection to an address and port works. Resource tcp.IDENT.", anyTime, "both", "restart",
 				to("1s", "1s", addr, Attribute{Name: "port", Kind: KindPort, Required: true, Status: Used, Doc: "Port."})),
@@ -67,7 +67,7 @@ func moduleCheckElement() Element {
 		interval("10s"), patience("5s"),
 		onOff("secure", "off", Attribute{Status: Ignored, Why: "nodes always speak TLS to each other", Doc: "Whether to use TLS."}))
 	e.Required = false
-	return Element{Name: "module", Status: Used,
+	return Element{Name: "module", Status: Used, Key: []string{"name", "ident"},
 		Doc: "Another module takes connections on a node. This one waits until it does, and is restarted when it was; of a node that is silent the first time does not count. Resource module.IDENT.",
 		Attributes: []Attribute{
 			{Name: "name", Kind: KindName, Required: true, Status: Used, Doc: "The module."},
@@ -87,7 +87,7 @@ func checker(name string, status Status, doc string, when []string, def, action 
 		}
 		text += " With pre only wait and noaction are possible, otherwise all but wait."
 	}
-	e := Element{Name: name, Status: status, Doc: doc, Attributes: append([]Attribute{
+	e := Element{Name: name, Status: status, Key: []string{"ident"}, Doc: doc, Attributes: append([]Attribute{
 		{Name: "ident", Kind: KindName, Required: true, Status: Used, Doc: "Name of the resource."},
 		{Name: "when", Kind: KindChoice, Values: when, Default: def, Status: Used,
 			Doc: "When it runs: pre: from prestart on, whatever the application does; both: while the application runs; prim, second: while it does in that role, in a farm prim is the same as both."},

@@ -17,7 +17,7 @@ func ClusterSchema() *Element {
 
 func lanElement() Element {
 	const old = "SafeKit itself has given it up"
-	return Element{Name: "lan", Status: Used, Required: true, Doc: "A network. One at least must have all nodes.",
+	return Element{Name: "lan", Status: Used, Required: true, Key: []string{"name"}, Doc: "A network. One at least must have all nodes.",
 		Attributes: []Attribute{
 			{Name: "name", Kind: KindName, Required: true, Status: Used, Doc: "Its name, as modules write it."},
 			onOff("command", "off", Attribute{Status: Ignored, Why: "commands reach all nodes over any network", Doc: "Whether commands go this way."}),
@@ -25,7 +25,7 @@ func lanElement() Element {
 			onOff("framework", "off", Attribute{Status: Ignored, Why: old, Doc: "Old."}),
 			onOff("connect", "off", Attribute{Status: Ignored, Why: old, Doc: "Old."}),
 		},
-		Children: []Element{{Name: "node", Status: Used, Required: true, Doc: "A node.",
+		Children: []Element{{Name: "node", Status: Used, Required: true, Key: []string{"name"}, Doc: "A node.",
 			Attributes: []Attribute{
 				{Name: "name", Kind: KindName, Required: true, Status: Used, Doc: "Its name, the same on all networks."},
 				{Name: "addr", Kind: KindHost, Required: true, Status: Used, Doc: "Its address on the network, or a name for it; IPv6 may stand in [ ]."},

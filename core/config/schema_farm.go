@@ -12,17 +12,17 @@ func farmElement() Element {
 			{Name: "pulse", Kind: KindDuration, Unit: "ms", Default: "100ms", Status: Ignored, Why: clock, Doc: "Heartbeat interval."},
 			{Name: "mlost_count", Kind: KindNumber, Max: 100000, Default: "20", Status: Ignored, Why: clock, Doc: "Missed heartbeats until a new leader is chosen."},
 			{Name: "slost_count", Kind: KindNumber, Max: 100000, Default: "10", Status: Ignored, Why: clock, Doc: "Missed heartbeats until a node is lost."},
-			{Name: "lease", Kind: KindChoice, Values: []string{"fence", "keep"}, Default: "fence", Status: Used, New: true,
+			{Name: "lease", Kind: KindChoice, Values: []string{"fence", "keep"}, Default: "fence", Status: Used, New: true, Effect: EffectStop,
 				Doc: "What a node does whose daemon is silent: fence: it stops serving, its peers take over; keep: it goes on with what it has, and its peers take over only when its host does not answer any more."},
-			{Name: "slow_start", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "0s", Status: Used, New: true,
+			{Name: "slow_start", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "0s", Status: Used, New: true, Effect: EffectLive,
 				Doc: "How long a node that comes back takes to its full share: it begins with a quarter of its power. 0: at once."},
-			{Name: "leave_timeout", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "30s", Min: 0, Status: Used, New: true,
+			{Name: "leave_timeout", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "30s", Min: 0, Status: Used, New: true, Effect: EffectLive,
 				Doc: "How long a planned stop waits for the other nodes to take its share. Connections that are open then end with the application; drain first to let them end by themselves."},
 		},
 		Children: []Element{
-			{Name: "lan", Status: Used, Doc: "A network of the cluster. It must exist; the heartbeat uses all networks of the cluster, whatever is named here.",
+			{Name: "lan", Status: Used, Key: []string{"name"}, Effect: EffectNone, Doc: "A network of the cluster. It must exist; the heartbeat uses all networks of the cluster, whatever is named here.",
 				Attributes: []Attribute{{Name: "name", Kind: KindName, Status: Used, Doc: "Its name in the cluster's configuration. May be left out only with <node> in it."}},
-				Children: []Element{{Name: "node", Status: Ignored, Why: "the addresses of nodes are those of the cluster", Doc: "A node's address on the network: a form that is older than the cluster's own configuration.",
+				Children: []Element{{Name: "node", Status: Ignored, Key: []string{"name"}, Why: "the addresses of nodes are those of the cluster", Doc: "A node's address on the network: a form that is older than the cluster's own configuration.",
 					Attributes: []Attribute{
 						{Name: "name", Kind: KindName, Required: true, Status: Used, Doc: "Node."},
 						{Name: "addr", Kind: KindHost, Required: true, Status: Used, Doc: "Its address."},
@@ -44,7 +44,7 @@ func vipElement() Element {
 
 func interfaceElement() Element {
 	const announced = "the address is announced after every take-over, and again now and then, in any case"
-	return Element{Name: "interface", Status: Used, Required: true, Doc: "A network interface that holds virtual addresses.",
+	return Element{Name: "interface", Status: Used, Required: true, Effect: EffectStop, Doc: "A network interface that holds virtual addresses.",
 		Attributes: []Attribute{
 			onOff("check", "on", Attribute{Status: Ignored, Why: "a node whose link is down loses its heartbeat and its share in any case", Doc: "Watch the interface."}),
 			onOff("arpreroute", "off", Attribute{Status: Ignored, Why: announced, Doc: "Send gratuitous ARP."}),
@@ -67,10 +67,10 @@ func interfaceElement() Element {
 }
 
 func virtualAddrElement(where ...string) Element {
-	return Element{Name: "virtual_addr", Status: Used, Required: true, Doc: "A virtual address.",
+	return Element{Name: "virtual_addr", Status: Used, Required: true, Key: []string{"addr"}, Effect: EffectLive, Doc: "A virtual address.",
 		Attributes: []Attribute{
 			{Name: "addr", Kind: KindAddress, Required: true, Status: Used, Doc: "The address."},
-			{Name: "where", Kind: KindChoice, Values: where, Status: Used,
+			{Name: "where", Kind: KindChoice, Values: where, Status: Used, Effect: EffectStop,
 				Doc: "alias: on all nodes, in mode farm; one_side_alias: on the primary, beside the interface's own address; one_side: on the primary, instead of it: what the node sends comes from there. Default: alias in mode farm, one_side_alias in mode mirror."},
 			onOff("check", "on", Attribute{Status: Used,
 				Doc: "Refuse to start while a machine that is no node has the address, and report one that takes it later as resource ip.ADDRESS (ip.ADDRESS.vip if a check has that name). off: where something answers for every address, as some routers do. That the address stays on its interface is seen to in any case."}),
@@ -80,16 +80,16 @@ func virtualAddrElement(where ...string) Element {
 }
 
 func groupElement() Element {
-	return Element{Name: "group", Status: Used, Required: true, Doc: "Rules that share one table of owners, with their own powers.",
+	return Element{Name: "group", Status: Used, Required: true, Key: []string{"name"}, Effect: EffectLive, Doc: "Rules that share one table of owners, with their own powers.",
 		Attributes: []Attribute{{Name: "name", Kind: KindName, Required: true, Status: Used, Doc: "Its name."}},
 		Children: []Element{
 			{Name: "cluster", Status: Used, Once: true, Doc: "Powers of nodes in this group.", Children: []Element{
-				{Name: "host", Status: Used, Required: true, Doc: "A node.",
+				{Name: "host", Status: Used, Required: true, Key: []string{"name"}, Doc: "A node.",
 					Attributes: []Attribute{
 						{Name: "name", Kind: KindName, Required: true, Status: Used, Doc: "The node's name."},
 						{Name: "power", Kind: KindNumber, Min: 0, Max: 1_000_000, Default: "1", Status: Used, Doc: "Its share relative to the others; 0 is none."},
 					}}}},
-			{Name: "rule", Status: Used, Required: true, Doc: "Traffic that the group shares. What no rule covers is denied.",
+			{Name: "rule", Status: Used, Required: true, Key: []string{"proto", "virtual_addr", "port"}, Doc: "Traffic that the group shares. What no rule covers is denied.",
 				Attributes: []Attribute{
 					{Name: "virtual_addr", Kind: KindAddress, Star: true, Default: "*", Status: Used, Doc: "Virtual address, * for all of the module."},
 					{Name: "port", Kind: KindPort, Star: true, Default: "*", Status: Used, Doc: "Port, * for all."},

@@ -12,7 +12,7 @@ func heartElement() Element {
 			pulse,
 			{Name: "timeout", Kind: KindDuration, Unit: "ms", Default: "1000ms", Min: 1, Status: Used, Doc: silence},
 		},
-		Children: []Element{{Name: "heartbeat", Status: Used, Doc: "A network of the cluster. Without any, all are used.",
+		Children: []Element{{Name: "heartbeat", Status: Used, Key: []string{"name", "ident"}, Doc: "A network of the cluster. Without any, all are used.",
 			Attributes: []Attribute{
 				{Name: "name", Kind: KindName, Status: Used, Doc: "Its name in the cluster's configuration. May be left out only with <server> in it."},
 				{Name: "ident", Kind: KindName, Status: Used, Doc: "Name of the resource heartbeat.IDENT; flow: replication uses this network. Default: the network's name."},
@@ -24,7 +24,7 @@ func heartElement() Element {
 
 // serverElement is the old form of a network: the addresses of its nodes.
 func serverElement() Element {
-	return Element{Name: "server", Status: Used, Doc: "The address of a node on the network: a form that is older than the cluster's own configuration.",
+	return Element{Name: "server", Status: Used, Key: []string{"addr"}, Doc: "The address of a node on the network: a form that is older than the cluster's own configuration.",
 		Attributes: []Attribute{{Name: "addr", Kind: KindHost, Required: true, Status: Used, Doc: "The address."}}}
 }
 
@@ -78,15 +78,15 @@ func rfsElement() Element {
 }
 
 func replicatedElement() Element {
-	return Element{Name: "replicated", Status: Used, Required: true, Doc: "A folder.",
+	return Element{Name: "replicated", Status: Used, Required: true, Key: []string{"dir"}, Effect: EffectStop, Doc: "A folder.",
 		Attributes: []Attribute{
 			{Name: "dir", Kind: KindFolder, Required: true, Status: Used, Doc: "Its path."},
 			{Name: "mode", Kind: KindChoice, Values: []string{"read_only"}, Default: "read_only", Status: Used, Doc: "The secondary's copy can be read only."},
 		},
 		Children: []Element{
-			{Name: "tocheck", Status: Used, Doc: "A path in the folder that must exist before replication starts.",
+			{Name: "tocheck", Status: Used, Key: []string{"path"}, Doc: "A path in the folder that must exist before replication starts.",
 				Attributes: []Attribute{{Name: "path", Kind: KindPath, Required: true, Status: Used, Doc: "The path."}}},
-			{Name: "notreplicated", Status: Used, Doc: "What is left out: one path, or all that a regular expression matches.", Attributes: []Attribute{
+			{Name: "notreplicated", Status: Used, Key: []string{"path", "regexpath"}, Doc: "What is left out: one path, or all that a regular expression matches.", Attributes: []Attribute{
 				{Name: "path", Kind: KindPath, Status: Used, Doc: "Path in the folder."},
 				{Name: "regexpath", Kind: KindRegex, Status: Used, Doc: "Regular expression for paths in the folder; with ! before it, what it does not match is left out."}}},
 		}}

@@ -12,7 +12,7 @@ func httpElement() Element {
 		Attribute{Name: "body", Kind: KindRegex, Empty: true, Status: Used, Doc: "Regular expression that the first 1 MiB of the answer's body must match, anywhere in it."},
 		onOff("verify", "on", Attribute{Status: Used, Doc: "Whether the server's certificate must be good for the host of the URL, or for the header Host."}),
 		Attribute{Name: "ca", Kind: KindPath, Empty: true, Status: Used, Doc: "File of the module with certificates (PEM) to trust instead of the machine's: conf/ca.pem."})
-	to.Children = []Element{{Name: "header", Status: Used, Doc: "A header of the request. Host is also the name that a certificate must be good for.",
+	to.Children = []Element{{Name: "header", Status: Used, Key: []string{"name"}, Doc: "A header of the request. Host is also the name that a certificate must be good for.",
 		Attributes: []Attribute{
 			{Name: "name", Kind: KindName, Required: true, Status: Used, Doc: "Its name."},
 			{Name: "value", Kind: KindText, Required: true, Status: Used, Doc: "Its value."},
@@ -56,8 +56,8 @@ func pluginElement() Element {
 		Attribute{Name: "name", Kind: KindName, Required: true, Status: Used, Doc: "Name of the checker; \"orchestrator plugin list\" shows those that there are."},
 		interval("10s"),
 		Attribute{Name: "timeout", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "5s", Min: 10, Status: Used, Doc: "How long one look may take."})
-	e.New = true
-	e.Children = []Element{{Name: "set", Status: Used, Doc: "A setting of the checker.",
+	e.New, e.Key = true, []string{"name", "ident"}
+	e.Children = []Element{{Name: "set", Status: Used, Key: []string{"name"}, Doc: "A setting of the checker.",
 		Attributes: []Attribute{
 			{Name: "name", Kind: KindName, Required: true, Status: Used, Doc: "Its name."},
 			{Name: "value", Kind: KindText, Status: Used, Doc: "Its value, if that is a text."},
@@ -74,7 +74,7 @@ func splitbrainElement() Element {
 		Attribute{Name: "exec", Kind: KindChoice, Values: []string{"ping"}, Default: "ping", Status: Used, Doc: "How the witnesses in arg are asked."},
 		Attribute{Name: "arg", Kind: KindAddresses, Status: Used, Doc: "Addresses of witnesses, such as a router. Needed unless there is a <witness>."})
 	e.Modes, e.Once = only(core.Mirror), true
-	e.Children = []Element{{Name: "witness", New: true, Status: Used,
+	e.Children = []Element{{Name: "witness", New: true, Status: Used, Key: []string{"ident", "addr", "port", "url"},
 		Doc: "A witness: an address that answers to ping, or with port one that takes TCP connections there; or the URL of a web server that answers.",
 		Attributes: []Attribute{
 			{Name: "ident", Kind: KindName, Status: Used, Doc: "Name of the resource. Default: the address, ADDRESS_PORT, or the host of the URL."},

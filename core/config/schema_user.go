@@ -1,7 +1,7 @@
 package config
 
 func userElement() Element {
-	return live(Element{Name: "user", Status: Used, Once: true, Doc: "Runs the hooks in bin/; without it none runs.",
+	return live(Element{Name: "user", Status: Used, Once: true, Effect: EffectLive, Doc: "Runs the hooks in bin/; without it none runs.",
 		Attributes: []Attribute{
 			{Name: "nicestoptimeout", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "300s", Min: 1, Status: Used, Doc: "Deadline of a stop hook."},
 			{Name: "forcestoptimeout", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "300s", Min: 1, Status: Used, Doc: "Deadline of a stop hook that is called with force."},
@@ -9,7 +9,7 @@ func userElement() Element {
 			{Name: "logging", Kind: KindChoice, Values: []string{"userlog", "none"}, Default: "userlog", Status: Ignored, Why: "the output of every hook run is kept", Doc: "Where the output of hooks goes."},
 			{Name: "userlogsize", Kind: KindNumber, Max: 1 << 30, Default: "2048", Status: Ignored, Why: "the output of every hook run is kept in a file of its own", Doc: "Size of that file, in KiB."},
 		},
-		Children: []Element{{Name: "var", Status: Used, Doc: "A value for the hooks: ctx.vars.NAME, and a variable in the environment of programs.",
+		Children: []Element{{Name: "var", Status: Used, Key: []string{"name"}, Doc: "A value for the hooks: ctx.vars.NAME, and a variable in the environment of programs.",
 			Attributes: []Attribute{
 				{Name: "name", Kind: KindName, Required: true, Status: Used, Doc: "The name."},
 				{Name: "value", Kind: KindText, Required: true, Status: Used, Doc: "The value."},
@@ -18,7 +18,7 @@ func userElement() Element {
 
 func vhostElement() Element {
 	return Element{Name: "vhost", Status: NotYet, Once: true, Doc: "Host names that the application sees instead of the machine's.",
-		Children: []Element{{Name: "virtualhostname", Status: Used, Required: true, Doc: "A host name.",
+		Children: []Element{{Name: "virtualhostname", Status: Used, Required: true, Key: []string{"name"}, Doc: "A host name.",
 			Attributes: []Attribute{
 				{Name: "name", Kind: KindHost, Required: true, Status: Used, Doc: "The name."},
 				{Name: "envfile", Kind: KindPath, Required: true, Status: Used, Doc: "File in bin/ that is made for hooks to read: it sets what makes the application see the name."},
@@ -27,8 +27,8 @@ func vhostElement() Element {
 }
 
 func failoverElement() Element {
-	return Element{Name: "failover", Status: Used, Once: true, Text: true,
-		Doc: "Rules that turn resources into actions. Each <![CDATA[ … ]]> in it holds rules in one language: the simple one, or Lua if its first line is --Lua Rules. Macros are replaced in the simple one only. *Not supported yet: Lua.*",
+	return Element{Name: "failover", Status: Used, Once: true, Text: true, Effect: EffectLive,
+		Doc: "Rules that turn resources into actions. Each <![CDATA[ … ]]> in it holds rules in one language: the simple one, or Lua if its first line is --Lua Rules. Macros are replaced in the simple one only.",
 		Attributes: []Attribute{
 			{Name: "extends", Kind: KindChoice, Values: []string{"yes", "no"}, Default: "yes", Status: Used, Doc: "Whether the built-in rules hold too."},
 			{Name: "period", Kind: KindDuration, Unit: "ms", Default: "5000ms", Status: Ignored, Why: "rules are evaluated whenever something changes", Doc: "How often rules are evaluated."},

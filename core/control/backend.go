@@ -12,9 +12,13 @@ import (
 
 // Backend is the node behind the API.
 type Backend struct {
-	Cluster Cluster
-	Modules Modules
-	Views   Views
+	Cluster  Cluster
+	Modules  Modules
+	Views    Views
+	Nodes    Nodes     // the APIs of the others
+	Commands Commands  // nil: nobody takes note
+	Console  Console   // with Sessions: the logins of browsers
+	Sessions *Sessions // nil: no such logins
 }
 
 // Cluster founds and changes the cluster. by says who asks.
@@ -30,7 +34,7 @@ type Cluster interface {
 // Modules installs modules and moves them between states.
 type Modules interface {
 	Install(ctx context.Context, by string, r InstallRequest) (Outcome, error)
-	Apply(ctx context.Context, by, name string, set map[string]string) (Outcome, error)
+	Configurations
 	Uninstall(ctx context.Context, by, name string) (Outcome, error)
 	Package(ctx context.Context, name string) ([]byte, error)
 	Do(ctx context.Context, by, name string, verb core.Verb, r VerbRequest) (Outcome, error)
@@ -44,6 +48,7 @@ type Modules interface {
 
 // Views reads.
 type Views interface {
+	Histories
 	Status(ctx context.Context, module string) (Status, error)
 	List(ctx context.Context) ([]ModuleInfo, error)
 	ClusterStatus(ctx context.Context) (ClusterStatus, error)
@@ -61,6 +66,9 @@ var (
 	ErrNotFound = errors.New("not found")    // 404
 	ErrRefused  = errors.New("refused")      // 409
 	ErrInput    = errors.New("not possible") // 400
+
+	ErrForbidden = errors.New("not allowed")                    // 403
+	ErrElsewhere = errors.New("the other node does not answer") // 502
 )
 
 // Refusal is an error for the user that belongs to one of the kinds above, and

@@ -70,6 +70,7 @@ type Outcome struct {
 	Text     string        `json:"text"`
 	Warnings diag.Problems `json:"warnings,omitempty"`
 	Nodes    []NodeOutcome `json:"nodes,omitempty"`
+	Changes  []Change      `json:"changes,omitempty"` // of a configuration
 }
 
 // NodeOutcome is what a command did on one node.
@@ -108,6 +109,8 @@ type InstallRequest struct {
 	Set     map[string]string
 	Builtin string // name of a shipped module instead of an archive
 	Archive []byte
+	// StopStart stops and starts a module that is replaced, where that is needed.
+	StopStart bool
 }
 
 // ClusterStatus is the cluster as one node sees it.
@@ -162,6 +165,7 @@ type LogQuery struct {
 	Since  time.Time
 	Types  []string
 	Grep   string
+	After  int64 // only entries with a higher ID, the oldest first
 	Limit  int
 	Follow bool
 }

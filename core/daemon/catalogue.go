@@ -19,7 +19,6 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core/control"
 	"github.com/orchestrator-ha/orchestrator/core/diag"
 	"github.com/orchestrator-ha/orchestrator/core/hook"
-	"github.com/orchestrator-ha/orchestrator/core/rules"
 )
 
 var errNoCluster = &control.Refusal{
@@ -192,7 +191,7 @@ func (m *member) boot(mod *module) {
 		return
 	}
 	go func() {
-		if !sleep(m.ctx, mod.conf.BootDelay-uptime()) || mod.runner.Snapshot().State != core.Stop {
+		if !sleep(m.ctx, mod.config().BootDelay-uptime()) || mod.runner.Snapshot().State != core.Stop {
 			return // it was started, or replaced, meanwhile
 		}
 		if err := mod.runner.Command(m.ctx, core.VerbStart, "", "the start of the daemon"); err != nil {
@@ -224,7 +223,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 func (m *member) fits(conf *config.Module) diag.Problems {
 	var others []*config.Module
 	for _, mod := range m.all() {
-		others = append(others, mod.conf)
+		others = append(others, mod.config())
 	}
 	var nodes, networks []string
 	settings := m.settings()
@@ -238,5 +237,5 @@ func (m *member) fits(conf *config.Module) diag.Problems {
 }
 
 func checkOptions(set map[string]string, path string) config.Options {
-	return config.Options{Set: set, Env: os.LookupEnv, CheckHook: hook.CheckSyntax, CheckRules: rules.Check, Path: path}
+	return config.Options{Set: set, Env: os.LookupEnv, CheckHook: hook.CheckSyntax, CheckRules: CheckRules, Path: path}
 }

@@ -43,8 +43,8 @@ func (mod *module) check(when core.When, start bool) {
 	}
 	parts := slices.Clone(mod.checking)
 	mod.mu.Unlock()
-	if start && mod.ruling != nil {
-		mod.ruling.begin(when)
+	if r := mod.ruling.Load(); start && r != nil {
+		r.begin(when)
 	}
 	mod.watch(parts)
 }
@@ -58,7 +58,7 @@ func (mod *module) specs(parts []core.When) []check.Spec {
 			list = append(list, spec)
 		}
 	}
-	conf := mod.conf
+	conf := mod.config()
 	for _, c := range conf.TCPChecks {
 		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "tcp", Interval: c.Interval, Timeout: c.Timeout, Fall: lossFall},
 			map[string]any{"addr": c.Addr.String(), "port": c.Port, "timeout": sdk.Duration(c.Timeout)})
@@ -147,7 +147,7 @@ func (mod *module) sqlSettings(c config.SQLCheck) map[string]any {
 // customSettings run a program of the module as SafeKit does: with the names of
 // module and resource before its own arguments.
 func (mod *module) customSettings(c config.CustomCheck) map[string]any {
-	run := hook.Run{Module: mod.conf.Name, Dir: mod.dir, Vars: mod.conf.User.Vars, Program: mod.m.d.opt.Program}
+	run := hook.Run{Module: mod.conf.Name, Dir: mod.dir, Vars: mod.config().User.Vars, Program: mod.m.d.opt.Program}
 	env := map[string]string{}
 	for _, kv := range run.Environment(mod.m.d.opt.Home, mod.m.d.path("bin")) {
 		k, v, _ := strings.Cut(kv, "=")

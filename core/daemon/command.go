@@ -25,6 +25,7 @@ type order struct {
 	By       string                 `json:"by"`
 	Identity string                 `json:"identity,omitempty"`
 	Switch   *control.SwitchRequest `json:"switch,omitempty"` // instead of a verb
+	Renew    *arrival               `json:"renew,omitempty"`  // likewise: stop, take over that configuration, start
 	Wait     control.Duration       `json:"wait"`
 }
 
@@ -165,6 +166,9 @@ func (m *member) obey(ctx context.Context, o order) control.NodeOutcome {
 	if err != nil {
 		out.Text = err.Error()
 		return out
+	}
+	if o.Renew != nil {
+		return m.obeyRenew(ctx, mod, o)
 	}
 	if o.Switch != nil {
 		if err := mod.turn(*o.Switch, o.By); err != nil {

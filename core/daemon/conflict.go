@@ -188,7 +188,7 @@ func (mod *module) reannounce(h heldAddress) {
 // of the module is called the same, as with <ip ident="ADDRESS">, it keeps the
 // name: the two say different things, and actions follow from the check's alone.
 func (mod *module) publishResource(r core.Resource) {
-	r.Name = ownName(mod.conf, r.Name)
+	r.Name = ownName(mod.config(), r.Name)
 	mod.runner.Post(core.Event{Kind: core.EventResource, Resource: r})
 }
 

@@ -36,6 +36,10 @@ func (mod *module) Do(ctx context.Context, a core.Action, cause int64, answer fu
 		go mod.answerNetwork(answer, mod.network.up)
 	case core.ActNetworkDown:
 		go mod.answerNetwork(answer, mod.network.down)
+	case core.ActNetworkNew:
+		go mod.answerNetwork(answer, mod.renewNetwork)
+	case core.ActRenew:
+		mod.renew(a.Version, cause)
 	case core.ActShare:
 		mod.sharing.order(a.Share, cause, answer)
 	case core.ActChecks:
@@ -54,7 +58,7 @@ func (mod *module) runHook(ctx context.Context, call core.HookCall, cause int64,
 	}
 	result := d.hooks.Run(ctx, hook.Run{
 		Module: mod.conf.Name, Dir: mod.dir, Args: call, Node: mod.m.name(mod.m.id.Node.Number),
-		Vars: mod.conf.User.Vars, Program: d.opt.Program, Output: out,
+		Vars: mod.config().User.Vars, Program: d.opt.Program, Output: out,
 	})
 	if err := out.Close(); err != nil {
 		d.log.Warn("close a hook's output", "file", path, "error", err)

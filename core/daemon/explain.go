@@ -35,7 +35,7 @@ func (d *Daemon) Explain(_ context.Context, q control.ExplainQuery) (control.Exp
 	}
 	var known []string
 	for _, mod := range m.all() {
-		for _, a := range mod.conf.Addresses() {
+		for _, a := range mod.config().Addresses() {
 			known = append(known, a.Addr.String())
 			if !t.address.IsValid() || t.address == a.Addr.Unmap() {
 				out.Paths = append(out.Paths, mod.explain(t, a.Addr.Unmap())...)
@@ -105,7 +105,7 @@ func (mod *module) explain(t traffic, address netip.Addr) []control.Path {
 	if t.client.Is4() != address.Is4() {
 		return nil
 	}
-	groups := mod.now.Load().conf.Groups
+	groups := mod.config().Groups
 	matches := matching(groups, address, t.proto, t.at)
 	if len(matches) == 0 {
 		rule := "no rule covers " + t.proto

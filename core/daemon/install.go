@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -18,11 +17,12 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core/catalog"
 	"github.com/orchestrator-ha/orchestrator/core/config"
 	"github.com/orchestrator-ha/orchestrator/core/control"
+	"github.com/orchestrator-ha/orchestrator/core/diag"
 	"github.com/orchestrator-ha/orchestrator/modules"
 )
 
 // Install checks a module and gives it to all nodes.
-func (d *Daemon) Install(_ context.Context, by string, r control.InstallRequest) (control.Outcome, error) {
+func (d *Daemon) Install(ctx context.Context, by string, r control.InstallRequest) (control.Outcome, error) {
 	m := d.current()
 	if m == nil {
 		return control.Outcome{}, errNoCluster
@@ -42,37 +42,64 @@ func (d *Daemon) Install(_ context.Context, by string, r control.InstallRequest)
 		}
 		content = b.Bytes()
 	}
-	return m.put(r.Name, by, content, r.Set, "installed")
+	return m.put(ctx, put{r.Name, by, content, r.Set, "installed", r.StopStart})
 }
 
-// put checks an archive with its settings and puts it into the catalog.
-func (m *member) put(name, by string, content []byte, set map[string]string, done string) (control.Outcome, error) {
+// put is a configuration on its way into the catalog.
+type put struct {
+	name, by  string
+	content   []byte // the archive
+	set       map[string]string
+	done      string // what is done with it, in words
+	stopstart bool   // stop and start the module where that is needed
+}
+
+// read checks an archive with its settings and tells what it would change.
+func (m *member) read(ctx context.Context, name string, content []byte, set map[string]string) (proposal, diag.Problems, error) {
 	files, err := archive.Read(bytes.NewReader(content), int64(len(content)), name+".safe", archive.DefaultLimits())
 	if err != nil {
-		return control.Outcome{}, inputError("the archive of "+name+" cannot be used; nothing was changed", err)
+		return proposal{}, nil, inputError("the archive of "+name+" cannot be used; nothing was changed", err)
 	}
 	conf, problems := config.Parse(files, name, checkOptions(set, name+".safe:"))
 	if conf != nil {
-		problems = append(problems, m.fits(conf)...)
+		problems = append(append(problems, m.fits(conf)...), UnknownResources(conf)...)
 	}
 	if problems.Refused() {
-		return control.Outcome{}, inputError(name+" has mistakes; nothing was changed", problems)
+		return proposal{}, nil, inputError(name+" has mistakes; nothing was changed", problems)
 	}
-	if busy := m.running(name); busy != "" && !m.canChangeLive(name, conf, files) {
-		return control.Outcome{}, &control.Refusal{Kind: control.ErrRefused, Text: fmt.Sprintf("%s is %s, where only powers and slow_start can be changed: stop it first with: orchestrator stop %s", name, busy, name)}
+	p, err := m.propose(ctx, conf, files)
+	return p, problems, err
+}
+
+// put checks an archive with its settings and puts it into the catalog.
+func (m *member) put(ctx context.Context, r put) (control.Outcome, error) {
+	p, problems, err := m.read(ctx, r.name, r.content, r.set)
+	if err == nil {
+		err = p.refused(r.stopstart)
 	}
-	meta, err := json.Marshal(moduleMeta{set})
+	if err == nil {
+		err = p.strangers(ctx, m)
+	}
 	if err != nil {
 		return control.Outcome{}, err
 	}
-	item, err := m.catalog.Put(moduleItem(name), content, meta, by)
+	meta, err := json.Marshal(moduleMeta{r.set})
 	if err != nil {
 		return control.Outcome{}, err
 	}
-	if err := m.load(name); err != nil {
+	item, err := m.catalog.Put(moduleItem(r.name), r.content, meta, r.by)
+	if err != nil {
 		return control.Outcome{}, err
 	}
-	out := control.Outcome{Warnings: problems, Nodes: m.awaitAll(name, item.Signature)}
+	if err := m.load(r.name); err != nil {
+		return control.Outcome{}, err
+	}
+	name, done := r.name, r.done
+	out := control.Outcome{Warnings: problems, Changes: p.Changes}
+	if p.Stops && len(p.Running) > 0 {
+		out.Nodes = m.cycle(ctx, p, m.arrival(item), r.by)
+	}
+	out.Nodes = merged(m.settings().Nodes, out.Nodes, m.awaitAll(m.arrival(item)))
 	where := "all nodes of the cluster"
 	var missing []string
 	for _, n := range out.Nodes {
@@ -95,10 +122,15 @@ type arrival struct {
 	Module    string            `json:"module"`
 	Signature catalog.Signature `json:"signature"`
 	Digest    []byte            `json:"digest"` // of the asker's catalog: what is to be fetched from it
+	From      core.NodeID       `json:"from"`   // the asker
+}
+
+func (m *member) arrival(item catalog.Item) arrival {
+	return arrival{strings.TrimPrefix(item.Name, "module/"), item.Signature, m.catalog.Digest(), m.id.Node.Number}
 }
 
 // awaitAll waits until all nodes use a version of a module.
-func (m *member) awaitAll(name string, sig catalog.Signature) []control.NodeOutcome {
+func (m *member) awaitAll(a arrival) []control.NodeOutcome {
 	ctx, cancel := context.WithTimeout(m.ctx, arriveTime)
 	defer cancel()
 	nodes := m.settings().Nodes
@@ -108,11 +140,14 @@ func (m *member) awaitAll(name string, sig catalog.Signature) []control.NodeOutc
 		all.Go(func() {
 			out[i] = control.NodeOutcome{Node: n.Name, OK: true}
 			switch {
-			case n.Number == m.id.Node.Number:
+			case n.Number == a.From:
+				if err := m.here(ctx, a); err != nil {
+					out[i] = control.NodeOutcome{Node: n.Name, Text: err.Error()}
+				}
 			case !m.alive(n.Number):
 				out[i].Text = "not reached now; it takes it over when it is back"
 			default:
-				if err := m.awaitOn(ctx, n.Number, arrival{name, sig, m.catalog.Digest()}); err != nil {
+				if err := m.awaitOn(ctx, n.Number, a); err != nil {
 					out[i] = control.NodeOutcome{Node: n.Name, Text: err.Error()}
 				}
 			}
@@ -146,16 +181,24 @@ func (m *member) arrived(ctx context.Context, from core.NodeID, payload []byte) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, arriveTime)
 	defer cancel()
+	return m.here(ctx, a)
+}
+
+// here waits until this node uses a version of a module.
+func (m *member) here(ctx context.Context, a arrival) error {
 	for {
 		m.mu.Lock()
 		mod, changed := m.modules[a.Module], m.loaded
 		m.mu.Unlock()
 		if mod != nil && mod.now.Load().head.Signature == a.Signature {
-			return nil
+			return mod.renewed(ctx)
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
+			if mod != nil && !mod.runner.Snapshot().Settled() {
+				return fmt.Errorf("it is %s and takes the configuration over when that has ended", mod.runner.Snapshot().Status())
+			}
 			return errors.New("the node has not taken over the new configuration; its log says why")
 		}
 	}
@@ -179,52 +222,12 @@ func failedNodes(list []control.NodeOutcome) []string {
 	return names
 }
 
-// running says in which state a module is on this node if it is not stopped.
-func (m *member) running(name string) string {
-	m.mu.Lock()
-	mod := m.modules[name]
-	m.mu.Unlock()
-	if mod == nil {
-		return ""
-	}
-	if in := mod.runner.Snapshot(); in.State != core.Stop {
-		return in.Status() + " on this node"
-	}
-	return ""
-}
-
 func inputError(text string, err error) error {
 	r := &control.Refusal{Kind: control.ErrInput, Text: text}
 	if !errors.As(err, &r.Problems) {
 		r.Text += ": " + err.Error()
 	}
 	return r
-}
-
-// Apply checks the edited copy of a module and gives it to all nodes.
-func (d *Daemon) Apply(_ context.Context, by, name string, set map[string]string) (control.Outcome, error) {
-	mod, err := d.module(name)
-	if err != nil {
-		return control.Outcome{}, err
-	}
-	item, err := mod.m.catalog.Get(moduleItem(name))
-	if err != nil {
-		return control.Outcome{}, err
-	}
-	var meta moduleMeta
-	if err := json.Unmarshal(item.Meta, &meta); err != nil {
-		return control.Outcome{}, fmt.Errorf("read the module's settings: %w", err)
-	}
-	all := maps.Clone(meta.Set)
-	if all == nil {
-		all = map[string]string{}
-	}
-	maps.Copy(all, set)
-	var b bytes.Buffer
-	if err := archive.Write(&b, os.DirFS(d.path("modules", name))); err != nil {
-		return control.Outcome{}, inputError("the folder "+d.path("modules", name)+" cannot be packed", err)
-	}
-	return mod.m.put(name, by, b.Bytes(), all, "applied")
 }
 
 // Uninstall removes a module from all nodes.

@@ -2,44 +2,112 @@ package daemon
 
 import (
 	"bytes"
-	"encoding/json"
+	"cmp"
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
-	"reflect"
+	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
 
+	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/archive"
 	"github.com/orchestrator-ha/orchestrator/core/catalog"
+	"github.com/orchestrator-ha/orchestrator/core/check"
 	"github.com/orchestrator-ha/orchestrator/core/config"
 )
 
-// description is the file of a module that may change while it runs.
-const description = "conf/userconfig.xml"
+// A configuration that can be taken over while the module runs goes to its state
+// machine, which says when: not in the middle of a transition. Then (ActRenew)
+// files, checks, rules and shares become the new ones, after that (ActNetworkNew)
+// addresses and the filter, and at last the hook update is called.
 
-// canChangeLive says that a module can take over another configuration while it
-// runs: nothing differs but how connections are shared between the nodes.
-func (m *member) canChangeLive(name string, conf *config.Module, files fs.FS) bool {
-	mod, err := m.module(name)
-	return err == nil && mod.canChange(conf, files)
+// renewal is a version on its way into a module that runs.
+type renewal struct {
+	version
+	files   fs.FS
+	changed config.Changes // of files
 }
 
-func (mod *module) canChange(conf *config.Module, files fs.FS) bool {
-	if mod.sharing == nil {
-		return false
+// renewals are those that the state machine has not taken over yet, by version.
+type renewals struct {
+	mu      sync.Mutex
+	next    map[string]renewal
+	trouble string // why the last one is not in force as a whole; empty if it is
+}
+
+func (r *renewals) put(version string, n renewal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.next == nil {
+		r.next = map[string]renewal{}
 	}
-	same, err := sameFiles(os.DirFS(mod.dir), files)
-	if err == nil && same {
-		same, err = onlySharesDiffer(mod.now.Load().conf, conf)
+	r.next[version] = n
+}
+
+// take answers a version. Those that are older will not be asked for any more.
+func (r *renewals) take(version string) (renewal, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n, ok := r.next[version]
+	for v, old := range r.next {
+		if ok && old.head.Version.Compare(n.head.Version) <= 0 {
+			delete(r.next, v)
+		}
 	}
+	return n, ok
+}
+
+func (r *renewals) went(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.trouble = ""
 	if err != nil {
-		mod.m.log.Warn("compare a module's configurations", "module", mod.conf.Name, "error", err)
+		r.trouble = err.Error()
 	}
-	return err == nil && same
 }
 
-// changeLive takes over a version from the catalog while the module runs, if it
-// can; the shares then move by plan.
+func (r *renewals) wrong() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.trouble
+}
+
+// differences tell what another version would change here.
+func (mod *module) differences(conf *config.Module, files fs.FS) (config.Changes, config.Changes, error) {
+	was, err := mod.files()
+	if err != nil {
+		return nil, nil, err
+	}
+	changed, err := config.CompareFiles(was, files)
+	return config.Compare(mod.config(), conf), changed, err
+}
+
+// files are those of the version in use: of the catalog, because hooks may have put
+// more into the folder that they run from.
+func (mod *module) files() (fs.FS, error) {
+	head := mod.now.Load().head
+	item, err := mod.m.catalog.GetVersion(head.Name, head.Version)
+	if err == nil {
+		files, _, err := unpacked(mod.conf.Name, item)
+		return files, err
+	}
+	return packed(os.DirFS(mod.dir))
+}
+
+// packed is a folder as an archive has it.
+func packed(folder fs.FS) (fs.FS, error) {
+	var b bytes.Buffer
+	if err := archive.Write(&b, folder); err != nil {
+		return nil, err
+	}
+	return archive.Read(bytes.NewReader(b.Bytes()), int64(b.Len()), "module", archive.DefaultLimits())
+}
+
+// changeLive has the state machine take over a version from the catalog while the
+// module runs; false means that it cannot.
 func (mod *module) changeLive(item catalog.Item) (bool, error) {
 	name := mod.conf.Name
 	files, set, err := unpacked(name, item)
@@ -50,98 +118,119 @@ func (mod *module) changeLive(item catalog.Item) (bool, error) {
 	if conf == nil {
 		return false, problems
 	}
-	if !mod.canChange(conf, files) {
-		return false, nil
+	changes, changed, err := mod.differences(conf, files)
+	if err != nil || !changes.Effect().Live() {
+		return false, err
 	}
-	text, err := fs.ReadFile(files, description)
-	if err != nil {
-		return false, fmt.Errorf("take over the description of %s: %w", name, err)
+	next := renewal{version{conf, item.Head}, files, changed}
+	if len(changed) == 0 && changes.Effect() == config.EffectNone {
+		return true, mod.adoptText(next)
 	}
-	for _, copyName := range []string{"active", "modules"} {
-		if err := replaceFile(mod.m.d.path(copyName, name, description), text); err != nil {
-			return false, fmt.Errorf("take over the description of %s: %w", name, err)
-		}
-	}
-	mod.now.Store(&version{conf, item.Head})
-	mod.reweigh()
-	mod.m.announceLoaded()
-	mod.m.d.noteModule(name, "config", "info", fmt.Sprintf("%s shares its connections by version %s (%s) from now on, applied by %s.", name, item.Version, item.Signature.Short(), item.By), nil, 0)
+	mod.renewals.put(item.Version.String(), next)
+	plan := RuleSet(conf).Extend(conf.Core())
+	plan.Version = item.Version.String()
+	mod.runner.Post(core.Event{Kind: core.EventModule, Module: &plan, Reason: fmt.Sprintf("version %s (%s), applied by %s", item.Version, item.Signature.Short(), item.By)})
 	return true, nil
 }
 
-// onlySharesDiffer says that two configurations are the same but for the powers of
-// nodes and for slow_start.
-func onlySharesDiffer(a, b *config.Module) (bool, error) {
-	left, err := unshared(a)
-	if err != nil {
-		return false, err
-	}
-	right, err := unshared(b)
-	return err == nil && reflect.DeepEqual(left, right), err
+// adoptText takes over a version that says the same in other words.
+func (mod *module) adoptText(next renewal) error {
+	err := mod.takeFiles(next)
+	mod.now.Store(&next.version)
+	mod.m.announceLoaded()
+	return err
 }
 
-// unshared is a configuration without what may change while the module runs, and
-// without what means nothing by itself: macros, and places in the file.
-func unshared(m *config.Module) (any, error) {
-	c := *m
-	c.Macros, c.Farm.SlowStart = nil, 0
-	c.Groups = slices.Clone(c.Groups)
-	for i := range c.Groups {
-		c.Groups[i].Hosts = nil
+// renew makes a version the one in use; the network follows (renewNetwork).
+func (mod *module) renew(number string, cause int64) {
+	next, ok := mod.renewals.take(number)
+	if !ok {
+		mod.m.log.Error("take over a configuration that is not there", "module", mod.conf.Name, "version", number)
+		return
 	}
-	raw, err := json.Marshal(c)
+	err := mod.takeFiles(next)
 	if err != nil {
-		return nil, err
+		mod.m.d.noteModule(mod.conf.Name, "config", "error", fmt.Sprintf("Files of the new configuration could not be written: %v.", err), nil, cause)
 	}
-	var plain any
-	if err := json.Unmarshal(raw, &plain); err != nil {
-		return nil, err
+	mod.renewals.went(err)
+	mod.now.Store(&next.version)
+	mod.refollow(next.conf)
+	mod.rewatch(next.changed)
+	if mod.network != nil && len(mod.network.holds()) == 0 {
+		mod.network.reconfigure(next.conf.Interfaces)
 	}
-	return withoutPlaces(plain), nil
+	mod.reweigh()
+	mod.m.announceLoaded()
 }
 
-func withoutPlaces(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		delete(v, "Pos")
-		for k := range v {
-			v[k] = withoutPlaces(v[k])
+// renewNetwork gives the module the addresses and rules of the version in use.
+func (mod *module) renewNetwork(ctx context.Context) error {
+	err := mod.network.renew(ctx, mod.config().Interfaces)
+	if err != nil {
+		mod.renewals.went(err)
+	}
+	return err
+}
+
+// follow begins to follow the rules of a configuration, if it has some.
+func (mod *module) follow(conf *config.Module) {
+	set := RuleSet(conf)
+	if len(set.Rules) == 0 {
+		mod.ruling.Store(nil)
+		return
+	}
+	mod.ruling.Store(newRuling(mod.m.d.ctx, set, rulingPorts{watch: mod.runner.Subscribe, post: mod.runner.Post, cluster: mod.m.seesOthers}))
+}
+
+// refollow begins anew with the rules, as the state machine does.
+func (mod *module) refollow(conf *config.Module) {
+	if old := mod.ruling.Load(); old != nil {
+		old.close()
+	}
+	mod.follow(conf)
+}
+
+// rewatch runs the checks of the configuration in use. Those that differ begin
+// anew, and those that use a file which differs.
+func (mod *module) rewatch(files config.Changes) {
+	mod.settle.Lock()
+	defer mod.settle.Unlock()
+	mod.mu.Lock()
+	parts := slices.Clone(mod.checking)
+	mod.mu.Unlock()
+	stale := mod.using(files)
+	if len(stale) > 0 {
+		rest := slices.DeleteFunc(mod.specs(parts), func(s check.Spec) bool { return slices.Contains(stale, s.Resource) })
+		if err := mod.m.d.checks.Set(mod.conf.Name, rest); err != nil {
+			mod.m.log.Error("set the checks", "module", mod.conf.Name, "error", err)
 		}
-	case []any:
-		for i := range v {
-			v[i] = withoutPlaces(v[i])
-		}
 	}
-	return v
+	mod.watch(parts)
 }
 
-// sameFiles compares two modules file by file, their descriptions left out.
-func sameFiles(a, b fs.FS) (bool, error) {
-	left, err := besides(a)
-	if err != nil {
-		return false, err
-	}
-	right, err := besides(b)
-	return err == nil && reflect.DeepEqual(left, right), err
-}
-
-// besides reads all files but the description, as an archive has them.
-func besides(fsys fs.FS) (map[string][]byte, error) {
-	var packed bytes.Buffer
-	if err := archive.Write(&packed, fsys); err != nil {
-		return nil, err
-	}
-	files, err := archive.Read(bytes.NewReader(packed.Bytes()), int64(packed.Len()), "module", archive.DefaultLimits())
-	if err != nil {
-		return nil, err
-	}
-	all := map[string][]byte{}
-	err = fs.WalkDir(files, ".", func(name string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() || name == description {
-			return err
+// using are the resources of checks that use one of the files.
+func (mod *module) using(files config.Changes) []string {
+	var list []string
+	uses := func(resource, file string) {
+		path := filepath.ToSlash(filepath.Clean(strings.ReplaceAll(file, `\`, "/")))
+		if slices.ContainsFunc(files, func(c config.Change) bool { return c.Path == path }) {
+			list = append(list, resource)
 		}
-		all[name], err = fs.ReadFile(files, name)
-		return err
-	})
-	return all, err
+	}
+	conf := mod.config()
+	for _, c := range conf.CustomChecks {
+		uses(c.Resource(), "bin/"+c.Exec)
+	}
+	for _, c := range conf.HTTPChecks {
+		uses(c.Resource(), cmp.Or(c.CA, " "))
+	}
+	for _, c := range conf.SQLChecks {
+		uses(c.Resource(), cmp.Or(c.CA, " "))
+	}
+	for _, w := range conf.Witnesses() {
+		if w.HTTP != nil {
+			uses(w.Resource(), cmp.Or(w.HTTP.CA, " "))
+		}
+	}
+	return list
 }

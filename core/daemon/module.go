@@ -28,15 +28,17 @@ type module struct {
 	now      atomic.Pointer[version]
 	dir      string // the active copy: hooks run from here
 	runner   *runner.Runner
-	sharing  *sharing     // nil without a virtual address
-	network  *network     // likewise
-	ruling   *ruling      // nil without failover rules of its own
-	witness  func()       // ends the watch over the witnesses; nil without
-	saved    atomic.Value // core.State last saved as wanted
-	frozen   atomic.Bool  // the daemon ends: what is wanted stays as it is
-	claims   *claims      // of the network's goroutine, like the three after it
-	probedAt time.Time    // when the network was last asked who has the addresses
-	probed   int          // how many addresses were asked for
+	sharing  *sharing                          // nil without a virtual address
+	network  *network                          // likewise
+	ruling   atomic.Pointer[ruling]            // nil without failover rules of its own
+	witness  func()                            // ends the watch over the witnesses; nil in other modes than mirror
+	filtered atomic.Pointer[[]sdk.FilterGroup] // the groups that the filter knows
+	renewals renewals                          // on their way in
+	saved    atomic.Value                      // core.State last saved as wanted
+	frozen   atomic.Bool                       // the daemon ends: what is wanted stays as it is
+	claims   *claims                           // of the network's goroutine, like the three after it
+	probedAt time.Time                         // when the network was last asked who has the addresses
+	probed   int                               // how many addresses were asked for
 	refresh  refresh
 	tookOver atomic.Int64 // time of the last announcement for a reason, in ns
 	settle   sync.Mutex   // held while the checks are set; guards switches
@@ -66,15 +68,13 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 	}
 	mod.saved.Store(core.Stop)
 	mod.runner = runner.New(runner.Options{
-		Instance: core.New(ruleSet(conf).Extend(conf.Core())), Effects: mod, Journal: records{m.d.journal}, Log: m.log, Persist: mod.persist,
+		Instance: core.New(RuleSet(conf).Extend(conf.Core())), Effects: mod, Journal: records{m.d.journal}, Log: m.log, Persist: mod.persist,
 	})
-	if set := ruleSet(conf); len(set.Rules) > 0 {
-		mod.ruling = newRuling(m.d.ctx, set, rulingPorts{watch: mod.runner.Subscribe, post: mod.runner.Post, cluster: m.seesOthers})
-	}
-	if conf.SplitBrain != nil {
+	mod.follow(conf)
+	if conf.Mode == core.Mirror {
 		ctx, cancel := context.WithCancel(m.d.ctx)
 		mod.witness = cancel
-		go followWitnesses(ctx, conf.SplitBrain.Resources(), mod.runner.Subscribe, mod.runner.Post)
+		go followWitnesses(ctx, func() []config.Witness { return mod.config().Witnesses() }, mod.runner.Subscribe, mod.runner.Post)
 	}
 	if mod.sharing != nil {
 		mod.claims = newClaims()
@@ -83,10 +83,18 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 	return mod
 }
 
+// config is the configuration in use.
+func (mod *module) config() *config.Module {
+	if v := mod.now.Load(); v != nil {
+		return v.conf
+	}
+	return mod.conf
+}
+
 // weights are the configured powers by group; nodes not named have 1.
 func (mod *module) weights() map[string]share.Weights {
 	all := map[string]share.Weights{}
-	for _, g := range mod.now.Load().conf.Groups {
+	for _, g := range mod.config().Groups {
 		w := share.Weights{}
 		for _, n := range mod.m.settings().Nodes {
 			w[n.Number] = 1
@@ -103,10 +111,10 @@ func (mod *module) weights() map[string]share.Weights {
 
 // shareSettings is what the configuration says of sharing.
 func (mod *module) shareSettings() share.Settings {
-	farm := mod.now.Load().conf.Farm
+	farm := mod.config().Farm
 	return share.Settings{
 		Weights: mod.weights(), Hash: mod.m.settings().Hash, Keep: !farm.Fence, SlowStart: farm.SlowStart,
-		Invisible: slices.ContainsFunc(mod.conf.Interfaces, func(i config.Interface) bool { return !i.Directed }),
+		Invisible: slices.ContainsFunc(mod.config().Interfaces, func(i config.Interface) bool { return !i.Directed }),
 	}
 }
 
@@ -127,7 +135,9 @@ func (mod *module) ports() ports {
 		note: func(text string, cause int64) {
 			m.d.noteModule(name, "share", "info", text+".", nil, cause)
 		},
-		setTable: m.d.filter.SetTable,
+		setTable: func(ctx context.Context, t sdk.FilterTable) error {
+			return m.d.filter.SetTable(ctx, fitted(t, mod.filtered.Load()))
+		},
 		count: func(ctx context.Context) (map[string][]uint32, error) {
 			return m.d.filter.Sockets(ctx, name)
 		},
@@ -143,8 +153,8 @@ func (mod *module) announce(reason string) {
 
 // close ends the module's loops; what runs goes on running.
 func (mod *module) close() {
-	if mod.ruling != nil {
-		mod.ruling.close()
+	if r := mod.ruling.Load(); r != nil {
+		r.close()
 	}
 	if mod.witness != nil {
 		mod.witness()
@@ -278,11 +288,11 @@ func (d *Daemon) filterRestarted(ctx context.Context) {
 // filterConfig is the module's wish for the filter.
 func (mod *module) filterConfig(interfaces []sdk.FilterInterface) sdk.FilterConfig {
 	c := sdk.FilterConfig{
-		Module: mod.conf.Name, Self: uint8(mod.m.id.Node.Number), Fence: mod.conf.Farm.Fence, Interfaces: interfaces,
+		Module: mod.conf.Name, Self: uint8(mod.m.id.Node.Number), Fence: mod.config().Farm.Fence, Interfaces: interfaces,
 		Hash: sdk.HashFunction(mod.m.settings().Hash),
 	}
 	copy(c.HashKey[:], mod.m.id.Keys.Hash)
-	for _, g := range mod.conf.Groups {
+	for _, g := range mod.config().Groups {
 		group := sdk.FilterGroup{Name: g.Name}
 		for _, r := range g.Rules {
 			group.Rules = append(group.Rules, sdk.FilterRule{

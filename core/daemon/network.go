@@ -245,11 +245,7 @@ func (n *network) refilter(ctx context.Context) error {
 
 // announceAll tells the network that the addresses are reached here.
 func (n *network) announceAll() {
-	var targets []vip.Target
-	for _, h := range n.reached() {
-		targets = append(targets, h.target())
-	}
-	n.wire.announce(targets...)
+	n.wire.announce(targets(n.reached())...)
 }
 
 // holds are the addresses that are set up.

@@ -141,6 +141,7 @@ func (s *stand) wire() wire {
 			})
 			return list, err
 		},
+		first: func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.share },
 		owns:  func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.share },
 		table: func() { s.change(func() { s.do("table") }) },
 		announce: func(list ...vip.Target) {

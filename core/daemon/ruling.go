@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
-	"github.com/orchestrator-ha/orchestrator/core/config"
 	"github.com/orchestrator-ha/orchestrator/core/rules"
 )
 
@@ -129,19 +128,8 @@ func (m *member) seesOthers() core.Value {
 // pokeRulings has rules looked at that may speak of the cluster.
 func (m *member) pokeRulings() {
 	for _, mod := range m.all() {
-		if mod.ruling != nil {
-			mod.ruling.poke()
+		if r := mod.ruling.Load(); r != nil {
+			r.poke()
 		}
 	}
-}
-
-// ruleSet is the failover rules that a module brings. They were checked when it
-// was installed.
-func ruleSet(conf *config.Module) rules.Set {
-	set := rules.Set{HandleTime: conf.Rules.HandleTime, Replace: !conf.Rules.Extends}
-	for _, t := range conf.Rules.Texts {
-		own, _ := rules.Parse(t.Pos.File, t.Text)
-		set.Rules = append(set.Rules, own...)
-	}
-	return set
 }

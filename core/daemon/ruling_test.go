@@ -36,7 +36,7 @@ func ruledModule(t *testing.T) *config.Module {
 func TestRulesAreChecks(t *testing.T) {
 	m := ruledModule(t)
 	var names []string
-	for _, c := range ruleSet(m).Extend(m.Core()).Checks {
+	for _, c := range RuleSet(m).Extend(m.Core()).Checks {
 		names = append(names, c.Resource)
 	}
 	if want := []string{"tcp.a", "tcp.b", "rule.both", "rule.alone", "rule.marked"}; !slices.Equal(names, want) {
@@ -51,7 +51,7 @@ func TestRuling(t *testing.T) {
 		updates := make(chan core.Instance, 1)
 		var told sync.Map // name → core.Value
 		var alone atomic.Bool
-		r := newRuling(t.Context(), ruleSet(ruledModule(t)), rulingPorts{
+		r := newRuling(t.Context(), RuleSet(ruledModule(t)), rulingPorts{
 			watch:   func() (<-chan core.Instance, func()) { return updates, func() {} },
 			post:    func(e core.Event) { told.Store(e.Resource.Name, e.Resource.Value) },
 			cluster: func() core.Value { return map[bool]core.Value{true: core.ResDown, false: core.ResUp}[alone.Load()] },

@@ -345,3 +345,21 @@ func filterTable(module string, e share.Install) sdk.FilterTable {
 	}
 	return t
 }
+
+// fitted is a table for the groups that the filter knows. After a change of the
+// configuration it may for a moment know some that the nodes have not planned yet,
+// and lack some that they still have: those share nothing then.
+func fitted(t sdk.FilterTable, known *[]sdk.FilterGroup) sdk.FilterTable {
+	if known == nil {
+		return t
+	}
+	groups := make(map[string][]sdk.Row, len(*known))
+	for _, g := range *known {
+		groups[g.Name] = t.Groups[g.Name]
+		if groups[g.Name] == nil {
+			groups[g.Name] = make([]sdk.Row, share.Buckets)
+		}
+	}
+	t.Groups = groups
+	return t
+}

@@ -89,7 +89,7 @@ func (d *Daemon) Switch(ctx context.Context, by, name string, r control.SwitchRe
 	if _, err := (switches{}).turned(r.Name, r.To); err != nil {
 		return control.Outcome{}, &control.Refusal{Kind: control.ErrInput, Text: err.Error()}
 	}
-	if b := mod.conf.Boot; r.Name == control.SwitchBoot && b != "ignore" && b != "" {
+	if b := mod.config().Boot; r.Name == control.SwitchBoot && b != "ignore" && b != "" {
 		return control.Outcome{}, &control.Refusal{Kind: control.ErrRefused, Text: fmt.Sprintf(`boot="%s" in the configuration of %s decides; write boot="ignore" there to decide on each node`, b, name)}
 	}
 	return mod.m.each(ctx, r.Nodes, r.Here, order{Module: name, Switch: &r, By: by})
@@ -130,7 +130,7 @@ func (mod *module) muted() []string {
 func (mod *module) atBoot() string {
 	mod.settle.Lock()
 	defer mod.settle.Unlock()
-	return mod.switches.atBoot(mod.conf.Boot)
+	return mod.switches.atBoot(mod.config().Boot)
 }
 
 // watch runs the checks of these parts of the module's life that are not switched
@@ -147,7 +147,7 @@ func (mod *module) watch(parts []core.When) {
 	if err := mod.m.d.checks.Set(mod.conf.Name, kept); err != nil {
 		mod.m.log.Error("set the checks", "module", mod.conf.Name, "error", err)
 	}
-	for _, c := range mod.conf.Core().Checks {
+	for _, c := range mod.config().Core().Checks {
 		if mod.switches.mutes(c.Resource) && slices.Contains(parts, c.When) {
 			mod.runner.Post(core.Event{Kind: core.EventResource, Resource: core.Resource{
 				Name: c.Resource, Value: core.ResUnknown, Reason: watchOf(c.Resource) + " are switched off",

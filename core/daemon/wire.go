@@ -22,6 +22,7 @@ type wire struct {
 	attached  func(context.Context) ([]sdk.FilterAttachment, error)
 	table     func()      // gives the filter its table again
 	owns      func() bool // this node has a share of the connections
+	first     func() bool // it acts for all that share the module
 	holder    holder
 	announce  func(...vip.Target)
 	cancel    func(index int, addr netip.Addr)
@@ -56,9 +57,11 @@ func (mod *module) wire() wire {
 		lay:   func(held []heldAddress) error { return d.laying(name, held) },
 		unlay: func() error { return removeIf(d.laidFile(name)) },
 		configure: func(ctx context.Context, interfaces []sdk.FilterInterface) error {
-			st, err := d.filter.Configure(ctx, mod.filterConfig(interfaces))
+			c := mod.filterConfig(interfaces)
+			st, err := d.filter.Configure(ctx, c)
 			if err == nil {
 				mod.m.lease.use(st.Lease)
+				mod.filtered.Store(&c.Groups)
 			}
 			return err
 		},
@@ -71,6 +74,7 @@ func (mod *module) wire() wire {
 		},
 		table:    mod.sharing.again,
 		owns:     func() bool { return mod.sharing.current().Owned(mod.m.id.Node.Number) > 0 },
+		first:    mod.first,
 		holder:   d.holder,
 		announce: d.speaker.Announce,
 		cancel:   d.speaker.Cancel,

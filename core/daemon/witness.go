@@ -25,8 +25,9 @@ func (mod *module) witnessSpec(w config.Witness) (check.Spec, map[string]any) {
 	return spec, settings
 }
 
-// followWitnesses publishes what all witnesses together say, until ctx ends.
-func followWitnesses(ctx context.Context, witnesses []string, watch func() (<-chan core.Instance, func()), post func(core.Event)) {
+// followWitnesses publishes what all witnesses together say, if there are some, until
+// ctx ends.
+func followWitnesses(ctx context.Context, witnesses func() []config.Witness, watch func() (<-chan core.Instance, func()), post func(core.Event)) {
 	updates, stop := watch()
 	defer stop()
 	var last core.Resource
@@ -35,8 +36,9 @@ func followWitnesses(ctx context.Context, witnesses []string, watch func() (<-ch
 		case <-ctx.Done():
 			return
 		case in := <-updates:
-			next := reached(in, witnesses)
-			if next.Value == last.Value && next.Reason == last.Reason {
+			all := witnesses()
+			next := reached(in, all)
+			if len(all) == 0 || next.Value == last.Value && next.Reason == last.Reason {
 				continue
 			}
 			last = next
@@ -47,20 +49,20 @@ func followWitnesses(ctx context.Context, witnesses []string, watch func() (<-ch
 
 // reached judges the witnesses of a mirror: as long as the peer is heard they do not
 // matter; when it is not, one that answers is enough.
-func reached(in core.Instance, witnesses []string) core.Resource {
+func reached(in core.Instance, witnesses []config.Witness) core.Resource {
 	r := core.Resource{Name: config.WitnessReached, Value: core.ResUp}
 	if in.Pair.Link == core.LinkHeard {
 		return r
 	}
 	waits, silent := false, []string{}
 	for _, w := range witnesses {
-		switch seen := in.Resources[w]; seen.Value {
+		switch seen := in.Resources[w.Resource()]; seen.Value {
 		case core.ResUp:
 			return r
 		case core.ResInit, "":
 			waits = true
 		default:
-			silent = append(silent, strings.TrimPrefix(w, "splitbrain."))
+			silent = append(silent, w.Ident)
 		}
 	}
 	if waits {

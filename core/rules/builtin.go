@@ -84,7 +84,7 @@ func (a awake) Holds(v View) (Truth, string) {
 // Complete puts the built-in rules of a module before those of the set, as far
 // as they hold beside them.
 func (s Set) Complete(m core.Module) Set {
-	own := map[string]bool{}
+	own := s.off()
 	for _, r := range s.Rules {
 		own[r.Label] = true
 	}

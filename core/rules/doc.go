@@ -13,5 +13,5 @@
 // the rule holds, and core.Check says what that asks for. See Checks.
 //
 // The package is pure: no clock, no files, no network. The Lua form of rules is
-// run elsewhere and joins in through Predicate.
+// run by core/hook and joins in through Predicate.
 package rules

@@ -33,11 +33,16 @@ func Check(mode core.Mode, text string) []diag.Problem {
 	all, problems := Parse("", text)
 	for _, r := range all {
 		if r.Action.Verb == core.VerbSwap && mode != core.Mirror {
-			problems = append(problems, diag.Problem{ID: idAction, Severity: diag.Error, Pos: r.Pos,
-				Message: fmt.Sprintf("rule %s asks for swap(), which is for mode mirror", r.Label), Hint: "use one of stop, stopstart, wait, restart"})
+			problems = append(problems, NoSwap(r.Label, r.Pos))
 		}
 	}
 	return problems
+}
+
+// NoSwap is the problem of a rule that asks for what its module's mode has not.
+func NoSwap(label string, at diag.Position) diag.Problem {
+	return diag.Problem{ID: idAction, Severity: diag.Error, Pos: at,
+		Message: fmt.Sprintf("rule %s asks for swap(), which is for mode mirror", label), Hint: "use one of stop, stopstart, wait, restart"}
 }
 
 // Parse reads rules of the simple language. It goes on after a mistake with the

@@ -63,6 +63,7 @@ type Set struct {
 	Rules      []Rule
 	HandleTime time.Duration // how long a condition must be true before the rule holds
 	Replace    bool          // extends="no": the built-in rules do not hold
+	Disabled   []string      // labels of built-in rules that do not hold
 }
 
 // Checks answers what the state machine is to know of the rules: a check for
@@ -83,11 +84,20 @@ func (s Set) Checks() []core.Check {
 	return checks
 }
 
+// off are the labels of built-in rules that are switched off by name.
+func (s Set) off() map[string]bool {
+	off := map[string]bool{}
+	for _, label := range s.Disabled {
+		off[label] = true
+	}
+	return off
+}
+
 // Extend gives a module the rules of the set. A rule with the label of a
 // built-in one takes its place, and with Replace none of the built-in rules
 // holds: their checks then ask for nothing.
 func (s Set) Extend(m core.Module) core.Module {
-	own := map[string]bool{}
+	own := s.off()
 	for _, r := range s.Rules {
 		own[r.Label] = !r.Builtin
 	}

@@ -42,7 +42,11 @@ func (r *Runner) recordEvent(in core.Instance, ev core.Event) (Record, bool) {
 			rec.Level = "warn"
 		}
 		rec.Text = fmt.Sprintf("%s is %s%s.", ev.Resource.Name, ev.Resource.Value, colon(ev.Resource.Reason))
-		rec.Data = map[string]any{"resource": ev.Resource.Name, "value": ev.Resource.Value}
+		rec.Data = map[string]any{"resource": ev.Resource.Name, "value": ev.Resource.Value, "reason": ev.Resource.Reason}
+	case core.EventModule:
+		rec.Kind = "config"
+		rec.Text = fmt.Sprintf("%s has a new configuration%s.", name, colon(ev.Reason))
+		rec.Data = map[string]any{"version": ev.Module.Version}
 	case core.EventPeer, core.EventPeerLost, core.EventLease, core.EventReplica:
 		return recordPair(rec, in, ev)
 	case core.EventTimer:
@@ -72,8 +76,11 @@ func subject(in core.Instance, ev core.Event) string {
 	case core.EventShare:
 		return "Share order " + ev.Name
 	default:
-		if in.Asked.Kind == core.TaskNetworkUp {
+		switch in.Asked.Kind {
+		case core.TaskNetworkUp:
 			return "Setting up the virtual address"
+		case core.TaskNetworkNew:
+			return "Changing the virtual addresses"
 		}
 		return "Removing the virtual address"
 	}
@@ -106,6 +113,13 @@ func (r *Runner) recordAction(from string, a core.Action, at time.Time) (Record,
 		if r.opt.Instance.Module.Mode == core.Mirror {
 			rec.Text = "The virtual address is set up."
 		}
+	case core.ActRenew:
+		rec.Kind = "config"
+		rec.Text = fmt.Sprintf("%s goes on with its new configuration.", name)
+		rec.Data = map[string]any{"version": a.Version}
+	case core.ActNetworkNew:
+		rec.Kind = "network"
+		rec.Text = "The virtual addresses and their rules become those of the new configuration."
 	case core.ActNetworkDown:
 		rec.Kind = "network"
 		rec.Text = "The virtual address is removed."

@@ -54,7 +54,7 @@ func (s *stage) Do(_ context.Context, a core.Action, cause int64, answer func(co
 	case core.ActShare:
 		name = string(a.Share)
 		ev = core.Event{Kind: core.EventShare, Name: name, OK: true}
-	case core.ActNetworkUp, core.ActNetworkDown:
+	case core.ActNetworkUp, core.ActNetworkDown, core.ActNetworkNew:
 	default:
 		answer = nil
 	}

@@ -53,7 +53,7 @@ func (n *Node) carryOut(b *strings.Builder, a core.Action) {
 		fmt.Fprintf(b, "%s -> %s (%s)\n", n.status, to, a.Reason)
 		n.status = to
 		return
-	case core.ActHook, core.ActNetworkUp, core.ActNetworkDown, core.ActShare:
+	case core.ActHook, core.ActNetworkUp, core.ActNetworkDown, core.ActNetworkNew, core.ActShare:
 		n.asked = &a
 	case core.ActTimer:
 		n.setTimer(a)

@@ -241,7 +241,7 @@ func (w *World) answerLater(h *Host, a core.Action) {
 			h.Fails[a.Hook.Name]--
 			ev.OK, ev.Reason = false, "exit status 1"
 		}
-	case core.ActNetworkUp, core.ActNetworkDown:
+	case core.ActNetworkUp, core.ActNetworkDown, core.ActNetworkNew:
 		ev.Kind = core.EventNetwork
 	case core.ActReplicate:
 		ev.Kind, ev.Name = core.EventReplica, string(a.Replica)

@@ -1,0 +1,246 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/archive"
+	"github.com/orchestrator-ha/orchestrator/core/cluster"
+	"github.com/orchestrator-ha/orchestrator/core/config"
+	"github.com/orchestrator-ha/orchestrator/core/control"
+)
+
+// proposal is a configuration that is to be the next one of a module.
+type proposal struct {
+	name  string
+	conf  *config.Module
+	files *archive.FS
+	control.Diff
+}
+
+// propose tells what a configuration would change, and where the module runs.
+func (m *member) propose(ctx context.Context, conf *config.Module, files *archive.FS) (proposal, error) {
+	p := proposal{name: conf.Name, conf: conf, files: files}
+	p.Module, p.Changes, p.Effect = conf.Name, []control.Change{}, string(config.EffectNone)
+	mod, err := m.module(conf.Name)
+	if err != nil {
+		return p, nil // it is new
+	}
+	changes, changed, err := mod.differences(conf, files)
+	if err != nil {
+		return p, err
+	}
+	all := append(changes, changed...)
+	for _, c := range all {
+		p.Changes = append(p.Changes, control.Change{Path: c.Path, Old: c.Old, New: c.New, Effect: string(c.Effect), Why: c.Why})
+	}
+	p.Effect = string(all.Effect())
+	p.Stops = !all.Effect().Live()
+	p.Running = m.runningOn(ctx, conf.Name)
+	return p, nil
+}
+
+// runningOn are the nodes on which a module is not stopped, in the cluster's order,
+// each with its state.
+func (m *member) runningOn(ctx context.Context, name string) []control.Running {
+	nodes := m.settings().Nodes
+	found := make([]control.Running, len(nodes))
+	var all sync.WaitGroup
+	for i, n := range nodes {
+		all.Go(func() {
+			if node, ok := m.askStatus(ctx, n, name)[name]; ok && node.State != core.Stop {
+				found[i] = control.Running{Node: n.Name, State: fmt.Sprintf("%s %s", node.State, node.Phase)}
+			}
+		})
+	}
+	all.Wait()
+	return slices.DeleteFunc(found, func(r control.Running) bool { return r.Node == "" })
+}
+
+// refused says why a change cannot be made now; nil if it can.
+func (p proposal) refused(stopstart bool) error {
+	if !p.Stops || len(p.Running) == 0 {
+		return nil
+	}
+	var where, what []string
+	for _, r := range p.Running {
+		where = append(where, fmt.Sprintf("%s on %s", r.State, r.Node))
+	}
+	for _, c := range p.Changes {
+		if e := config.Effect(c.Effect); !e.Live() && (string(e) == p.Effect) {
+			what = append(what, c.Path)
+		}
+	}
+	text := fmt.Sprintf("%s is %s, and what changes needs it stopped: %s", p.name, strings.Join(where, ", "), strings.Join(what, ", "))
+	switch {
+	case p.Effect == string(config.EffectStop):
+		text += fmt.Sprintf("; nodes with the old and the new configuration must not run together, so stop it on all of them first with: orchestrator stop %s", p.name)
+	case stopstart:
+		return nil
+	default:
+		text += "; add --stopstart to stop and start it on one node after the other, or stop it first"
+	}
+	return &control.Refusal{Kind: control.ErrRefused, Text: text + "; nothing was changed"}
+}
+
+// strangers refuses new addresses that machines outside of the cluster have, where
+// this node can see that.
+func (p proposal) strangers(ctx context.Context, m *member) error {
+	mod, err := m.module(p.name)
+	if err != nil || mod.network == nil || len(mod.network.holds()) == 0 {
+		return nil // the start asks
+	}
+	next := newPlace(mod.network, p.conf.Interfaces)
+	_, held, err := next.place()
+	if err != nil {
+		return &control.Refusal{Kind: control.ErrRefused, Text: err.Error() + "; nothing was changed"}
+	}
+	if found := mod.claimed(ctx, checked(without(held, mod.network.holds())), probesAtStart); len(found) > 0 {
+		c := found[0]
+		return &control.Refusal{Kind: control.ErrRefused, Text: fmt.Sprintf("%s is in use by %s on %s, which is no node of this cluster; free the address there, or choose another; nothing was changed", c.addr, macText(c.mac), c.on)}
+	}
+	return nil
+}
+
+// newPlace is a network that is never set up, to find where addresses belong.
+func newPlace(of *network, conf []config.Interface) *network {
+	return &network{module: of.module, conf: conf, wire: of.wire}
+}
+
+// cycle stops and starts a module with its new configuration where it runs, on one
+// node after the other, so that the service stays. It ends at the first node that
+// does not come back.
+func (m *member) cycle(ctx context.Context, p proposal, a arrival, by string) []control.NodeOutcome {
+	var out []control.NodeOutcome
+	for _, r := range p.Running {
+		n, ok := m.settings().NodeNamed(r.Node)
+		if !ok {
+			continue
+		}
+		if slices.ContainsFunc(out, func(o control.NodeOutcome) bool { return !o.OK }) {
+			out = append(out, control.NodeOutcome{Node: r.Node, State: r.State, Text: "left as it is, with the old configuration: a node before it did not come back"})
+			continue
+		}
+		out = append(out, m.send(ctx, n, order{Module: p.name, Renew: &a, By: by, Wait: control.Duration(cycleTime)}))
+	}
+	return out
+}
+
+// cycleTime is how long a node may take to stop and start a module.
+const cycleTime = 10 * time.Minute
+
+// merged has one line for each node: what was done there, or else what it said.
+func merged(nodes []cluster.Node, done, said []control.NodeOutcome) []control.NodeOutcome {
+	var out []control.NodeOutcome
+	for _, n := range nodes {
+		for _, list := range [][]control.NodeOutcome{done, said} {
+			if at := slices.IndexFunc(list, func(o control.NodeOutcome) bool { return o.Node == n.Name }); at >= 0 {
+				out = append(out, list[at])
+				break
+			}
+		}
+	}
+	return out
+}
+
+// renewed waits until a version that was taken over is in force as a whole.
+func (mod *module) renewed(ctx context.Context) error {
+	in, err := mod.runner.WaitSettled(ctx)
+	if err != nil {
+		return fmt.Errorf("it uses the new configuration, but is still %s", in.Status())
+	}
+	if wrong := mod.renewals.wrong(); wrong != "" {
+		return fmt.Errorf("it could not take over all of it: %s", wrong)
+	}
+	return nil
+}
+
+// holding waits until this node has a version of a module.
+func (m *member) holding(ctx context.Context, a arrival) error {
+	for {
+		item, err := m.catalog.Get(moduleItem(a.Module))
+		if err == nil && item.Signature == a.Signature {
+			return nil
+		}
+		if !sleep(ctx, 20*time.Millisecond) {
+			return errors.New("the new configuration has not come to this node")
+		}
+	}
+}
+
+// renewStopped stops a module here, takes over the configuration that waits for
+// that, and starts it again. What the operator wants of it stays as it is, also
+// over a crash half way.
+func (m *member) renewStopped(ctx context.Context, mod *module, by string) error {
+	name := mod.conf.Name
+	mod.frozen.Store(true)
+	if mod.runner.Snapshot().State != core.Stop {
+		if err := mod.runner.Command(ctx, core.VerbStop, "", by); err != nil {
+			mod.frozen.Store(false)
+			return err
+		}
+	}
+	in, err := mod.runner.WaitSettled(ctx)
+	if err == nil && in.State != core.Stop {
+		err = fmt.Errorf("it did not stop: it is %s", in.Status())
+	}
+	if err != nil {
+		mod.frozen.Store(false)
+		return err
+	}
+	if err := m.load(name); err != nil {
+		return err
+	}
+	next, err := m.module(name)
+	if err != nil {
+		return err
+	}
+	if in := next.runner.Snapshot(); in.State != core.Stop || !in.Settled() {
+		return nil // started, because that is what was wanted of it
+	}
+	err = next.runner.Command(ctx, core.VerbStart, "", by)
+	if err != nil && next.runner.Snapshot().State != core.Stop {
+		return nil
+	}
+	return err
+}
+
+// obeyRenew carries out the order to stop a module, to take over the configuration
+// that waits, and to start it again.
+func (m *member) obeyRenew(ctx context.Context, mod *module, o order) control.NodeOutcome {
+	out := control.NodeOutcome{Node: m.name(m.id.Node.Number)}
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(o.Wait))
+	defer cancel()
+	var err error
+	if from := o.Renew.From; from != m.id.Node.Number {
+		err = m.syncer.RemoteDigest(from, o.Renew.Digest)
+	}
+	if err == nil {
+		err = m.holding(ctx, *o.Renew)
+	}
+	if err == nil {
+		err = m.renewStopped(ctx, mod, o.By)
+	}
+	next, gone := m.module(o.Module)
+	if gone != nil {
+		next = mod
+	}
+	in := next.runner.Snapshot()
+	if err == nil {
+		if in, err = next.runner.WaitSettled(ctx); err == nil {
+			out.OK, out.Text = judge(core.VerbStart, in)
+			next.awaitShare(ctx, in)
+		}
+	}
+	if err != nil {
+		out.Text = err.Error()
+	}
+	out.State = in.Status()
+	return out
+}

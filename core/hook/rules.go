@@ -1,0 +1,179 @@
+package hook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/diag"
+)
+
+// ruleTime is how long one look at all rules of a text may take. They are pure
+// computations on a few names; what takes longer is a mistake.
+const ruleTime = 100 * time.Millisecond
+
+// ruleVerbs are what a rule may ask for, as fields of Action.
+var ruleVerbs = []core.Verb{core.VerbStop, core.VerbStopStart, core.VerbWait, core.VerbRestart, core.VerbSwap, core.VerbNone}
+
+// Rules is a text of failover rules in Lua. It sees resources and nothing else: no
+// clock, no files, no network, no memory of the time before. Its methods may be
+// called from any goroutine.
+type Rules struct {
+	name     string
+	proto    *lua.FunctionProto
+	list     []RuleInfo
+	disabled []string
+
+	mu   sync.Mutex
+	key  string // of the resources that were looked at last
+	last map[string]ruleAnswer
+}
+
+// RuleInfo is what is known of a rule before it is looked at.
+type RuleInfo struct {
+	Label   string
+	Actions []core.Verb // that it may ask for; one if it was made by if_then
+	Names   []string    // of resources that it speaks of by name
+	Text    string      // the condition, in words
+	Line    int         // in the text, from 1
+}
+
+// RuleView is the resources that rules look at, by class.id.
+type RuleView struct {
+	Local, Remote map[string]core.Value
+	Cluster       core.Value
+}
+
+// ruleAnswer is what one rule makes of a view.
+type ruleAnswer struct {
+	action core.Verb // empty: it does not hold
+	why    string
+	open   bool // cannot be told
+}
+
+// LoadRules reads a text of rules; name is the file in messages. Positions of problems
+// count from the beginning of the text.
+func LoadRules(name, text string) (*Rules, []diag.Problem) {
+	src := []byte(text)
+	source := diag.NewSource(name, src)
+	if len(src) > maxSource {
+		return nil, []diag.Problem{{ID: idRules, Severity: diag.Error, Pos: diag.Position{File: name}, Message: fmt.Sprintf("has %d bytes, and rules have %d at most", len(src), maxSource)}}
+	}
+	_, proto, err := compile(name, src)
+	if err != nil {
+		return nil, []diag.Problem{syntaxProblem(source, name, src, err)}
+	}
+	r := &Rules{name: name, proto: proto}
+	if err := r.learn(); err != nil {
+		p := diag.Problem{ID: idRules, Severity: diag.Error, Pos: diag.Position{File: name, Line: 1}, Message: strings.TrimSpace(err.Error())}
+		if line, rest, ok := placed(name, p.Message); ok {
+			p.Pos.Line, p.Message, p.Source = line, rest, source.Line(line)
+		}
+		return nil, []diag.Problem{p}
+	}
+	return r, nil
+}
+
+// placed takes the place off an error of Lua: NAME:LINE: text.
+func placed(name, text string) (line int, rest string, ok bool) {
+	if !strings.HasPrefix(text, name+":") {
+		return 0, text, false
+	}
+	_, err := fmt.Sscanf(text[len(name)+1:], "%d:", &line)
+	_, rest, _ = strings.Cut(text[len(name)+1:], ": ")
+	return line, rest, err == nil
+}
+
+// List are the rules, in the order of the text.
+func (r *Rules) List() []RuleInfo { return r.list }
+
+// Disabled are the labels of built-in rules that the text switches off.
+func (r *Rules) Disabled() []string { return r.disabled }
+
+// learn runs the text once, to see which rules there are.
+func (r *Rules) learn() error {
+	return r.run(func(s *ruleState) error {
+		for _, label := range s.labels {
+			one := s.rules[label]
+			r.list = append(r.list, RuleInfo{Label: label, Actions: s.actions(r.proto, one), Names: s.names(one), Text: one.text(), Line: one.line})
+		}
+		slices.SortStableFunc(r.list, func(a, b RuleInfo) int { return a.Line - b.Line })
+		r.disabled = s.off
+		return nil
+	})
+}
+
+// run runs the text in a fresh state and then f.
+func (r *Rules) run(f func(*ruleState) error) error {
+	ctx, cancel := context.WithTimeoutCause(context.Background(), ruleTime, errors.New("the rules did not come to an end within "+ruleTime.String()))
+	defer cancel()
+	l := newState()
+	defer l.Close()
+	l.SetContext(ctx)
+	s := newRuleState(l)
+	l.Push(l.NewFunctionFromProto(r.proto))
+	err := l.PCall(0, 0, nil)
+	if err == nil {
+		err = s.collect()
+	}
+	if err == nil {
+		err = f(s)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		return toLuaError(err)
+	}
+	return nil
+}
+
+// Judge says which action a rule asks for, empty if it does not hold, and why; open
+// that it cannot be told: a resource that it looks at has no result yet, or the rule
+// failed.
+func (r *Rules) Judge(label string, v RuleView) (action core.Verb, why string, open bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if key := v.key(); r.last == nil || key != r.key {
+		r.key, r.last = key, r.look(v)
+	}
+	a := r.last[label]
+	return a.action, a.why, a.open
+}
+
+// look asks all rules at once.
+func (r *Rules) look(v RuleView) map[string]ruleAnswer {
+	all := map[string]ruleAnswer{}
+	err := r.run(func(s *ruleState) error {
+		s.view = v
+		for _, label := range s.labels {
+			all[label] = s.judge(s.rules[label])
+		}
+		return nil
+	})
+	if err != nil {
+		for _, one := range r.list {
+			all[one.Label] = ruleAnswer{open: true, why: err.Error()}
+		}
+	}
+	return all
+}
+
+// key is the view as text, to tell one from another.
+func (v RuleView) key() string {
+	var b strings.Builder
+	for _, from := range []map[string]core.Value{v.Local, v.Remote} {
+		for _, name := range sortedKeys(from) {
+			fmt.Fprintf(&b, "%s=%s ", name, from[name])
+		}
+		fmt.Fprintf(&b, "%t|", from != nil)
+	}
+	return b.String() + string(v.Cluster)
+}
