@@ -35,6 +35,7 @@ type module struct {
 	replica  replica                           // of a mirror; nil: it has nothing to replicate
 	stored   core.Kept                         // of a mirror, as stored; of the runner's loop
 	ruling   atomic.Pointer[ruling]            // nil without failover rules of its own
+	witness  func()                            // ends the watch over the witnesses; nil in other modes than mirror
 	filtered atomic.Pointer[[]sdk.FilterGroup] // the groups that the filter knows
 	renewals renewals                          // on their way in
 	saved    atomic.Value                      // core.State last saved as wanted
@@ -84,6 +85,9 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 	mod.follow(conf)
 	if conf.Mode == core.Mirror {
 		mod.joinPair(in)
+		ctx, cancel := context.WithCancel(m.d.ctx)
+		mod.witness = cancel
+		go followWitnesses(ctx, func() []config.Witness { return mod.config().Witnesses() }, mod.runner.Subscribe, mod.runner.Post)
 	}
 	if len(conf.Interfaces) > 0 {
 		mod.claims = newClaims()
@@ -164,6 +168,9 @@ func (mod *module) announce(reason string) {
 func (mod *module) close() {
 	if r := mod.ruling.Load(); r != nil {
 		r.close()
+	}
+	if mod.witness != nil {
+		mod.witness()
 	}
 	mod.runner.Close()
 	mod.m.d.checks.Set(mod.conf.Name, nil)
