@@ -225,7 +225,11 @@ func (f *fakeNode) Log(_ context.Context, q control.LogQuery, emit func(control.
 			return err
 		}
 	}
-	f.note("log types=%v limit=%d follow=%t since=%t", q.Types, q.Limit, q.Follow, !q.Since.IsZero())
+	level := ""
+	if q.Level != "" {
+		level = " level=" + q.Level
+	}
+	f.note("log types=%v limit=%d follow=%t since=%t%s", q.Types, q.Limit, q.Follow, !q.Since.IsZero(), level)
 	return nil
 }
 

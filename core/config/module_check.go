@@ -211,8 +211,7 @@ func (m *Module) Witnesses() []Witness {
 	return m.SplitBrain.Witnesses
 }
 
-// Checks are all checkers, as the state machine knows them. Of processes those
-// of the module's own classes are left out: hooks switch them on and off.
+// Checks are all checkers, as the state machine knows them.
 func (m *Module) Checks() []core.Check {
 	var all []core.Check
 	add := func(kind string, c Checker) {
@@ -254,9 +253,7 @@ func (m *Module) Checks() []core.Check {
 		}
 	}
 	for _, c := range m.Procs {
-		if c.Class == "" {
-			all = append(all, core.Check{Resource: c.Resource(), When: c.When, Action: c.Action})
-		}
+		all = append(all, core.Check{Resource: c.Resource(), When: c.When, Action: c.Action})
 	}
 	return all
 }

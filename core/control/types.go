@@ -191,6 +191,7 @@ type LogQuery struct {
 	Module string
 	Since  time.Time
 	Types  []string
+	Level  string // this or more serious: debug, info, warn, error
 	Grep   string
 	After  int64 // only entries with a higher ID, the oldest first
 	Limit  int

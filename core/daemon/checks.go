@@ -102,7 +102,7 @@ func (mod *module) specs(parts []core.When) []check.Spec {
 		add(core.WhenPre, spec, settings)
 	}
 	for _, c := range conf.Procs {
-		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "process", Interval: min(scanInterval, c.Poll)}, processSettings(c))
+		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "process", Interval: min(scanInterval, c.Poll), Grace: c.Grace}, processSettings(c))
 	}
 	return list
 }

@@ -37,12 +37,13 @@ type module struct {
 	ruling   atomic.Pointer[ruling]            // nil without failover rules of its own
 	witness  func()                            // ends the watch over the witnesses; nil in other modes than mirror
 	filtered atomic.Pointer[[]sdk.FilterGroup] // the groups that the filter knows
-	renewals renewals                          // on their way in
-	saved    atomic.Value                      // core.State last saved as wanted
-	frozen   atomic.Bool                       // the daemon ends: what is wanted stays as it is
-	claims   *claims                           // of the network's goroutine, like the three after it
-	probedAt time.Time                         // when the network was last asked who has the addresses
-	probed   int                               // how many addresses were asked for
+	care     *caretaker
+	renewals renewals     // on their way in
+	saved    atomic.Value // core.State last saved as wanted
+	frozen   atomic.Bool  // the daemon ends: what is wanted stays as it is
+	claims   *claims      // of the network's goroutine, like the three after it
+	probedAt time.Time    // when the network was last asked who has the addresses
+	probed   int          // how many addresses were asked for
 	refresh  refresh
 	hooks    hookRuns
 	tookOver atomic.Int64 // time of the last announcement for a reason, in ns
@@ -93,6 +94,7 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 		mod.claims = newClaims()
 		mod.network = newNetwork(m.d.ctx, conf.Name, conf.Interfaces, mod.wire())
 	}
+	mod.care = mod.newCare()
 	return mod
 }
 
@@ -172,6 +174,7 @@ func (mod *module) close() {
 	if mod.witness != nil {
 		mod.witness()
 	}
+	mod.care.close()
 	mod.runner.Close()
 	mod.m.d.checks.Set(mod.conf.Name, nil)
 	if mod.network != nil {
