@@ -129,11 +129,11 @@ func TestCompareModesAndAddresses(t *testing.T) {
 func TestCompareWithoutUser(t *testing.T) {
 	base, next := configuration(t), configuration(t, `<user starttimeout="60"><var name="A" value="1"/></user>`, "", `<errd><proc name="nginx" atleast="1"/></errd>`, "")
 	all := Compare(base, next)
-	if !slices.Contains(all, Change{Path: "service/user", Old: "hooks run", New: "no hook runs", Effect: EffectLive}) {
+	if !slices.Contains(all, Change{"hook stop_both", "bin/stop_both", "", EffectStopStart, "what the old hooks have started they have to stop"}) {
 		t.Errorf("%+v", all)
 	}
-	if e := all.Effect(); e != EffectCheck {
-		t.Errorf("the watch of processes ends: %s", e)
+	if e := all.Effect(); e != EffectStopStart {
+		t.Errorf("what was started is never stopped: %s", e)
 	}
 }
 
