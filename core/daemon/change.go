@@ -240,7 +240,7 @@ func (m *member) renewStopped(ctx context.Context, mod *module, a arrival, by st
 	if err := m.load(a.Module); err != nil {
 		return err
 	}
-	next, err := m.module(a.Module)
+	next, err := m.standing(a.Module)
 	if err != nil {
 		return err
 	}
@@ -282,7 +282,7 @@ func (m *member) obeyRenew(ctx context.Context, mod *module, o order) control.No
 	if err == nil {
 		err = m.renewStopped(ctx, mod, *o.Renew, o.By)
 	}
-	next, gone := m.module(o.Module)
+	next, gone := m.standing(o.Module)
 	if gone != nil {
 		next = mod
 	}

@@ -163,7 +163,7 @@ func (m *member) obey(ctx context.Context, o order) control.NodeOutcome {
 		out.Text = "the node is still starting"
 		return out
 	}
-	mod, err := m.module(o.Module)
+	mod, err := m.standing(o.Module)
 	if err != nil {
 		out.Text = err.Error()
 		return out

@@ -233,6 +233,14 @@ func (m *member) module(name string) (*module, error) {
 	return nil, &control.Refusal{Kind: control.ErrNotFound, Text: fmt.Sprintf("there is no module %q here; installed: %s", name, listOr(names, "none"))}
 }
 
+// standing finds an installed module, not in the moment in which its configuration is
+// replaced.
+func (m *member) standing(name string) (*module, error) {
+	m.loading.Lock()
+	defer m.loading.Unlock()
+	return m.module(name)
+}
+
 // stopModules stops all modules, side by side, for the end of the daemon. What
 // their operators want of them stays as it is.
 func (m *member) stopModules(limit time.Duration) {
