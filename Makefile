@@ -33,6 +33,11 @@ demo: root ## a farm of three servers in network namespaces loses one, and anoth
 test: root deps check cross ## everything, as root, with the network tests
 	$(GO) test -timeout 20m ./...
 
+.PHONY: browser
+browser: ## use the web console in Debian's chromium, which is installed for it
+	@$(MAKE) -s --no-print-directory deps PACKAGES='chromium:chromium chromium-driver:chromedriver'
+	$(GO) test -tags browser -count=1 -run Browser ./cmd/orchestrator
+
 .PHONY: check
 check: ## format, vet (Linux and Windows), staticcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "gofmt would change:"; echo "$$out"; exit 1; }

@@ -54,6 +54,8 @@ var rules = []rule{
 		why: "rules are evaluated without reaching outside (1)"},
 	{from: "core/mirror", forbid: []string{"net", "net/...", "os", "os/...", "log", "log/...", "io/fs", "syscall"}, allow: []string{"net/netip"},
 		why: "decisions about copies reach nothing outside (1)"},
+	{from: "core/mirror/exclude", forbid: []string{"outside", "ours", "net", "net/...", "os", "os/...", "log", "log/...", "io/fs", "syscall"},
+		why: "core/mirror/exclude is pure: file system and resynchronisation must say the same"},
 	{from: "core/diag", forbid: []string{"outside", "ours"},
 		why: "core/diag is a leaf"},
 	{from: "core/...", except: []string{"core/daemon/...", "core/lab/...", "core/simtest"}, forbid: []string{"ours"},

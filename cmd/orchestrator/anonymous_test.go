@@ -23,22 +23,3 @@ func TestBlot(t *testing.T) {
 		t.Errorf("too much is gone: %s", text)
 	}
 }
-
-// The same name or address is replaced by the same one, in every file.
-func TestAlias(t *testing.T) {
-	a := newAlias(identities{nodes: []string{"web1", "web10"}, modules: []string{"shop"}, cluster: "prod"})
-	list := []exhibit{
-		{"modules/shop/conf/userconfig.xml", []byte(`addr="192.0.2.10" netmask="255.255.255.0" MAC 5A-FE-c0-00-02-0a`)},
-		{"journal.jsonl", []byte(`at 08:00:00.123 shop on web1, web10 of prod: 192.0.2.10:80 and [2001:db8:1::7]:80, 2001:db8:1:0::7, 127.0.0.1, ::1, 0.0.0.0, 5a:fe:c0:00:02:0a, workshop, version 0.1.0`)},
-	}
-	a.replace(list)
-	want := []exhibit{
-		{"modules/module-1/conf/userconfig.xml", []byte(`addr="198.18.0.1" netmask="255.255.255.0" MAC 02:00:00:00:00:01`)},
-		{"journal.jsonl", []byte(`at 08:00:00.123 module-1 on node-1, node-2 of cluster-1: 198.18.0.1:80 and [2001:db8::2]:80, 2001:db8::2, 127.0.0.1, ::1, 0.0.0.0, 02:00:00:00:00:01, workshop, version 0.1.0`)},
-	}
-	for i := range want {
-		if list[i].name != want[i].name || string(list[i].text) != string(want[i].text) {
-			t.Errorf("got  %s %s\nwant %s %s", list[i].name, list[i].text, want[i].name, want[i].text)
-		}
-	}
-}

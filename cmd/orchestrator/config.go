@@ -121,7 +121,7 @@ there were since: what "config rollback" and "config diff --version" want to kno
 			return err
 		}
 		list := []control.Version{}
-		if err := client.Get(cmd.Context(), modulePath(args[0])+"/history", &list); err != nil {
+		if err := client.Get(cmd.Context(), modulePath(args[0])+"/versions", &list); err != nil {
 			return err
 		}
 		if a.json {

@@ -2,10 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -23,8 +26,9 @@ import (
 // and n3 cannot be reached. It writes what it is asked for to a file, one line
 // each.
 type fakeNode struct {
-	asked string
-	left  atomic.Int32 // connections of n2; one ends with each look
+	asked    string
+	sessions *control.Sessions // logins to its console
+	left     atomic.Int32      // connections of n2; one ends with each look
 }
 
 var fakeTime = time.Date(2025, 1, 31, 8, 0, 0, 0, time.UTC)
@@ -252,3 +256,30 @@ func (f *fakeNode) Plugins(context.Context) ([]control.PluginInfo, error) {
 }
 
 func (f *fakeNode) Serving(string) (bool, string) { return true, "" }
+
+func (f *fakeNode) ResourceHistory(_ context.Context, q control.HistoryQuery) ([]control.ResourceChange, error) {
+	f.note("history %s %q %d", q.Module, q.Resource, q.Limit)
+	return []control.ResourceChange{
+		{Entry: 3, Time: fakeTime, Resource: "tcp.web", Value: core.ResUp},
+		{Entry: 7, Time: fakeTime.Add(time.Minute), Resource: "tcp.web", Value: core.ResDown, Reason: "connection refused"},
+	}, nil
+}
+
+// Reach knows of n2, and that it does not answer.
+func (f *fakeNode) Reach(node string) (*url.URL, http.RoundTripper, error) {
+	if node == "n1" {
+		return nil, nil, nil
+	}
+	return nil, nil, fmt.Errorf("%w: %s is not heard", control.ErrElsewhere, node)
+}
+
+func (f *fakeNode) Invite(_ context.Context, by string, r control.InviteRequest) (control.Invitation, error) {
+	f.note("invite %q %s by %s", r.User, r.Role, by)
+	i := control.Invitation{User: cmp.Or(r.User, r.Role.String()), Role: r.Role, Expires: fakeTime, Token: "TOKEN", URL: "https://10.0.0.1:9010/#TOKEN", Certificate: "0123abcd"}
+	if f.sessions != nil {
+		i.Token, i.Expires = f.sessions.Invite(r.User, r.Role)
+	}
+	return i, nil
+}
+
+func (f *fakeNode) Entered(c control.Caller) { f.note("login %s", c.Role) }

@@ -20,23 +20,25 @@ type logFlags struct {
 	types  []string
 	grep   string
 	limit  int
+	node   string
 }
 
 func logCommand(a *app) *cobra.Command {
 	var f logFlags
 	c := a.jsonFlag(&cobra.Command{
 		Use: "log [MODULE]", Short: "Show what happened, with the output of hooks", Args: cobra.MaximumNArgs(1), ValidArgsFunction: a.completeModule,
-		Long: `Show the journal of this server: every change of a module, what caused it, commands
+		Long: `Show the journal of a server: every change of a module, what caused it, commands
 and who gave them, nodes that came and went, and what hooks printed. The last
 entries, the oldest of them first. With --json, one object a line.`,
 		Example: `  orchestrator log -f
   orchestrator log web_farm --since 10m --type transition --type output
-  orchestrator log --grep "start_both" -n 20`,
+  orchestrator log --node n2 --grep "start_both" -n 20`,
 	})
 	c.Flags().BoolVarP(&f.follow, "follow", "f", false, "go on with what happens, until Ctrl-C")
 	c.Flags().StringVar(&f.since, "since", "", "only what is not older than a duration, or than a time such as 2025-01-31T08:00:00Z")
 	c.Flags().StringSliceVar(&f.types, "type", nil, "only entries of this `KIND`: transition, command, output, resource, …; may be repeated")
 	c.Flags().StringVar(&f.grep, "grep", "", "only entries whose text contains `TEXT`")
+	c.Flags().StringVar(&f.node, "node", "", "the journal of the server `NODE` (default this one)")
 	c.Flags().IntVarP(&f.limit, "lines", "n", 300, "at most so many entries")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		query, err := f.query(args, time.Now())
@@ -48,7 +50,7 @@ entries, the oldest of them first. With --json, one object a line.`,
 			return err
 		}
 		color := a.color(a.stdout)
-		return client.Log(cmd.Context(), query, func(e control.LogEntry) error {
+		return client.LogOf(cmd.Context(), f.node, query, func(e control.LogEntry) error {
 			if a.json {
 				return json.NewEncoder(a.stdout).Encode(e)
 			}
@@ -107,20 +109,22 @@ func entryText(e control.LogEntry, color bool) string {
 }
 
 func whyCommand(a *app) *cobra.Command {
+	var node string
 	c := a.jsonFlag(&cobra.Command{
 		Use: "why MODULE", Short: "Tell what led to a module's last change", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeModule,
-		Long: `Tell the story of a module's last change on this server, back to its first cause:
+		Long: `Tell the story of a module's last change on a server, back to its first cause:
 which check failed, which node was lost and what was seen of it, who gave which
 command.`,
-		Example: "  orchestrator why web_farm",
+		Example: "  orchestrator why web_farm\n  orchestrator why web_farm --node n2",
 	})
+	c.Flags().StringVar(&node, "node", "", "the story that the server `NODE` tells (default this one)")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		client, err := a.client()
 		if err != nil {
 			return err
 		}
 		var why control.Why
-		if err := client.Get(cmd.Context(), "/v1/why/"+url.PathEscape(args[0]), &why); err != nil {
+		if err := client.Get(cmd.Context(), onNode(node, "/v1/why/"+url.PathEscape(args[0])), &why); err != nil {
 			return err
 		}
 		if a.json {

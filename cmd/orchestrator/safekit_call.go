@@ -115,7 +115,7 @@ func (c *call) read(args []string) error {
 		at := slices.IndexFunc(options, func(p option) bool { return p.flag != "" && p.flag == flag })
 		switch {
 		case at < 0 && len(plain) > len(c.args) && plain[len(c.args)].many:
-			c.args = append(c.args, args[i:]...)
+			c.args = append(c.args, c.trailing(options, args[i:])...)
 			return c.complete(options, plain)
 		case at < 0 && strings.HasPrefix(word, "-"):
 			return fmt.Errorf("%s is no argument of %s", word, c.old.words)
@@ -144,6 +144,20 @@ func (c *call) read(args []string) error {
 		c.val[flag] = value
 	}
 	return c.complete(options, plain)
+}
+
+// trailing reads the flags that stand behind a text, and answers the text: printi TEXT -m
+// AM.
+func (c *call) trailing(options []option, words []string) []string {
+	for len(words) > 2 {
+		flag, value := words[len(words)-2], words[len(words)-1]
+		if c.has[flag] || !slices.ContainsFunc(options, func(p option) bool { return p.flag != "" && p.flag == flag && p.value != "" }) {
+			break
+		}
+		c.has[flag], c.val[flag] = true, value
+		words = words[:len(words)-2]
+	}
+	return words
 }
 
 func (p option) check(value string) error {

@@ -17,7 +17,7 @@ import (
 
 func resourceCommand(a *app) *cobra.Command {
 	return noun("resource", "What checks and scripts say of a module on this server", `What checks and scripts say of a module on this server: up, down, init (no result yet)
-or unknown. Failover rules speak of it.`, resourceGet(a), resourceSet(a))
+or unknown. Failover rules speak of it.`, resourceGet(a), resourceHistory(a), resourceSet(a))
 }
 
 func resourceGet(a *app) *cobra.Command {

@@ -26,9 +26,10 @@ the daemon does not run, is told in the archive in its place.
 
 Keys and certificates are left out, and what is called password, secret, token or
 the like is blotted out wherever its value stands. With --anonymize names of servers,
-clusters and modules, addresses and MAC addresses are replaced, the same one by the same
-one everywhere: the story stays, the network is not told. Look it through all the
-same before you hand it over: hooks may print anything.`
+clusters and modules, hosts and domains in URLs and settings, people, mail addresses, IP and
+MAC addresses are replaced, the same one by the same one everywhere, inside of words and
+paths, too: the story stays, the network is not told. Look it through all the same before
+you hand it over: hooks may print anything.`
 
 func snapshotCommand(a *app) *cobra.Command {
 	var anonymize bool
@@ -57,6 +58,9 @@ func (a *app) writeSnapshot(ctx context.Context, file string, anonymize bool) er
 	list, known := a.gather(ctx, home)
 	blot(list, known.set)
 	if anonymize {
+		resolv, _ := os.ReadFile("/etc/resolv.conf") // where there is none, nothing is searched
+		host, _ := os.Hostname()
+		known.hosts, known.users = mentioned(list, searched(string(resolv), host))
 		newAlias(known).replace(list)
 	}
 	if err := writeZip(file, list); err != nil {
@@ -77,6 +81,7 @@ func (a *app) writeSnapshot(ctx context.Context, file string, anonymize bool) er
 type identities struct {
 	nodes, modules []string
 	cluster        string
+	hosts, users   []string // that the files mention; see mentioned
 	set            map[string]string
 }
 

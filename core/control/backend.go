@@ -12,9 +12,13 @@ import (
 
 // Backend is the node behind the API.
 type Backend struct {
-	Cluster Cluster
-	Modules Modules
-	Views   Views
+	Cluster  Cluster
+	Modules  Modules
+	Views    Views
+	Nodes    Nodes     // the APIs of the others
+	Commands Commands  // nil: nobody takes note
+	Console  Console   // with Sessions: the logins of browsers
+	Sessions *Sessions // nil: no such logins
 }
 
 // Cluster founds and changes the cluster. by says who asks.
@@ -44,6 +48,7 @@ type Modules interface {
 
 // Views reads.
 type Views interface {
+	Histories
 	Status(ctx context.Context, module string) (Status, error)
 	List(ctx context.Context) ([]ModuleInfo, error)
 	ClusterStatus(ctx context.Context) (ClusterStatus, error)
@@ -61,6 +66,9 @@ var (
 	ErrNotFound = errors.New("not found")    // 404
 	ErrRefused  = errors.New("refused")      // 409
 	ErrInput    = errors.New("not possible") // 400
+
+	ErrForbidden = errors.New("not allowed")                    // 403
+	ErrElsewhere = errors.New("the other node does not answer") // 502
 )
 
 // Refusal is an error for the user that belongs to one of the kinds above, and

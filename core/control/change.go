@@ -76,14 +76,14 @@ type Version struct {
 // configurations serves them.
 func (s *server) configurations() {
 	c := s.b.Modules
-	s.write("POST /v1/modules/{name}/apply", func(by string, r *http.Request) (any, error) {
+	s.write(Admin, "POST /v1/modules/{name}/apply", func(by string, r *http.Request) (any, error) {
 		set, err := settings(r)
 		if err != nil {
 			return nil, err
 		}
 		return c.Apply(r.Context(), by, r.PathValue("name"), ApplyRequest{set, r.FormValue("stopstart") == "true"})
 	})
-	s.write("POST /v1/modules/{name}/diff", func(_ string, r *http.Request) (any, error) {
+	s.say("POST /v1/modules/{name}/diff", func(_ string, r *http.Request) (any, error) {
 		q := DiffRequest{Version: r.URL.Query().Get("version")}
 		var err error
 		if q.Set, err = settings(r); err == nil {
@@ -94,8 +94,8 @@ func (s *server) configurations() {
 		}
 		return c.Diff(r.Context(), r.PathValue("name"), q)
 	})
-	s.read("GET /v1/modules/{name}/history", func(r *http.Request) (any, error) { return c.History(r.Context(), r.PathValue("name")) })
-	s.write("POST /v1/modules/{name}/rollback", named(c.Rollback))
+	s.read("GET /v1/modules/{name}/versions", func(r *http.Request) (any, error) { return c.History(r.Context(), r.PathValue("name")) })
+	s.write(Admin, "POST /v1/modules/{name}/rollback", named(c.Rollback))
 }
 
 // upload reads an archive; there may be none.

@@ -12,7 +12,10 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"strings"
 	"syscall"
+	"unicode"
 )
 
 // Client speaks to the daemon of this node.
@@ -57,9 +60,18 @@ func (c *Client) Raw(ctx context.Context, path string) ([]byte, error) {
 	return io.ReadAll(resp.Body)
 }
 
-// Log reads journal entries until the query or ctx ends.
+// Log reads journal entries of this node until the query or ctx ends.
 func (c *Client) Log(ctx context.Context, query url.Values, emit func(LogEntry) error) error {
-	resp, err := c.do(ctx, http.MethodGet, "/v1/log?"+query.Encode(), nil)
+	return c.LogOf(ctx, "", query, emit)
+}
+
+// LogOf reads journal entries of a node, this one if its name is empty.
+func (c *Client) LogOf(ctx context.Context, node string, query url.Values, emit func(LogEntry) error) error {
+	path := "/v1/log?"
+	if node != "" {
+		path = "/v1/nodes/" + url.PathEscape(node) + "/log?"
+	}
+	resp, err := c.do(ctx, http.MethodGet, path+query.Encode(), nil)
 	if err != nil {
 		return err
 	}
@@ -111,6 +123,9 @@ func (c *Client) do(ctx context.Context, method, path string, in any) (*http.Res
 	if err != nil {
 		return nil, fmt.Errorf("make the request: %w", err)
 	}
+	if user := os.Getenv("SUDO_USER"); user != "" && strings.IndexFunc(user, unicode.IsControl) < 0 {
+		req.Header.Set(userHeader, user)
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, c.explain(err)
@@ -138,7 +153,7 @@ func (c *Client) explain(err error) error {
 }
 
 func refusal(resp *http.Response) error {
-	kind := map[int]error{400: ErrInput, 404: ErrNotFound, 409: ErrRefused}[resp.StatusCode]
+	kind := map[int]error{400: ErrInput, 403: ErrForbidden, 404: ErrNotFound, 409: ErrRefused, 502: ErrElsewhere}[resp.StatusCode]
 	var f failure
 	if err := json.NewDecoder(resp.Body).Decode(&f); err != nil || f.Error == "" {
 		return fmt.Errorf("the daemon answered %s", resp.Status)

@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,32 +26,19 @@ var verbs = map[string]core.Verb{
 	"drain": core.VerbDrain, "undrain": core.VerbUndrain, "incloop": core.VerbIncLoop, "resetloop": core.VerbResetLoop,
 }
 
-// Handler serves the API. by names the caller of a request, or refuses it.
-func Handler(b Backend, by func(*http.Request) (string, error), log *slog.Logger) http.Handler {
-	s := &server{b: b, by: by, log: log, mux: http.NewServeMux()}
+// Handler serves the API. who names the caller of a request, or refuses it.
+func Handler(b Backend, who Who, log *slog.Logger) http.Handler {
+	s := &server{b: b, who: who, log: log, mux: http.NewServeMux()}
 	s.routes()
-	return s.mux
-}
-
-// Local takes every caller of the unix socket for root: the file's mode has
-// let them in.
-func Local(*http.Request) (string, error) { return "root on this node", nil }
-
-// Bearer asks for the token in the Authorization header (RFC 6750).
-func Bearer(token func() string) func(*http.Request) (string, error) {
-	return func(r *http.Request) (string, error) {
-		got, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		want := token()
-		if !ok || want == "" || subtle.ConstantTimeCompare([]byte(got), []byte(want)) != 1 {
-			return "", errors.New("a login is needed: send the header Authorization: Bearer TOKEN; the token is in cluster/admin.token on every node")
-		}
-		return "admin from " + r.RemoteAddr, nil
+	if b.Sessions != nil {
+		s.sessionRoutes()
 	}
+	return s.ownPages(s.mux)
 }
 
 type server struct {
 	b   Backend
-	by  func(*http.Request) (string, error)
+	who Who
 	log *slog.Logger
 	mux *http.ServeMux
 }
@@ -63,15 +49,17 @@ func (s *server) routes() {
 	s.read("GET /v1/modules", func(r *http.Request) (any, error) { return v.List(r.Context()) })
 	s.read("GET /v1/cluster", func(r *http.Request) (any, error) { return v.ClusterStatus(r.Context()) })
 	s.read("GET /v1/plugins", func(r *http.Request) (any, error) { return v.Plugins(r.Context()) })
+	s.read("GET /v1/modules/{name}/history", s.history)
 	s.read("GET /v1/why/{name}", func(r *http.Request) (any, error) { return v.Why(r.Context(), r.PathValue("name")) })
 	s.read("GET /v1/explain", func(r *http.Request) (any, error) {
 		return v.Explain(r.Context(), ExplainQuery{Client: r.FormValue("client"), Address: r.FormValue("address"), Proto: r.FormValue("proto")})
 	})
-	s.mux.HandleFunc("GET /v1/log", s.guard(s.logEntries))
-	s.mux.HandleFunc("GET /v1/modules/{name}/package", s.guard(s.archive))
+	s.mux.HandleFunc("GET /v1/log", s.guard(Monitor, s.logEntries))
+	s.mux.HandleFunc("GET /v1/modules/{name}/package", s.guard(Admin, s.archive))
+	s.mux.HandleFunc("GET /v1/nodes/{node}/{path...}", s.guard(Monitor, s.elsewhere))
 	s.mux.HandleFunc("GET /health/{name}", s.health)
 
-	s.write("POST /v1/modules/{name}", func(by string, r *http.Request) (any, error) {
+	s.write(Admin, "POST /v1/modules/{name}", func(by string, r *http.Request) (any, error) {
 		q, err := installRequest(r)
 		if err != nil {
 			return nil, err
@@ -79,27 +67,17 @@ func (s *server) routes() {
 		return m.Install(r.Context(), by, q)
 	})
 	s.configurations()
-	s.write("DELETE /v1/modules/{name}", func(by string, r *http.Request) (any, error) {
+	s.write(Admin, "DELETE /v1/modules/{name}", func(by string, r *http.Request) (any, error) {
 		return m.Uninstall(r.Context(), by, r.PathValue("name"))
 	})
-	s.write("POST /v1/modules/{name}/resource", named(m.SetResource))
-	s.write("POST /v1/modules/{name}/switch", named(m.Switch))
-	s.write("POST /v1/modules/{name}/tell", named(m.Tell))
-	s.write("POST /v1/modules/{name}/{verb}", func(by string, r *http.Request) (any, error) {
-		verb, ok := verbs[r.PathValue("verb")]
-		if !ok {
-			return nil, fmt.Errorf("%w: there is no verb %q for a module", ErrNotFound, r.PathValue("verb"))
-		}
-		q, err := body[VerbRequest](r)
-		if err != nil {
-			return nil, err
-		}
-		return m.Do(r.Context(), by, r.PathValue("name"), verb, q)
-	})
-	s.write("POST /v1/cluster/init", decoded(c.Init))
-	s.write("POST /v1/cluster/join", decoded(c.Join))
-	s.write("POST /v1/cluster/leave", func(by string, r *http.Request) (any, error) { return c.Leave(r.Context(), by) })
-	s.write("POST /v1/cluster/token", func(by string, r *http.Request) (any, error) {
+	s.write(Operator, "POST /v1/modules/{name}/switch", named(m.Switch))
+	s.say("POST /v1/modules/{name}/resource", named(m.SetResource))
+	s.say("POST /v1/modules/{name}/tell", named(m.Tell))
+	s.mux.HandleFunc("POST /v1/modules/{name}/{verb}", s.verb)
+	s.write(Admin, "POST /v1/cluster/init", decoded(c.Init))
+	s.write(Admin, "POST /v1/cluster/join", decoded(c.Join))
+	s.write(Admin, "POST /v1/cluster/leave", func(by string, r *http.Request) (any, error) { return c.Leave(r.Context(), by) })
+	s.write(Admin, "POST /v1/cluster/token", func(by string, r *http.Request) (any, error) {
 		ttl, err := time.ParseDuration(r.FormValue("ttl"))
 		if err != nil {
 			return nil, fmt.Errorf("%w: ttl: %w", ErrInput, err)
@@ -126,38 +104,43 @@ func decoded[In any](call func(context.Context, string, In) (Outcome, error)) fu
 	}
 }
 
+// read serves what every caller may see.
 func (s *server) read(pattern string, call func(*http.Request) (any, error)) {
-	s.mux.HandleFunc(pattern, s.guard(func(w http.ResponseWriter, r *http.Request) {
+	s.mux.HandleFunc(pattern, s.guard(Monitor, func(w http.ResponseWriter, r *http.Request) {
 		out, err := call(r)
 		s.answer(w, out, err)
 	}))
 }
 
-func (s *server) write(pattern string, call func(by string, r *http.Request) (any, error)) {
+// write serves what changes something, to those who have the role.
+func (s *server) write(role Role, pattern string, call func(by string, r *http.Request) (any, error)) {
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		by, err := s.by(r)
-		if err != nil {
-			s.unauthorized(w, err)
+		c, ok := s.admit(w, r, role)
+		if !ok {
 			return
 		}
-		out, err := call(by, r)
+		out, err := call(c.Name, r)
+		s.carried(c.Name, r, nil, out, err)
 		s.answer(w, out, err)
 	})
 }
 
-func (s *server) guard(next http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if _, err := s.by(r); err != nil {
-			s.unauthorized(w, err)
-			return
+// say serves what scripts say all the time, which is in the journal by itself.
+func (s *server) say(pattern string, call func(by string, r *http.Request) (any, error)) {
+	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		if c, ok := s.admit(w, r, Operator); ok {
+			out, err := call(c.Name, r)
+			s.answer(w, out, err)
 		}
-		next(w, r)
-	}
+	})
 }
 
-func (s *server) unauthorized(w http.ResponseWriter, err error) {
-	w.Header().Set("WWW-Authenticate", "Bearer")
-	s.send(w, http.StatusUnauthorized, failure{Error: err.Error()})
+func (s *server) guard(role Role, next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if _, ok := s.admit(w, r, role); ok {
+			next(w, r)
+		}
+	}
 }
 
 // failure is the JSON form of an error.
@@ -172,7 +155,7 @@ func (s *server) answer(w http.ResponseWriter, out any, err error) {
 		return
 	}
 	status := http.StatusInternalServerError
-	for kind, code := range map[error]int{ErrNotFound: 404, ErrRefused: 409, ErrInput: 400} {
+	for kind, code := range map[error]int{ErrNotFound: 404, ErrRefused: 409, ErrInput: 400, ErrForbidden: 403, ErrElsewhere: 502} {
 		if errors.Is(err, kind) {
 			status = code
 		}
@@ -247,6 +230,9 @@ func (s *server) logEntries(w http.ResponseWriter, r *http.Request) {
 	var err error
 	if n := r.FormValue("limit"); n != "" {
 		q.Limit, err = strconv.Atoi(n)
+	}
+	if id := r.FormValue("after"); err == nil && id != "" {
+		q.After, err = strconv.ParseInt(id, 10, 64)
 	}
 	if at := r.FormValue("since"); err == nil && at != "" {
 		q.Since, err = time.Parse(time.RFC3339Nano, at)

@@ -165,6 +165,7 @@ type LogQuery struct {
 	Since  time.Time
 	Types  []string
 	Grep   string
+	After  int64 // only entries with a higher ID, the oldest first
 	Limit  int
 	Follow bool
 }

@@ -56,6 +56,8 @@ type Daemon struct {
 	holder  *vip.Holder
 	speaker *vip.Announcer
 
+	sessions *control.Sessions // logins to the console
+
 	clean    sync.Once // removes leftovers
 	cleanErr error
 
@@ -72,7 +74,7 @@ const shutdownTime = 60 * time.Second
 func Run(ctx context.Context, opt Options) (err error) {
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	d := &Daemon{opt: opt, log: opt.Log, ctx: inner}
+	d := &Daemon{opt: opt, log: opt.Log, ctx: inner, sessions: control.NewSessions()}
 	var undo closers
 	defer func() { err = errors.Join(err, undo.run()) }()
 
@@ -182,9 +184,9 @@ func (d *Daemon) listenLocal() (*http.Server, net.Listener, error) {
 	return d.server(control.Local), l, nil
 }
 
-func (d *Daemon) server(by func(*http.Request) (string, error)) *http.Server {
+func (d *Daemon) server(who control.Who) *http.Server {
 	return &http.Server{
-		Handler:           control.Handler(control.Backend{Cluster: d, Modules: d, Views: d}, by, d.log),
+		Handler:           control.Handler(control.Backend{Cluster: d, Modules: d, Views: d, Nodes: d, Commands: d, Console: d, Sessions: d.sessions}, who, d.log),
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return d.ctx },

@@ -59,7 +59,6 @@ func (d *Daemon) Init(_ context.Context, by string, r control.InitRequest) (cont
 	if err != nil {
 		return control.Outcome{}, errors.Join(refuseInput(err), d.forgetCluster())
 	}
-	d.note("command", "info", fmt.Sprintf("%s founded the cluster %s with node %s.", by, conf.Name, r.Name), nil, 0)
 	return control.Outcome{Text: fmt.Sprintf("cluster %s founded; this node is %s. Let others in with: orchestrator cluster token", conf.Name, r.Name)}, nil
 }
 
@@ -132,7 +131,6 @@ func (d *Daemon) Token(_ context.Context, by string, ttl time.Duration) (control
 	if err != nil {
 		return control.TokenReply{}, refuseInput(err)
 	}
-	d.note("command", "info", fmt.Sprintf("%s made a join token, good until %s.", by, expires.Format(time.DateTime)), nil, 0)
 	conf := m.settings()
 	me, _ := conf.Node(m.id.Node.Number)
 	return control.TokenReply{
@@ -228,7 +226,6 @@ func (d *Daemon) Join(ctx context.Context, by string, r control.JoinRequest) (co
 	if err != nil {
 		return control.Outcome{}, errors.Join(err, d.forgetCluster())
 	}
-	d.note("command", "info", fmt.Sprintf("%s joined this node to the cluster as %s.", by, r.Name), nil, 0)
 	return control.Outcome{Text: fmt.Sprintf("this node is now %s of the cluster", r.Name)}, nil
 }
 
@@ -325,7 +322,6 @@ func (d *Daemon) Leave(_ context.Context, by string) (control.Outcome, error) {
 			return control.Outcome{}, fmt.Errorf("clean up: %w", err)
 		}
 	}
-	d.note("command", "info", fmt.Sprintf("%s took this node, %s, out of the cluster.", by, name), nil, 0)
 	return control.Outcome{Text: name + " left the cluster"}, nil
 }
 

@@ -18,7 +18,7 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/catalog"
 	"github.com/orchestrator-ha/orchestrator/core/cluster"
-	"github.com/orchestrator-ha/orchestrator/core/control"
+	"github.com/orchestrator-ha/orchestrator/core/console"
 	"github.com/orchestrator-ha/orchestrator/core/heartbeat"
 	"github.com/orchestrator-ha/orchestrator/core/pki"
 	"github.com/orchestrator-ha/orchestrator/core/vip"
@@ -48,6 +48,7 @@ type member struct {
 	loading sync.Mutex      // held while modules are loaded or removed
 	closing bool
 	done    sync.WaitGroup
+	ways    ways
 }
 
 // clusterItem is the name of the cluster document in the catalog.
@@ -172,14 +173,16 @@ func heartNetworks(c cluster.Config, self core.NodeID) []heartbeat.Network {
 	return list
 }
 
-// listen serves the API to the network: with TLS, and a token.
+// listen serves the API and the console to the network: with TLS, and a login.
 func (m *member) listen(me cluster.Node) error {
 	address := net.JoinHostPort("", strconv.Itoa(int(m.config.Ports.API)))
 	l, err := (&net.ListenConfig{}).Listen(m.ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("listen for the API on port %d: %w", m.config.Ports.API, err)
 	}
-	server := m.d.server(control.Bearer(m.adminToken))
+	m.undo.add("close the ways to other nodes", m.ways.close)
+	server := m.d.server(m.caller())
+	server.Handler = console.Beside(server.Handler)
 	server.TLSConfig = m.id.ServerTLS()
 	m.undo.add("close the API", server.Close)
 	m.work(func() {
@@ -287,6 +290,7 @@ func (d *Daemon) stopMember(limit time.Duration) error {
 		return nil
 	}
 	m.stopModules(limit)
+	d.sessions.Clear()
 	d.mu.Lock()
 	d.member = nil
 	d.mu.Unlock()

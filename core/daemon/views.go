@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -290,22 +291,27 @@ func textOf(addresses map[string]netip.Addr) map[string]string {
 
 // Log emits journal entries, and new ones as they come if asked to.
 func (d *Daemon) Log(ctx context.Context, q control.LogQuery, emit func(control.LogEntry) error) error {
-	f := journal.Filter{Module: q.Module, Since: q.Since, Kinds: q.Types, Grep: q.Grep, Limit: q.Limit}
+	f := journal.Filter{Module: q.Module, Since: q.Since, Kinds: q.Types, Grep: q.Grep, After: q.After, Limit: q.Limit}
+	show := func(e journal.Entry) error { return emit(d.entry(e)) }
+	if q.Follow && q.After > 0 {
+		return d.journal.Follow(ctx, f, show)
+	}
+	last := d.journal.Last() // before the look: what comes meanwhile is not missed
 	entries, err := d.journal.Query(ctx, f)
 	if err != nil {
 		return err
 	}
-	last := d.journal.Last()
 	for _, e := range entries {
-		if err := emit(d.entry(e)); err != nil {
+		if err := show(e); err != nil {
 			return err
 		}
+		last = max(last, e.ID)
 	}
 	if !q.Follow {
 		return nil
 	}
 	f.After, f.Limit = last, 0
-	return d.journal.Follow(ctx, f, func(e journal.Entry) error { return emit(d.entry(e)) })
+	return d.journal.Follow(ctx, f, show)
 }
 
 // maxOutput is how much of a hook's output the log shows.
@@ -328,6 +334,30 @@ func (d *Daemon) entry(e journal.Entry) control.LogEntry {
 		}
 	}
 	return out
+}
+
+// historyLimit is how many changes of a resource are told if nothing is said.
+const historyLimit = 100
+
+// ResourceHistory answers the last changes of a module's resources on this node.
+func (d *Daemon) ResourceHistory(ctx context.Context, q control.HistoryQuery) ([]control.ResourceChange, error) {
+	if _, err := d.module(q.Module); err != nil {
+		return nil, err
+	}
+	entries, err := d.journal.Changes(ctx, q.Module, q.Resource, cmp.Or(q.Limit, historyLimit))
+	if err != nil {
+		return nil, err
+	}
+	list := []control.ResourceChange{}
+	for _, e := range entries {
+		c := control.ResourceChange{Entry: e.ID, Time: e.Time}
+		name, _ := e.Data["resource"].(string)
+		value, _ := e.Data["value"].(string)
+		c.Reason, _ = e.Data["reason"].(string)
+		c.Resource, c.Value = name, core.Value(value)
+		list = append(list, c)
+	}
+	return list, nil
 }
 
 // Why tells what led to a module's last change on this node.

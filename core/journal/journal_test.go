@@ -308,3 +308,37 @@ func BenchmarkAppend(b *testing.B) {
 		b.Fatal(err)
 	}
 }
+
+// The history of a resource is not pushed out by another one that changes all the time.
+func TestChanges(t *testing.T) {
+	j := openAt(t, filepath.Join(t.TempDir(), "journal.db"), forever)
+	change := func(module, name, value string) {
+		put(t, j, Entry{Module: module, Kind: "resource", Text: name + " is " + value, Data: map[string]any{"resource": name, "value": value}})
+	}
+	change("web", "tcp.web", "up")
+	change("mail", "tcp.web", "up")
+	put(t, j, Entry{Module: "web", Kind: "transition", Text: "web goes from WAIT to UP"})
+	for i := range 100 {
+		change("web", "ping.router", fmt.Sprint(i))
+	}
+	change("web", "tcp.web", "down")
+	for _, c := range []struct {
+		resource string
+		limit    int
+		want     []string
+	}{
+		{"", 2, []string{"tcp.web is up", "ping.router is 98", "ping.router is 99", "tcp.web is down"}},
+		{"tcp.web", 10, []string{"tcp.web is up", "tcp.web is down"}},
+		{"tcp.web", 1, []string{"tcp.web is down"}},
+		{"tcp.other", 10, nil},
+	} {
+		entries, err := j.Changes(t.Context(), "web", c.resource, c.limit)
+		var got []string
+		for _, e := range entries {
+			got = append(got, e.Text)
+		}
+		if err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%q, %d: got %q, %v; want %q", c.resource, c.limit, got, err, c.want)
+		}
+	}
+}

@@ -76,6 +76,11 @@ func (j *Journal) Query(ctx context.Context, f Filter) ([]Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the journal %s: %w", j.path, err)
 	}
+	return j.all(rows)
+}
+
+// all reads entries to the end.
+func (j *Journal) all(rows *sql.Rows) ([]Entry, error) {
 	defer rows.Close()
 	var out []Entry
 	for rows.Next() {

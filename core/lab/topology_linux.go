@@ -176,7 +176,13 @@ func (n *network) wire(ns netns.NsHandle, p *port) error {
 	if err := inside(n.hub, func() error { return n.smooth(p.name) }); err != nil {
 		return err
 	}
-	return with(ns, func(h *netlink.Handle) error { return address(h, p.device, p.network, p.hosts) })
+	return with(ns, func(h *netlink.Handle) error {
+		link, err := h.LinkByName(p.device)
+		if err != nil {
+			return fmt.Errorf("find its interface: %w", err)
+		}
+		return errors.Join(queue(h, link), address(h, p.device, p.network, p.hosts))
+	})
 }
 
 func eth(index int) string { return "eth" + strconv.Itoa(index) }
@@ -206,7 +212,23 @@ func plug(h *netlink.Handle, cable *netlink.Veth, bridge string) error {
 	if err := h.LinkSetMaster(cable, lan); err != nil {
 		return fmt.Errorf("plug it in: %w", err)
 	}
+	if err := queue(h, cable); err != nil {
+		return err
+	}
 	return h.LinkSetUp(cable)
+}
+
+// queue lets frames wait where they enter a cable, as a network card does: a veth by itself
+// drops what comes while 256 frames are on their way. The kernel holds a queue back
+// since Linux 6.16; before, it does no harm.
+func queue(h *netlink.Handle, link netlink.Link) error {
+	fifo := &netlink.GenericQdisc{QdiscType: "pfifo", QdiscAttrs: netlink.QdiscAttrs{
+		LinkIndex: link.Attrs().Index, Handle: netlink.MakeHandle(1, 0), Parent: netlink.HANDLE_ROOT,
+	}}
+	if err := h.QdiscReplace(fifo); err != nil {
+		return fmt.Errorf("give its cable a queue: %w", err)
+	}
+	return nil
 }
 
 // smooth prepares a switch port for nodes that send frames from XDP. It runs in

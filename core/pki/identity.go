@@ -14,7 +14,7 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core"
 )
 
-// Fingerprint is the SHA-256 of an authority's certificate. It tells clusters
+// Fingerprint is the SHA-256 of a certificate. That of the authority tells clusters
 // apart.
 type Fingerprint [sha256.Size]byte
 
@@ -89,6 +89,10 @@ func (id *Identity) Reissue(dir string, n Node) (*Identity, bool, error) {
 
 // Fingerprint returns the fingerprint of the cluster's authority.
 func (id *Identity) Fingerprint() Fingerprint { return sha256.Sum256(id.authority.Raw) }
+
+// CertificateFingerprint returns the fingerprint of this node's certificate, which
+// browsers show.
+func (id *Identity) CertificateFingerprint() Fingerprint { return sha256.Sum256(id.cert.Raw) }
 
 // AuthorityPEM returns the authority's certificate, e.g. for the trust store of
 // an administrator's browser. It is not secret.

@@ -42,7 +42,7 @@ func (r *Runner) recordEvent(in core.Instance, ev core.Event) (Record, bool) {
 			rec.Level = "warn"
 		}
 		rec.Text = fmt.Sprintf("%s is %s%s.", ev.Resource.Name, ev.Resource.Value, colon(ev.Resource.Reason))
-		rec.Data = map[string]any{"resource": ev.Resource.Name, "value": ev.Resource.Value}
+		rec.Data = map[string]any{"resource": ev.Resource.Name, "value": ev.Resource.Value, "reason": ev.Resource.Reason}
 	case core.EventModule:
 		rec.Kind = "config"
 		rec.Text = fmt.Sprintf("%s has a new configuration%s.", name, colon(ev.Reason))

@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -82,6 +83,32 @@ func TestAccount(t *testing.T) {
 	}
 	if drained := account(report, kind{stays: true}, "n2", 5000, 10_000, 0); drained.brokenOwn != 0 || drained.brokenOther != 4 {
 		t.Errorf("drained: %+v", drained)
+	}
+}
+
+// A SYN that was not answered is lost; what broke after an answer had to only where
+// servers are restarted.
+func TestSee(t *testing.T) {
+	begin := time.Now()
+	report := load.Report{Start: begin}
+	report.New.Outages = []load.Outage{{AtMS: 100, Failed: 9, Lost: 9}, {AtMS: 5000, Failed: 7, Lost: 2}}
+	report.Connections.Breaks = []load.Break{{AtMS: 5500, Node: "n1"}, {AtMS: 5500, Node: "n2"}}
+	if got := see(report, 4990, nil); got != (noticed{lost: 2, broken: 7}) {
+		t.Errorf("a move: %+v", got)
+	}
+	restarted := map[string]period{"n1": {begin.Add(5 * time.Second), begin.Add(6 * time.Second)}}
+	if got := see(report, 4990, restarted); got != (noticed{lost: 2, ended: 6, broken: 1}) {
+		t.Errorf("a restart: %+v", got)
+	}
+}
+
+func TestNetstat(t *testing.T) {
+	const text = "TcpExt: A ListenDrops\nTcpExt: 1 63\nIpExt: ListenDrops\nIpExt: 9\n"
+	if got := netstat(text, "TcpExt:", "ListenDrops"); got != 63 {
+		t.Errorf("%d", got)
+	}
+	if got := netstat(text, "TcpExt:", "Other"); got != 0 {
+		t.Errorf("%d", got)
 	}
 }
 

@@ -230,7 +230,11 @@ func (r *rig) notice(ctx context.Context, m move) (noticed, error) {
 		if err := m.before(ctx, r); err != nil {
 			return noticed{}, err
 		}
-		report, at, err := r.under(ctx, func() error {
+		var before drops
+		report, at, err := r.under(ctx, func() (err error) {
+			if before, err = r.drops(ctx); err != nil {
+				return err
+			}
 			if err := m.do(ctx, r); err != nil {
 				return err
 			}
@@ -239,9 +243,13 @@ func (r *rig) notice(ctx context.Context, m move) (noticed, error) {
 		if err != nil {
 			return noticed{}, err
 		}
+		after, err := r.drops(ctx)
+		if err != nil {
+			return noticed{}, err
+		}
 		saw := see(report, at, r.restarted)
-		r.b.say("%s: %.0f broken, %.0f ended with their server, %.0f lost, %.0f twice; client late by %.0f ms, not sent %d",
-			m.name, saw.broken, saw.ended, saw.lost, saw.twice, report.New.LateMS, report.New.NotSent)
+		r.b.say("%s: %.0f broken, %.0f ended with their server, %.0f lost %v, %.0f twice; client late by %.0f ms, not sent %d; %s",
+			m.name, saw.broken, saw.ended, saw.lost, report.New.Causes, saw.twice, report.New.LateMS, report.New.NotSent, after.since(before))
 		saw.busy = report.New.NotSent > 0 || report.New.LateMS >= 250
 		if !saw.busy || again == 2 {
 			return saw, nil
@@ -254,6 +262,8 @@ func (r *rig) notice(ctx context.Context, m move) (noticed, error) {
 func (r *rig) under(ctx context.Context, do func() error) (load.Report, float64, error) {
 	cfg := r.load(moveRate, moveLiving)
 	cfg.Interval, cfg.Patience, cfg.InFlight, cfg.Doubles = 5*time.Second, 10*time.Second, 2048, true
+	// Thousands of clients do not come back in one millisecond, all by one cable.
+	cfg.Reopen = 3 * time.Second
 	// A SYN that was lost is repeated after a second (RFC 6298): what takes less was not
 	// lost, only late.
 	cfg.Timeout = 900 * time.Millisecond
@@ -285,7 +295,12 @@ func see(report load.Report, at float64, restarted map[string]period) noticed {
 	saw := noticed{twice: float64(report.New.Twice())}
 	for _, o := range report.New.Outages {
 		if o.AtMS >= at-margin {
-			saw.lost += float64(o.Failed)
+			saw.lost += float64(o.Lost)
+			if after := float64(o.Failed - o.Lost); restarted != nil {
+				saw.ended += after
+			} else {
+				saw.broken += after
+			}
 		}
 	}
 	for _, b := range report.Connections.Breaks {

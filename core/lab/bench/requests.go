@@ -56,14 +56,19 @@ http {
 	requestClients = 30
 )
 
-// offer is a way to the same three servers, or to one of them.
-type offer struct{ id, name, url string }
+// offer is a way to the same three servers, or to one of them. Several addresses are
+// asked side by side.
+type offer struct {
+	id, name string
+	urls     []string
+}
 
 var offers = []offer{
-	{"farm", "", "http://" + lab.SuggestedVIP + "/"},
-	{"none", "no balancer, one nginx", "http://10.77.0.1/"},
-	{"haproxy", "HAProxy", "http://10.77.0.254/"},
-	{"nginx", "nginx as proxy", "http://10.77.0.254:81/"},
+	{"farm", "", []string{"http://" + lab.SuggestedVIP + "/"}},
+	{"none", "no balancer, one nginx", []string{"http://10.77.0.1/"}},
+	{"each", "each nginx asked by its own address", []string{"http://10.77.0.1/", "http://10.77.0.2/", "http://10.77.0.3/"}},
+	{"haproxy", "HAProxy", []string{"http://10.77.0.254/"}},
+	{"nginx", "nginx as proxy", []string{"http://10.77.0.254:81/"}},
 }
 
 // requests measures what a request costs the whole machine: client, network, servers
@@ -91,7 +96,7 @@ func requests(ctx context.Context, b *bench) (err error) {
 				if missing[o.id] != "" {
 					continue
 				}
-				cost, err := r.requestCost(ctx, wrk, o.url, how.header)
+				cost, err := r.requestCost(ctx, wrk, o.urls, how.header)
 				if err != nil {
 					return fmt.Errorf("%s, %s: %w", o.id, how.name, err)
 				}
@@ -163,7 +168,7 @@ func (r *rig) startProxies(ctx context.Context) (missing map[string]string, end 
 var wrkLine = regexp.MustCompile(`(?m)^\s*(\d+) requests in `)
 
 // requestCost is the machine's busy time for a request, in µs.
-func (r *rig) requestCost(ctx context.Context, wrk, url, header string) (float64, error) {
+func (r *rig) requestCost(ctx context.Context, wrk string, urls []string, header string) (float64, error) {
 	if err := rest(ctx, 500*time.Millisecond); err != nil {
 		return 0, err
 	}
@@ -171,11 +176,26 @@ func (r *rig) requestCost(ctx context.Context, wrk, url, header string) (float64
 	if err != nil {
 		return 0, err
 	}
-	out, err := r.on(ctx, lab.Client, wrk, "-t1", "-c", strconv.Itoa(requestClients), "-d", requestSpan.String(), "-H", header, url)
-	if err != nil {
+	counts, failed := make([]float64, len(urls)), make([]error, len(urls))
+	var all sync.WaitGroup
+	for i, url := range urls {
+		all.Go(func() { counts[i], failed[i] = r.wrk(ctx, wrk, requestClients/len(urls), url, header) })
+	}
+	all.Wait()
+	now, err := busySeconds()
+	if err := errors.Join(append(failed, err)...); err != nil {
 		return 0, err
 	}
-	now, err := busySeconds()
+	count := 0.0
+	for _, n := range counts {
+		count += n
+	}
+	return 1e6 * (now - begun) / count, nil
+}
+
+// wrk asks one address, and answers how many requests were answered.
+func (r *rig) wrk(ctx context.Context, program string, clients int, url, header string) (float64, error) {
+	out, err := r.on(ctx, lab.Client, program, "-t1", "-c", strconv.Itoa(clients), "-d", requestSpan.String(), "-H", header, url)
 	if err != nil {
 		return 0, err
 	}
@@ -187,5 +207,5 @@ func (r *rig) requestCost(ctx context.Context, wrk, url, header string) (float64
 	if count == 0 || strings.Contains(out, "Socket errors") || strings.Contains(out, "Non-2xx") {
 		return 0, fmt.Errorf("not all was answered:\n%s", out)
 	}
-	return 1e6 * (now - begun) / count, nil
+	return count, nil
 }

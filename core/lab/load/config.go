@@ -47,6 +47,9 @@ type Config struct {
 	Connections int           // long-lived ones
 	Interval    time.Duration // between the requests on one of them; 500 ms
 	Patience    time.Duration // how long one waits for an answer before it counts as broken; 5 s
+	// Reopen spreads the connections that replace broken ones: each comes at a random
+	// time up to it after the break. 0 is 100 ms for all, a storm when a server ends.
+	Reopen time.Duration
 
 	Duration time.Duration // 0: until the context ends
 	Every    time.Duration // between samples; 250 ms
@@ -92,7 +95,7 @@ func (c Config) check() error {
 	if c.Timeout < time.Millisecond || c.Timeout >= time.Second {
 		return fmt.Errorf("time-out %s: use 1ms to 999ms, so that a repeated SYN does not hide an outage", c.Timeout)
 	}
-	if c.Interval < time.Millisecond || c.Patience < c.Timeout || c.Every < 10*time.Millisecond || c.InFlight < 1 || c.Separator < 1 || c.Duration < 0 {
+	if c.Interval < time.Millisecond || c.Patience < c.Timeout || c.Every < 10*time.Millisecond || c.InFlight < 1 || c.Separator < 1 || c.Duration < 0 || c.Reopen < 0 {
 		return errors.New("load settings: interval at least 1ms, patience at least the time-out, samples at most every 10ms, the rest positive")
 	}
 	if !strings.HasPrefix(c.Path, "/") || strings.ContainsAny(c.Path, " \r\n") {

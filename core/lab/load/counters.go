@@ -42,7 +42,7 @@ func (c *counters) failure(seq int64, start time.Duration, cause Cause) {
 		return
 	}
 	c.causes[cause]++
-	c.failed.add(failure{seq, start})
+	c.failed.add(failure{seq, start, cause == NoConnection})
 }
 
 // maxDoubles limits the examples in a report.

@@ -6,6 +6,7 @@ import "time"
 type failure struct {
 	seq   int64
 	start time.Duration
+	lost  bool // there was no connection
 }
 
 // failures are kept in the order of seq. They come nearly so: an attempt fails
@@ -29,11 +30,17 @@ func (f failures) outages(interval time.Duration, separator int) []Outage {
 		for end+1 < len(f) && f[end+1].seq-f[end].seq-1 < int64(separator) {
 			end++
 		}
-		found = append(found, Outage{
+		o := Outage{
 			AtMS:   ms(f[begin].start),
 			MS:     ms(f[end].start - f[begin].start + interval),
 			Failed: end - begin + 1,
-		})
+		}
+		for _, one := range f[begin : end+1] {
+			if one.lost {
+				o.Lost++
+			}
+		}
+		found = append(found, o)
 		begin = end + 1
 	}
 	return found

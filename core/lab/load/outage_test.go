@@ -13,9 +13,9 @@ func TestOutageRunsFromFirstToLastFailureAndOneInterval(t *testing.T) {
 	var f failures
 	// 200 attempts a second; results come out of order.
 	for _, seq := range []int64{103, 101, 100, 110, 400, 401} {
-		f.add(failure{seq, at(int(seq) * 5)})
+		f.add(failure{seq, at(int(seq) * 5), seq < 200})
 	}
-	want := []Outage{{AtMS: 500, MS: 55, Failed: 4}, {AtMS: 2000, MS: 10, Failed: 2}}
+	want := []Outage{{AtMS: 500, MS: 55, Failed: 4, Lost: 4}, {AtMS: 2000, MS: 10, Failed: 2}}
 	if diff := cmp.Diff(want, f.outages(at(5), 50)); diff != "" {
 		t.Fatal(diff)
 	}
@@ -23,8 +23,8 @@ func TestOutageRunsFromFirstToLastFailureAndOneInterval(t *testing.T) {
 
 func TestSeparatorSuccessesPartTwoOutages(t *testing.T) {
 	var f failures
-	f.add(failure{0, 0})
-	f.add(failure{6, at(6)})
+	f.add(failure{0, 0, false})
+	f.add(failure{6, at(6), false})
 	if got := len(f.outages(at(1), 5)); got != 2 {
 		t.Errorf("five successes between: %d outages, want 2", got)
 	}

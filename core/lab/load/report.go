@@ -75,6 +75,7 @@ type Outage struct {
 	AtMS   float64 `json:"at_ms"` // start of the first failed attempt, since Report.Start
 	MS     float64 `json:"ms"`    // length, as the package's comment defines it
 	Failed int     `json:"failed"`
+	Lost   int     `json:"lost"` // of these, those whose SYN was not answered
 }
 
 // Latency of successful attempts, from the start of the connection to the end of

@@ -2,6 +2,7 @@ package load
 
 import (
 	"container/heap"
+	"math/rand/v2"
 	"time"
 )
 
@@ -92,7 +93,11 @@ func (l *loop) endSession(s *session, now time.Duration, cause Cause) {
 		l.count.openFailed++
 	}
 	s.x = nil
-	l.plan(s, now+min(l.cfg.Interval, 100*time.Millisecond))
+	again := min(l.cfg.Interval, 100*time.Millisecond)
+	if l.cfg.Reopen > 0 {
+		again = rand.N(l.cfg.Reopen)
+	}
+	l.plan(s, now+again)
 }
 
 // closeSession ends a connection in order: the server said beforehand that this

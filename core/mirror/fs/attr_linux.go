@@ -46,7 +46,7 @@ func (f *fileSystem) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.At
 func (f *fileSystem) recordAttr(n *node, changed uint32) (Receipt, error) {
 	st, err := n.stat()
 	if err != nil {
-		f.rec.Diverged(n.inode, err)
+		f.diverged(n, err)
 		return nothing{}, err
 	}
 	if st.Mode&unix.S_IFMT == unix.S_IFLNK {
@@ -82,10 +82,10 @@ func setattr(n *node, in *fuse.SetAttrIn) (changed uint32, err error) {
 		changed |= stream.AttrMode
 	}
 	if in.Valid&fuse.FATTR_SIZE != 0 {
+		changed |= stream.AttrSize | stream.AttrMtime // also if it is done in part
 		if err := unix.Truncate(n.path(), int64(in.Size)); err != nil {
 			return changed, err
 		}
-		changed |= stream.AttrSize | stream.AttrMtime
 	}
 	if in.Valid&fuse.FATTR_KILL_SUIDGID != 0 {
 		cleared, err := clearSUID(n)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -13,6 +12,14 @@ import (
 
 // Check says why backing cannot be mounted on dir: an error that names the way out.
 func Check(dir, backing string) error {
+	if err := checkPlaces(dir, backing); err != nil {
+		return err
+	}
+	return checkBusy(backing)
+}
+
+// checkPlaces is Check apart from who is there.
+func checkPlaces(dir, backing string) error {
 	for _, p := range []string{dir, backing} {
 		if err := checkPath(p); err != nil {
 			return err
@@ -29,10 +36,7 @@ func Check(dir, backing string) error {
 	if err := checkFileSystem(backing); err != nil {
 		return err
 	}
-	if err := checkMounts(dir, backing); err != nil {
-		return err
-	}
-	return checkBusy(backing)
+	return checkMounts(dir, backing)
 }
 
 func checkPath(p string) error {
@@ -83,40 +87,29 @@ func checkFileSystem(backing string) error {
 
 // checkMounts refuses what is mounted on dir or below backing.
 func checkMounts(dir, backing string) error {
-	table, err := os.ReadFile("/proc/self/mountinfo")
+	table, err := mounts()
 	if err != nil {
 		return err
 	}
-	for line := range strings.Lines(string(table)) {
-		fields := strings.Fields(line)
-		if len(fields) < 5 {
-			continue
-		}
-		at := unescape(fields[4])
+	for _, m := range table {
 		switch {
-		case within(at, dir):
-			return fmt.Errorf("something is mounted on %s: unmount it first (`umount %s`)", at, at)
-		case at != backing && within(at, backing):
-			return fmt.Errorf("something is mounted on %s, within %s: only one file system can be replicated; replicate the mount point itself, or unmount it", at, backing)
+		case within(m.at, dir):
+			return fmt.Errorf("something is mounted on %s: unmount it first (`umount %s`)", m.at, m.at)
+		case m.at != backing && within(m.at, backing):
+			return fmt.Errorf("something is mounted on %s, within %s: only one file system can be replicated; replicate the mount point itself, or unmount it", m.at, backing)
 		}
 	}
 	return nil
 }
 
-// unescape reads a path of mountinfo, see proc_pid_mountinfo(5).
-func unescape(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(n))
-				i += 3
-				continue
-			}
+// checkPresent refuses a directory that lacks what it must have.
+func checkPresent(backing string, paths []string) error {
+	for _, p := range paths {
+		if _, err := os.Lstat(filepath.Join(backing, p)); err != nil {
+			return fmt.Errorf("%s must be there before replication starts (tocheck): %w; mount what it lies on, or name the right directory", p, err)
 		}
-		b.WriteByte(s[i])
 	}
-	return b.String()
+	return nil
 }
 
 // BusyError names processes that use the backing directory past the mount.
@@ -154,13 +147,31 @@ func checkBusy(dir string) error {
 
 // uses says what the process uses in dir. One that ended meanwhile uses nothing.
 func uses(process, dir string) string {
-	for _, kind := range []string{"cwd", "root", "exe", "fd/*", "map_files/*"} {
-		links, _ := filepath.Glob(filepath.Join(process, kind))
-		for _, l := range links {
-			if to, err := os.Readlink(l); err == nil && within(strings.TrimSuffix(to, " (deleted)"), dir) {
-				return strings.TrimSuffix(kind, "/*") + " " + to
+	for _, kind := range []string{"cwd", "root", "exe"} {
+		if to, ok := leadsInto(process+"/"+kind, dir); ok {
+			return kind + " " + to
+		}
+	}
+	files, _ := os.Open(process + "/fd")
+	names, _ := files.Readdirnames(-1) // of nil, none
+	files.Close()
+	for _, n := range names {
+		if to, ok := leadsInto(process+"/fd/"+n, dir); ok {
+			return "fd " + to
+		}
+	}
+	maps, _ := os.ReadFile(process + "/maps")
+	for line := range strings.Lines(string(maps)) {
+		if i := strings.Index(line, dir); i >= 0 {
+			if to := strings.TrimSuffix(strings.TrimSuffix(line[i:], "\n"), " (deleted)"); within(to, dir) && line[i-1] == ' ' {
+				return "map " + to
 			}
 		}
 	}
 	return ""
+}
+
+func leadsInto(link, dir string) (to string, ok bool) {
+	to, err := os.Readlink(link)
+	return to, err == nil && within(strings.TrimSuffix(to, " (deleted)"), dir)
 }

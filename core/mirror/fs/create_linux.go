@@ -45,29 +45,41 @@ func (f *fileSystem) born(b newborn, out *fuse.EntryOut, make func(at int) error
 	if err := make(b.parent.fd); err != nil {
 		return nil, err
 	}
+	n, st, err := f.enterNew(b)
+	if err != nil {
+		if f.unmake(b) != nil && known {
+			f.diverged(b.parent, err)
+		}
+		return nil, err
+	}
+	entry(n, st, out)
+	if !known || n.local.Load() {
+		return nothing{}, nil
+	}
+	return f.announce(n, st, b)
+}
+
+func (f *fileSystem) enterNew(b newborn) (*node, *unix.Stat_t, error) {
 	fd, err := unix.Openat(b.parent.fd, b.name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	st, err := settle(fd, b)
 	if err != nil {
 		unix.Close(fd)
-		flag := 0
-		if b.mode&unix.S_IFMT == unix.S_IFDIR {
-			flag = unix.AT_REMOVEDIR
-		}
-		_ = unix.Unlinkat(b.parent.fd, b.name, flag)
-		return nil, err
+		return nil, nil, err
 	}
-	n, err := f.table.enter(fd, st, b.parent, b.name)
-	if err != nil {
-		return nil, err
+	n, err := f.table.enter(fd, st, b.parent, b.name, f.local(b.parent, b.name, isDir(st)))
+	return n, st, err
+}
+
+// unmake removes a file that was just made.
+func (f *fileSystem) unmake(b newborn) error {
+	flag := 0
+	if b.mode&unix.S_IFMT == unix.S_IFDIR {
+		flag = unix.AT_REMOVEDIR
 	}
-	entry(n, st, out)
-	if !known {
-		return nothing{}, nil
-	}
-	return f.announce(n, st, b)
+	return unix.Unlinkat(b.parent.fd, b.name, flag)
 }
 
 // announce records a file that was made.
@@ -203,7 +215,7 @@ func (f *fileSystem) nameless(in *fuse.CreateIn, out *fuse.EntryOut) (*node, Rec
 		unix.Close(fd)
 		return nil, nil, err
 	}
-	n, err := f.table.enter(fd, st, nil, "")
+	n, err := f.table.enter(fd, st, nil, "", b.parent.local.Load())
 	if err != nil {
 		return nil, nil, err
 	}

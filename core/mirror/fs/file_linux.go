@@ -130,7 +130,7 @@ func writeAll(fd int, data []byte, at int64) (int, error) {
 
 // repair tells the peer what this file holds where a write failed that it was told of.
 func (f *fileSystem) repair(n *node, at int64, size int) {
-	fail := func(err error) { f.rec.Diverged(n.inode, err) }
+	fail := func(err error) { f.diverged(n, err) }
 	st, err := n.stat()
 	if err != nil {
 		fail(err)
@@ -232,7 +232,7 @@ func (f *fileSystem) sync(n *node, fd int, dataOnly uint32) error {
 	}
 	local := syncFile(fd, dataOnly)
 	if local != nil {
-		f.rec.Diverged(n.inode, local)
+		f.diverged(n, local)
 	}
 	if err := receipt.Wait(); err != nil || local != nil {
 		return errors.Join(err, local)
@@ -261,7 +261,17 @@ func syncFile(fd int, dataOnly uint32) error {
 func (f *fileSystem) Fallocate(_ <-chan struct{}, in *fuse.FallocateIn) fuse.Status {
 	h := f.handles.get(in.Fh)
 	return status(f.change(h.node, func() (Receipt, error) {
-		if err := unix.Fallocate(h.fd, in.Mode, int64(in.Offset), int64(in.Length)); err != nil {
+		switch err := unix.Fallocate(h.fd, in.Mode, int64(in.Offset), int64(in.Length)); err {
+		case nil:
+		case unix.ENOSPC, unix.EDQUOT, unix.EIO, unix.EINTR: // a part of it may be done
+			h.node.written = true
+			if in.Mode&^unix.FALLOC_FL_KEEP_SIZE != 0 {
+				f.diverged(h.node, err)
+			} else if _, failed := f.recordAttr(h.node, stream.AttrSize); failed != nil {
+				return nil, failed
+			}
+			return nil, err
+		default:
 			return nil, err
 		}
 		h.node.written = true

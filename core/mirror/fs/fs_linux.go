@@ -9,6 +9,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
 
+	"github.com/orchestrator-ha/orchestrator/core/mirror/exclude"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/stream"
 )
 
@@ -19,6 +20,7 @@ type fileSystem struct {
 	rec     Recorder
 	table   *table
 	handles handles
+	rules   *exclude.Rules // changed with gate and names held
 
 	// Locks, in the order in which they are taken: gate, a node's, names, binding, the
 	// table's.
@@ -36,12 +38,12 @@ type fileSystem struct {
 // else changes them.
 const valid = 24 * time.Hour
 
-func newFileSystem(root int, rec Recorder) (*fileSystem, error) {
+func newFileSystem(root int, rules *exclude.Rules, rec Recorder) (*fileSystem, error) {
 	t, err := newTable(root)
 	if err != nil {
 		return nil, err
 	}
-	return &fileSystem{RawFileSystem: fuse.NewDefaultRawFileSystem(), rec: rec, table: t, handles: handles{open: map[uint64]*handle{}}}, nil
+	return &fileSystem{RawFileSystem: fuse.NewDefaultRawFileSystem(), rec: rec, rules: rules, table: t, handles: handles{open: map[uint64]*handle{}}}, nil
 }
 
 // String is the name of the file system.
@@ -73,8 +75,8 @@ type nothing struct{}
 func (nothing) Wait() error { return nil }
 
 // known introduces n to the peer if it has to be, with n's lock held and names not. It is
-// false for a file that has no name the peer could know it by: whatever happens to it,
-// no name leads to it.
+// false for a local file, and for one that has no name the peer could know it by: whatever
+// happens to it, no name leads to it.
 func (f *fileSystem) known(n *node) (bool, error) {
 	if f.table.introduced(n, f.rec.Session()) {
 		return true, nil
@@ -96,7 +98,7 @@ func (f *fileSystem) introduce(n *node, session uint64) (bool, error) {
 		return true, nil
 	}
 	parent, name := f.table.nameOf(n)
-	if parent == nil {
+	if parent == nil || n.local.Load() {
 		return false, nil
 	}
 	if known, err := f.introduce(parent, session); err != nil || !known {
@@ -172,7 +174,7 @@ func (f *fileSystem) find(parent *node, name string, out *fuse.EntryOut) error {
 		unix.Close(fd)
 		return err
 	}
-	n, err := f.table.enter(fd, &st, parent, name)
+	n, err := f.table.enter(fd, &st, parent, name, f.local(parent, name, isDir(&st)))
 	if err != nil {
 		return err
 	}

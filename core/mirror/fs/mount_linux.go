@@ -8,6 +8,8 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
+
+	"github.com/orchestrator-ha/orchestrator/core/mirror/exclude"
 )
 
 // Options of a mount.
@@ -16,6 +18,19 @@ type Options struct {
 	Dir string
 	// Backing is the directory that holds them.
 	Backing string
+	// Rules say what in it is not replicated; nil: all is.
+	Rules *exclude.Rules
+	// MustHave are paths in it without which it is not mounted: that they are missing tells of
+	// a disk that is, or of the wrong directory.
+	MustHave []string
+	// Since is how the directory was left, if that is known: what was changed since is
+	// reported as diverged, and to Alarm.
+	Since *Seal
+	// Alarm is told of changes past the mount; nil: they are not looked for.
+	Alarm func(Bypass)
+	// Files is how many files the kernel may know, each of which needs a descriptor here;
+	// 100,000 unless set, and no more than half of the limit on open files.
+	Files int
 	// Log takes what the FUSE library has to say; nil discards nothing and writes to the
 	// standard logger.
 	Log *log.Logger
@@ -27,35 +42,46 @@ type Mount struct {
 	fs     *fileSystem
 	server *fuse.Server
 	dev    uint64
+	undo   func() error // uncovers the backing directory
+	alarm  *alarm
+	pruner *pruner
+	seal   Seal
 	served chan struct{} // the kernel's requests are answered
 	closed chan struct{} // the files are closed
 	stop   sync.Once
 	err    error
+	last   error // of what is done when all requests are answered
 }
 
 // Start mounts o.Backing on o.Dir, after Check, and records to rec what changes there.
 func Start(o Options, rec Recorder) (*Mount, error) {
-	if err := Check(o.Dir, o.Backing); err != nil {
+	if err := clearLeftovers(o.Dir, o.Backing); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(checkPlaces(o.Dir, o.Backing), checkPresent(o.Backing, o.MustHave)); err != nil {
 		return nil, err
 	}
 	return start(o, rec)
 }
 
 func start(o Options, rec Recorder) (*Mount, error) {
-	root, err := unix.Open(o.Backing, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	root, undo, err := front(o.Backing)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", o.Backing, err)
+		return nil, err
 	}
-	fs, err := newFileSystem(root, rec)
-	if err != nil {
+	m := &Mount{opts: o, undo: undo, served: make(chan struct{}), closed: make(chan struct{})}
+	if err := m.prepare(root, rec); err != nil {
 		unix.Close(root)
-		return nil, fmt.Errorf("read %s: %w", o.Backing, err)
+		return nil, errors.Join(fmt.Errorf("read %s: %w", o.Backing, err), undo())
 	}
 	flags, err := mountFlags(root)
-	var server *fuse.Server
+	limit := 0
 	if err == nil {
-		server, err = fuse.NewServer(fs, o.Dir, &fuse.MountOptions{
-			FsName: o.Backing, Name: "orchestrator", AllowOther: true, Options: []string{"default_permissions"},
+		limit, err = filesWithin(o.Files)
+	}
+	if err == nil {
+		m.server, err = fuse.NewServer(m.fs, o.Dir, &fuse.MountOptions{
+			FsName: o.Backing, Name: subtype, AllowOther: true, Options: []string{"default_permissions"},
 			DirectMountStrict: true, DirectMountFlags: flags,
 			MaxWrite: 1 << 20, MaxBackground: 64, EnableAcl: true, ExplicitDataCacheControl: true, EnableSymlinkCaching: true,
 			DisableReadDirPlus: true,
@@ -64,14 +90,16 @@ func start(o Options, rec Recorder) (*Mount, error) {
 		})
 	}
 	if err != nil {
-		fs.table.close()
-		return nil, fmt.Errorf("mount %s on %s: %w", o.Backing, o.Dir, err)
+		m.fs.table.close()
+		return nil, errors.Join(fmt.Errorf("mount %s on %s: %w", o.Backing, o.Dir, err), undo())
 	}
-	m := &Mount{opts: o, fs: fs, server: server, served: make(chan struct{}), closed: make(chan struct{})}
 	go func() {
 		defer close(m.served)
-		server.Serve()
+		m.server.Serve()
 	}()
+	m.watch(root)
+	m.pruner = newPruner(m.fs.table, limit, m.server)
+	server := m.server
 	// WaitMount makes the kernel learn that there is no POLL here. It would ask when a
 	// process adds a file to an epoll; this one does so without giving up its thread.
 	if err = server.WaitMount(); err == nil {
@@ -83,20 +111,73 @@ func start(o Options, rec Recorder) (*Mount, error) {
 	return m, nil
 }
 
-// mountFlags are those of the mount that root lies on, so that the files are as they
-// would be without this one.
-func mountFlags(root int) (uintptr, error) {
-	var st unix.Statfs_t
-	if err := unix.Fstatfs(root, &st); err != nil {
-		return 0, err
+// subtype is how mounts are known in the table of mounts: fuse.orchestrator.
+const subtype = "orchestrator"
+
+// prepare looks at the backing directory before anybody can change something in it.
+func (m *Mount) prepare(root int, rec Recorder) (err error) {
+	if err = checkLinks(root, m.opts.Rules); err != nil {
+		return err
 	}
-	flags := uintptr(unix.MS_NOATIME)
-	for from, to := range map[int64]uintptr{unix.ST_NOSUID: unix.MS_NOSUID, unix.ST_NODEV: unix.MS_NODEV, unix.ST_NOEXEC: unix.MS_NOEXEC, unix.ST_RDONLY: unix.MS_RDONLY} {
-		if st.Flags&from != 0 {
-			flags |= to
+	if m.opts.Since != nil {
+		if err = m.changedSince(*m.opts.Since, rec); err != nil {
+			return err
 		}
 	}
-	return flags, nil
+	m.fs, err = newFileSystem(root, m.opts.Rules, rec)
+	return err
+}
+
+// changedSince reports what was changed while nothing was mounted.
+func (m *Mount) changedSince(s Seal, rec Recorder) error {
+	return Changed(m.opts.Backing, s, m.opts.Rules, func(name string, inode uint64) {
+		rec.Diverged(inode, errEdited)
+		if m.opts.Alarm != nil {
+			m.opts.Alarm(Bypass{Path: name, What: "changed, while it was not mounted,"})
+		}
+	})
+}
+
+var errEdited = errors.New("it was changed past the mount")
+
+// watch looks for changes past the mount from now on.
+func (m *Mount) watch(root int) {
+	if m.opts.Alarm == nil {
+		return
+	}
+	var err error
+	if m.alarm, err = newAlarm(root, m.bypassed); err != nil {
+		m.opts.Alarm(Bypass{Blind: err})
+	}
+}
+
+// bypassed lets the peer and the kernel have what somebody has made of a file past the
+// mount, and tells of it.
+func (m *Mount) bypassed(b bypass) {
+	f := m.fs
+	var dir, file unix.Stat_t
+	if b.Blind == nil {
+		missing := unix.Fstatat(b.dir, b.name, &file, unix.AT_SYMLINK_NOFOLLOW) != nil
+		f.names.RLock()
+		local := f.rules.Local(b.Path, !missing && isDir(&file))
+		f.names.RUnlock()
+		if local {
+			return
+		}
+		if unix.Fstatat(b.dir, "", &dir, unix.AT_EMPTY_PATH) == nil {
+			f.rec.Diverged(dir.Ino, errEdited)
+			if n := f.table.byInode(dir.Ino); n != nil {
+				m.server.EntryNotify(n.id, b.name)
+			}
+		}
+		if !missing {
+			f.rec.Diverged(file.Ino, errEdited)
+			if n := f.table.byInode(file.Ino); n != nil {
+				m.server.InodeNotify(n.id, 0, 0)
+			}
+		}
+	}
+	m.opts.Alarm(b.Bypass)
 }
 
 func deviceOf(dir string) (uint64, error) {
@@ -120,8 +201,11 @@ func (m *Mount) Between(change func()) {
 func (m *Mount) Stop() error {
 	m.stop.Do(func() { m.err = errors.Join(m.writeBack(), m.end()) })
 	<-m.closed
-	return m.err
+	return errors.Join(m.err, m.last)
 }
+
+// Seal is how a Stop without an error left the directory, for Options.Since.
+func (m *Mount) Seal() Seal { return m.seal }
 
 // Abort ends the mount at once, whatever waits. What the kernel has not written is lost,
 // as it is when the machine crashes. Operations that the Recorder holds end here
@@ -158,6 +242,10 @@ func (m *Mount) end() error {
 	}
 	go func() {
 		<-m.served
+		m.alarm.close()
+		m.pruner.close()
+		m.seal, m.last = seal(m.fs.table.root().fd)
+		m.last = errors.Join(m.last, m.undo())
 		m.fs.handles.close()
 		m.fs.table.close()
 		close(m.closed)

@@ -14,7 +14,7 @@ var errNameless = errors.New("a file without a name was given one, and the peer 
 // Link gives a file another name.
 func (f *fileSystem) Link(_ <-chan struct{}, in *fuse.LinkIn, name string, out *fuse.EntryOut) fuse.Status {
 	n, dir := f.table.get(in.Oldnodeid), f.table.get(in.NodeId)
-	return f.rename(func() (Receipt, error) {
+	return f.renameOf(n, func() (Receipt, error) {
 		defer dir.version.Add(1)
 		known, err := f.bind(n)
 		if err != nil {
@@ -24,13 +24,23 @@ func (f *fileSystem) Link(_ <-chan struct{}, in *fuse.LinkIn, name string, out *
 		if err != nil {
 			return nil, err
 		}
+		local := f.local(dir, name, false)
+		if local != n.local.Load() && !f.withoutName(n) {
+			return nil, unix.EXDEV
+		}
 		if err := unix.Linkat(n.fd, "", dir.fd, name, unix.AT_EMPTY_PATH); err != nil {
 			return nil, err
 		}
 		if err := f.find(dir, name, out); err != nil {
+			f.diverged(dir, err)
 			return nil, err
 		}
 		switch {
+		case local:
+			f.detach(n)
+			return nothing{}, nil
+		case n.local.Load():
+			return f.arrive(n, dir, name, false)
 		case !in:
 			return nothing{}, nil
 		case !known:
@@ -39,6 +49,12 @@ func (f *fileSystem) Link(_ <-chan struct{}, in *fuse.LinkIn, name string, out *
 		}
 		return f.rec.Record(stream.Op{Kind: stream.Link, File: n.file(), Parent: dir.file(), Name: name}, dir.inode)
 	})
+}
+
+// withoutName says that nothing leads to n but those who have it open.
+func (f *fileSystem) withoutName(n *node) bool {
+	st, err := n.stat()
+	return err == nil && st.Nlink == 0
 }
 
 // Unlink removes a name that is not a directory's.
@@ -52,7 +68,7 @@ func (f *fileSystem) Rmdir(_ <-chan struct{}, in *fuse.InHeader, name string) fu
 }
 
 func (f *fileSystem) remove(dir *node, name string, kind stream.Kind, flag int) fuse.Status {
-	return f.rename(func() (Receipt, error) {
+	return f.renameOf(nil, func() (Receipt, error) {
 		defer dir.version.Add(1)
 		known, err := f.bind(dir)
 		if err != nil {
@@ -68,7 +84,7 @@ func (f *fileSystem) remove(dir *node, name string, kind stream.Kind, flag int) 
 		if victim != nil {
 			f.table.unnamed(victim, dir, name)
 		}
-		if !known {
+		if !known || f.local(dir, name, kind == stream.Rmdir) {
 			return nothing{}, nil
 		}
 		return f.rec.Record(stream.Op{Kind: kind, Parent: dir.file(), Name: name}, dir.inode)
@@ -80,47 +96,84 @@ func (f *fileSystem) Rename(_ <-chan struct{}, in *fuse.RenameIn, name, newName 
 	if in.Flags&^(unix.RENAME_NOREPLACE|unix.RENAME_EXCHANGE) != 0 {
 		return fuse.Status(unix.EINVAL)
 	}
-	dir, to := f.table.get(in.NodeId), f.table.get(in.Newdir)
-	return f.rename(func() (Receipt, error) {
-		defer dir.version.Add(1)
-		defer to.version.Add(1)
-		known, err := f.bind(dir)
+	m := move{f.table.get(in.NodeId), name, f.table.get(in.Newdir), newName, in.Flags}
+	for {
+		f.names.RLock()
+		_, crossing, err := f.course(m)
+		f.names.RUnlock()
 		if err != nil {
-			return nil, err
+			return status(err)
 		}
-		toKnown, err := f.bind(to)
-		if err != nil {
-			return nil, err
+		again := false
+		s := f.renameOf(crossing, func() (Receipt, error) {
+			c, still, err := f.course(m)
+			if again = still != crossing; err != nil || again {
+				return nothing{}, err
+			}
+			return f.move(m, c, crossing)
+		})
+		if !again {
+			return s
 		}
-		victim, err := f.victim(to, newName)
-		if err != nil && err != unix.ENOENT {
-			return nil, err
-		}
-		if err := unix.Renameat2(dir.fd, name, to.fd, newName, uint(in.Flags)); err != nil {
-			return nil, err
-		}
-		if victim != nil {
-			f.table.unnamed(victim, to, newName)
-		}
-		f.renamed(to, newName)
-		if in.Flags&unix.RENAME_EXCHANGE != 0 {
-			f.renamed(dir, name)
-		}
-		if !known || !toKnown { // one of them was removed, so nothing can be in it
-			return nothing{}, nil
-		}
-		return f.rec.Record(stream.Op{
-			Kind: stream.Rename, Parent: dir.file(), Name: name, NewParent: to.file(), NewName: newName, Flags: in.Flags,
-		}, dir.inode, to.inode)
-	})
+	}
 }
 
-// rename runs change, which changes names, and waits for what it recorded.
-func (f *fileSystem) rename(change func() (Receipt, error)) fuse.Status {
+// move carries out and records m, with names held, and the lock of the file that crosses
+// the border.
+func (f *fileSystem) move(m move, c course, crossing *node) (Receipt, error) {
+	defer m.dir.version.Add(1)
+	defer m.to.version.Add(1)
+	known, err := f.bind(m.dir)
+	if err != nil {
+		return nil, err
+	}
+	toKnown, err := f.bind(m.to)
+	if err != nil {
+		return nil, err
+	}
+	victim, missing := f.victim(m.to, m.newName)
+	if missing != nil && missing != unix.ENOENT {
+		return nil, missing
+	}
+	if err := unix.Renameat2(m.dir.fd, m.name, m.to.fd, m.newName, uint(m.flags)); err != nil {
+		return nil, err
+	}
+	if victim != nil {
+		f.table.unnamed(victim, m.to, m.newName)
+	}
+	f.renamed(m.to, m.newName)
+	if m.flags&unix.RENAME_EXCHANGE != 0 {
+		f.renamed(m.dir, m.name)
+	}
+	switch c {
+	case localOnly:
+		return nothing{}, nil
+	case outward:
+		return f.leave(crossing, m.dir, m.name)
+	case inward:
+		return f.arrive(crossing, m.to, m.newName, missing == nil)
+	}
+	if !known || !toKnown { // one of them was removed, so nothing can be in it
+		return nothing{}, nil
+	}
+	return f.rec.Record(stream.Op{
+		Kind: stream.Rename, Parent: m.dir.file(), Name: m.name, NewParent: m.to.file(), NewName: m.newName, Flags: m.flags,
+	}, m.dir.inode, m.to.inode)
+}
+
+// renameOf runs change, which changes names, and waits for what it recorded. The lock of
+// n is held, unless it is nil.
+func (f *fileSystem) renameOf(n *node, change func() (Receipt, error)) fuse.Status {
 	f.gate.RLock()
+	if n != nil {
+		n.mu.Lock()
+	}
 	f.names.Lock()
 	receipt, err := change()
 	f.names.Unlock()
+	if n != nil {
+		n.mu.Unlock()
+	}
 	f.flushGone()
 	f.gate.RUnlock()
 	if err == nil {

@@ -2,6 +2,9 @@ package fs
 
 import (
 	"fmt"
+	"maps"
+	"path"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -16,6 +19,7 @@ type node struct {
 	fd    int    // O_PATH: while it is held, the inode number is not used again
 	inode uint64
 	dir   bool
+	local atomic.Bool // not replicated; changed with names held
 
 	// mu orders what changes data and attributes.
 	mu      sync.Mutex
@@ -59,7 +63,10 @@ type table struct {
 	last   uint64
 	ids    map[uint64]*node
 	inodes map[uint64]*node
-	gone   []*node // dropped, and the peer may know them
+	gone   []*node       // dropped, and the peer may know them
+	age    []uint64      // ids, the oldest first; some are gone
+	limit  int           // more nodes than that are too many
+	full   chan struct{} // signalled when there are
 }
 
 func newTable(root int) (*table, error) {
@@ -86,8 +93,8 @@ func (t *table) byInode(inode uint64) *node {
 }
 
 // enter answers the node of an inode that was found as name in parent (nil for one
-// without a name), counts a look-up of it, and takes over fd.
-func (t *table) enter(fd int, st *unix.Stat_t, parent *node, name string) (*node, error) {
+// without a name), counts a look-up of it, and takes over fd. A new node is local or not.
+func (t *table) enter(fd int, st *unix.Stat_t, parent *node, name string, local bool) (*node, error) {
 	if st.Dev != t.dev {
 		unix.Close(fd)
 		return nil, unix.EXDEV // another file system is mounted there
@@ -99,8 +106,10 @@ func (t *table) enter(fd int, st *unix.Stat_t, parent *node, name string) (*node
 		unix.Close(fd)
 	} else {
 		t.last++
-		n = &node{id: t.last, fd: fd, inode: st.Ino, dir: st.Mode&unix.S_IFMT == unix.S_IFDIR}
+		n = &node{id: t.last, fd: fd, inode: st.Ino, dir: isDir(st)}
+		n.local.Store(local)
 		t.ids[n.id], t.inodes[n.inode] = n, n
+		t.aged(n)
 	}
 	n.lookups++
 	if n.parent == nil && n.id != uint64(stream.Root) && parent != nil {
@@ -191,6 +200,38 @@ func (t *table) nameOf(n *node) (*node, string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return n.parent, n.name
+}
+
+// root is the replicated directory.
+func (t *table) root() *node { return t.get(uint64(stream.Root)) }
+
+// relative is where a directory is in the replicated one; ok is false if it was removed.
+func (t *table) relative(n *node) (at string, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for n.id != uint64(stream.Root) {
+		if n.parent == nil {
+			return "", false
+		}
+		n, at = n.parent, path.Join(n.name, at)
+	}
+	return at, true
+}
+
+// all are the nodes.
+func (t *table) all() []*node {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Collect(maps.Values(t.ids))
+}
+
+// withdraw takes back that n was introduced, and answers the session it was in.
+func (t *table) withdraw(n *node) uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	session := n.session
+	n.session = 0
+	return session
 }
 
 // part takes back that n was introduced, if it is a file that is not open and could be

@@ -36,13 +36,13 @@ func (r *Replica) name(op stream.Op) error {
 	case stream.Unlink:
 		return unix.Unlinkat(at, op.Name, 0)
 	case stream.Rmdir:
-		return unix.Unlinkat(at, op.Name, unix.AT_REMOVEDIR)
+		return r.emptied(at, op.Name, func() error { return unix.Unlinkat(at, op.Name, unix.AT_REMOVEDIR) })
 	case stream.Rename:
 		to, err := r.file(op.NewParent)
 		if err != nil {
 			return err
 		}
-		return unix.Renameat2(at, op.Name, to.fd, op.NewName, uint(op.Flags))
+		return r.emptied(to.fd, op.NewName, func() error { return unix.Renameat2(at, op.Name, to.fd, op.NewName, uint(op.Flags)) })
 	case stream.Link:
 		f, err := r.file(op.File)
 		if err != nil {

@@ -3,6 +3,7 @@ package replica
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -14,6 +15,7 @@ import (
 type Replica struct {
 	mu    sync.Mutex              // files' use counts, and changes of the map
 	files map[stream.FileID]*file // otherwise the applying goroutine's own
+	local atomic.Bool             // see KeepLocal
 }
 
 // file is one that was introduced.

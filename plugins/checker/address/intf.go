@@ -2,65 +2,30 @@ package address
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"net"
 	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
-const intfSchema = `{
-	"$schema": "https://json-schema.org/draft/2020-12/schema",
-	"type": "object",
-	"additionalProperties": false,
-	"oneOf": [{"required": ["name"]}, {"required": ["local_addr"]}],
-	"properties": {
-		"name": {"type": "string", "minLength": 1, "description": "name of the interface"},
-		"local_addr": {"type": "string", "minLength": 2, "description": "address that the interface has, or any address of its network"}
-	}
-}`
-
 // NewInterface makes the checker intf.
-func NewInterface() sdk.Watcher { return intf{} }
-
-type intf struct{}
-
-func (intf) Describe() sdk.Description {
-	return sdk.Description{
-		Name: "intf", Kind: sdk.KindChecker, Version: "1.0.0",
-		Summary: "up when a network interface is up and has a carrier",
-		Schema:  json.RawMessage(intfSchema),
-	}
+func NewInterface() sdk.Checker {
+	return sdk.Probe[intfSettings]{
+		Name: "intf", Summary: "up when a network interface is up and has a carrier",
+		Properties: `{
+			"name": {"type": "string", "minLength": 1, "description": "name of the interface"},
+			"local_addr": {"type": "string", "minLength": 2, "description": "address that the interface has, or any address of its network"}
+		}`,
+		Keywords: `{"oneOf": [{"required": ["name"]}, {"required": ["local_addr"]}]}`,
+		Look:     func(_ context.Context, s intfSettings) sdk.Result { return s.look() },
+		News:     func(ctx context.Context, _ intfSettings) (<-chan struct{}, error) { return changes(ctx) },
+	}.Checker()
 }
 
 type intfSettings struct {
 	Name      string `json:"name"`
 	LocalAddr string `json:"local_addr"`
-}
-
-// Check looks once.
-func (intf) Check(_ context.Context, raw json.RawMessage) sdk.Result {
-	var s intfSettings
-	if err := sdk.DecodeSettings(raw, &s); err != nil {
-		return unknown(err.Error())
-	}
-	return s.look()
-}
-
-// Watch looks whenever an interface changes.
-func (intf) Watch(ctx context.Context, raw json.RawMessage, interval time.Duration, report func(sdk.Result)) error {
-	var s intfSettings
-	if err := sdk.DecodeSettings(raw, &s); err != nil {
-		return err
-	}
-	news, err := changes(ctx)
-	if err != nil {
-		return err
-	}
-	return follow(ctx, news, interval, s.look, report)
 }
 
 // port is an interface as the checkers see it.
@@ -97,7 +62,7 @@ func ports() ([]port, error) {
 func (s intfSettings) look() sdk.Result {
 	list, err := ports()
 	if err != nil {
-		return unknown("list the network interfaces: " + err.Error())
+		return sdk.Unknown("list the network interfaces: %v", err)
 	}
 	return s.judge(list)
 }
@@ -109,9 +74,9 @@ func (s intfSettings) judge(list []port) sdk.Result {
 	case missing.Reason != "":
 		return missing
 	case !p.up:
-		return down("interface " + p.name + " is switched off")
+		return sdk.Down("interface %s is switched off", p.name)
 	case !p.carrier:
-		return down("interface " + p.name + " has no carrier")
+		return sdk.Down("interface %s has no carrier", p.name)
 	}
 	return sdk.Result{Status: sdk.StatusUp, Detail: "interface " + p.name}
 }
@@ -127,11 +92,11 @@ func (s intfSettings) choose(list []port) (port, sdk.Result) {
 			}
 			names = append(names, p.name)
 		}
-		return port{}, down(fmt.Sprintf("there is no interface %s; there is %s", s.Name, strings.Join(names, ", ")))
+		return port{}, sdk.Down("there is no interface %s; there is %s", s.Name, strings.Join(names, ", "))
 	}
 	addr, err := netip.ParseAddr(s.LocalAddr)
 	if err != nil {
-		return port{}, unknown(fmt.Sprintf("%q is not an IP address", s.LocalAddr))
+		return port{}, sdk.Unknown("%q is not an IP address", s.LocalAddr)
 	}
 	near, bits := port{}, -1
 	for _, p := range list {
@@ -145,7 +110,7 @@ func (s intfSettings) choose(list []port) (port, sdk.Result) {
 		}
 	}
 	if bits < 0 {
-		return port{}, down(fmt.Sprintf("no interface has %s or a network that holds it", addr))
+		return port{}, sdk.Down("no interface has %s or a network that holds it", addr)
 	}
 	return near, sdk.Result{}
 }

@@ -68,7 +68,7 @@ type step struct {
 
 func TestInterfaceChanges(t *testing.T) {
 	alone(t)
-	steps(t, NewInterface(), `{"local_addr":"10.78.0.0"}`, []step{
+	steps(t, NewInterface().(sdk.Watcher), `{"local_addr":"10.78.0.0"}`, []step{
 		{nil, sdk.StatusUp, ""},
 		{[]string{"link set other0 down"}, sdk.StatusDown, "interface eth0 has no carrier"},
 		{[]string{"link set other0 up"}, sdk.StatusUp, ""},
@@ -79,7 +79,7 @@ func TestInterfaceChanges(t *testing.T) {
 
 func TestAddressChanges(t *testing.T) {
 	alone(t)
-	steps(t, NewAddress(), `{"addr":"10.78.0.100"}`, []step{
+	steps(t, NewAddress().(sdk.Watcher), `{"addr":"10.78.0.100"}`, []step{
 		{nil, sdk.StatusDown, "10.78.0.100 is not set on this machine"},
 		{[]string{"address add 10.78.0.100/32 dev eth0"}, sdk.StatusUp, ""},
 		{[]string{"link set eth0 down"}, sdk.StatusDown, "10.78.0.100 is set on eth0, which is switched off"},
@@ -92,7 +92,7 @@ func TestAddressChanges(t *testing.T) {
 func TestDuplicateAddress(t *testing.T) {
 	alone(t)
 	run(t, "address add fd78::100/64 dev other0 nodad")
-	steps(t, NewAddress(), `{"addr":"fd78::100"}`, []step{
+	steps(t, NewAddress().(sdk.Watcher), `{"addr":"fd78::100"}`, []step{
 		{[]string{"address add fd78::99/64 dev eth0 nodad"}, sdk.StatusUp, ""}, // on other0
 		{[]string{"address del fd78::100/64 dev other0"}, sdk.StatusDown, "fd78::100 is not set on this machine"},
 		{[]string{"link set other0 down", "address add fd78::100/64 dev eth0"}, sdk.StatusDown,

@@ -5,58 +5,42 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"regexp"
-	"syscall"
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
-const schema = `{
-	"$schema": "https://json-schema.org/draft/2020-12/schema",
-	"type": "object",
-	"required": ["url"],
-	"additionalProperties": false,
-	"properties": {
-		"url": {"type": "string", "pattern": "^https?://."},
-		"method": {"type": "string", "pattern": "^[A-Z]+$", "description": "GET if left out"},
-		"headers": {"type": "object", "additionalProperties": {"type": "string"}, "description": "Host is also the name in the server's certificate"},
-		"status": {"type": "string", "pattern": "` + statusPattern + `", "description": "200 204 300-399; 200-399 if left out"},
-		"body": {"type": "string", "format": "regex", "description": "regular expression (RE2) that the first 1 MiB of the body must match"},
-		"verify": {"type": "boolean", "description": "whether the server's certificate must be good; true if left out"},
-		"ca": {"type": "string", "minLength": 1, "description": "file with certificates (PEM) to trust instead of the system's"},
-		"timeout": {
-			"description": "how long the whole answer may take, e.g. \"5s\" or a number of seconds",
-			"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": "` + sdk.DurationPattern + `"}]
-		}
-	}
-}`
-
 // maxBody is how much of a body is read.
 const maxBody = 1 << 20
 
 // New makes the checker.
-func New() sdk.Checker { return checker{} }
-
-type checker struct{}
-
-func (checker) Describe() sdk.Description {
-	return sdk.Description{
-		Name: "http", Kind: sdk.KindChecker, Version: "1.0.0",
-		Summary: "sends an HTTP request; up when status and body are as expected",
-		Schema:  json.RawMessage(schema),
-	}
+func New() sdk.Checker {
+	return sdk.Probe[settings]{
+		Name: "http", Summary: "sends an HTTP request; up when status and body are as expected",
+		Properties: `{
+			"url": {"type": "string", "pattern": "^https?://."},
+			"method": {"type": "string", "pattern": "^[A-Z]+$", "description": "GET if left out"},
+			"headers": {"type": "object", "additionalProperties": {"type": "string"}, "description": "Host is also the name in the server's certificate"},
+			"status": {"type": "string", "pattern": "` + statusPattern + `", "description": "200 204 300-399; 200-399 if left out"},
+			"body": {"type": "string", "format": "regex", "description": "regular expression (RE2) that the first 1 MiB of the body must match"},
+			"verify": {"type": "boolean", "description": "whether the server's certificate must be good; true if left out"},
+			"ca": {"type": "string", "minLength": 1, "description": "file with certificates (PEM) to trust instead of the system's"}
+		}`,
+		Required: []string{"url"},
+		Defaults: settings{Method: http.MethodGet, Status: "200-399", Verify: true},
+		Timeout:  5 * time.Second,
+		Look:     look,
+	}.Checker()
 }
 
-// settings as the schema has them. The timeout is 5 s unless given; the host's
-// deadline for a check holds as well.
 type settings struct {
 	URL     string            `json:"url"`
 	Method  string            `json:"method"`
@@ -65,32 +49,16 @@ type settings struct {
 	Body    string            `json:"body"`
 	Verify  bool              `json:"verify"`
 	CA      string            `json:"ca"`
-	Timeout sdk.Duration      `json:"timeout"`
 }
 
-// Check sends one request over a connection of its own. Redirections are not
+// look sends one request over a connection of its own. Redirections are not
 // followed: they are an answer like others.
-func (checker) Check(ctx context.Context, raw json.RawMessage) sdk.Result {
-	s := settings{Method: http.MethodGet, Status: "200-399", Verify: true, Timeout: sdk.Duration(5 * time.Second)}
-	if err := sdk.DecodeSettings(raw, &s); err != nil {
-		return unknown(err.Error())
+func look(ctx context.Context, s settings) sdk.Result {
+	r, err := s.ask(ctx)
+	if err != nil {
+		return explain(s.what(), err, sdk.Limit(ctx))
 	}
-	start := time.Now()
-	limit := time.Duration(s.Timeout)
-	if d, ok := ctx.Deadline(); ok {
-		limit = min(limit, d.Sub(start))
-	}
-	timed, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	r, err := s.ask(timed)
-	switch {
-	case err == nil:
-		r.Took = time.Since(start)
-		return r
-	case errors.Is(ctx.Err(), context.Canceled):
-		return unknown(s.what() + ": the check was cancelled")
-	}
-	return explain(s.what(), err, limit)
+	return r
 }
 
 func (s settings) what() string { return s.Method + " " + s.URL }
@@ -132,16 +100,16 @@ func (s settings) ask(ctx context.Context) (sdk.Result, error) {
 // judge compares the answer with what is expected.
 func (s settings) judge(answer *http.Response, wanted ranges, pattern *regexp.Regexp) (sdk.Result, error) {
 	if !wanted.hold(answer.StatusCode) {
-		return down(fmt.Sprintf("%s: status %s, want %s", s.what(), answer.Status, s.Status)), nil
+		return sdk.Down("%s: status %s, want %s", s.what(), answer.Status, s.Status), nil
 	}
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxBody))
 	if err != nil {
 		return sdk.Result{}, fmt.Errorf("read the body: %w", err)
 	}
 	if s.Body != "" && !pattern.Match(body) {
-		return down(fmt.Sprintf("%s: status %s, but the body does not match %q; it begins %q", s.what(), answer.Status, s.Body, beginning(body))), nil
+		return sdk.Down("%s: status %s, but the body does not match %q; it begins %q", s.what(), answer.Status, s.Body, beginning(body)), nil
 	}
-	return sdk.Result{Status: sdk.StatusUp, Detail: fmt.Sprintf("status %s, %d bytes", answer.Status, len(body))}, nil
+	return sdk.Up(fmt.Sprintf("status %s, %d bytes", answer.Status, len(body))), nil
 }
 
 // beginning is the first line of a body, shortened.
@@ -179,54 +147,16 @@ func (s settings) client(host string) (*http.Client, error) {
 	}, nil
 }
 
-// local are errors of this node that say nothing about the server.
-var local = []error{
-	syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL, syscall.EPERM, syscall.EACCES,
-}
-
 // explain says in words why there was no answer, and whether that means down or
 // only that nobody can tell.
 func explain(what string, err error, limit time.Duration) sdk.Result {
 	var mistake settingsError
-	var name *net.DNSError
-	var timeout net.Error
-	var errno syscall.Errno
-	var op *net.OpError
-	switch {
-	case errors.As(err, &mistake):
-		return unknown(what + ": " + mistake.Error())
-	case errors.As(err, &name):
-		return unknown(fmt.Sprintf("look up %s: %s", name.Name, name.Err))
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return down(fmt.Sprintf("%s: no answer within %v", what, limit.Round(time.Millisecond)))
-	case errors.As(err, &errno):
-		for _, e := range local {
-			if errors.Is(err, e) {
-				return unknown(what + ": " + errno.Error())
-			}
-		}
-		return down(what + ": " + errno.Error())
-	case errors.As(err, &op):
-		return down(what + ": " + op.Err.Error())
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return down(what + ": the server closed the connection before the answer was complete")
+	if errors.As(err, &mistake) {
+		return sdk.Unknown("%s: %v", what, mistake)
 	}
-	return down(what + ": " + inner(err).Error())
-}
-
-// inner is an error without what net/http puts around it.
-func inner(err error) error {
-	var around interface{ Unwrap() error }
+	var around *url.Error
 	if errors.As(err, &around) {
-		if e := around.Unwrap(); e != nil {
-			return e
-		}
+		err = around.Err // without the URL, which what has
 	}
-	return err
+	return sdk.Unreached(what, err, limit)
 }
-
-func unknown(reason string) sdk.Result {
-	return sdk.Result{Status: sdk.StatusUnknown, Reason: reason}
-}
-
-func down(reason string) sdk.Result { return sdk.Result{Status: sdk.StatusDown, Reason: reason} }

@@ -5,28 +5,11 @@ package process
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
+	"errors"
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
-
-const schema = `{
-	"$schema": "https://json-schema.org/draft/2020-12/schema",
-	"type": "object",
-	"additionalProperties": false,
-	"minProperties": 1,
-	"anyOf": [{"required": ["name"]}, {"required": ["nameregex"]}, {"required": ["argregex"]}],
-	"properties": {
-		"name": {"type": "string", "minLength": 1, "description": "command name (Linux shows 15 characters of it), or service name"},
-		"nameregex": {"type": "string", "minLength": 1, "description": "pattern of the command name, instead of name"},
-		"argregex": {"type": "string", "minLength": 1, "description": "pattern of the command line with its arguments, in addition"},
-		"atleast": {"type": "integer", "minimum": -1, "description": "fewer processes are down; -1 for no limit"},
-		"atmax": {"type": "integer", "minimum": -1, "description": "more processes are down; -1 for no limit"},
-		"service": {"type": "boolean", "description": "name is a service: a systemd unit, a Windows service"}
-	}
-}`
 
 // proc is a running process.
 type proc struct {
@@ -53,55 +36,73 @@ type system interface {
 	// died is told the end of a process until cancel is called; false if the
 	// system cannot.
 	died(pid int, call func()) (cancel func(), ok bool)
+	// births tells of each process that is born or runs another program, until cancel is
+	// called; missed is called when some may not have been told of.
+	births(call func(proc), missed func()) (cancel func(), err error)
+	// changed tells when a service starts or ends, until cancel is called.
+	changed(ctx context.Context, service string, call func()) (cancel func(), err error)
 }
 
+// errNoEvents is where the system tells of nothing by itself.
+var errNoEvents = errors.New("this system does not tell")
+
 // New makes the checker for this operating system.
-func New() sdk.Checker { return &checker{sys: newSystem()} }
+func New() sdk.Checker { return newChecker(newSystem()) }
 
 type checker struct{ sys system }
 
-func (*checker) Describe() sdk.Description {
-	return sdk.Description{
-		Name: "process", Kind: sdk.KindChecker, Version: "1.0.0",
-		Summary: "counts processes or asks for a service; knows of a death at once",
-		Schema:  json.RawMessage(schema), Platforms: []string{"linux", "windows"},
-	}
+func newChecker(sys system) sdk.Checker {
+	c := &checker{sys: sys}
+	return sdk.Probe[query]{
+		Name: "process", Summary: "counts processes or asks for a service; knows of a start or a death at once",
+		Platforms: []string{"linux", "windows"},
+		Properties: `{
+			"name": {"type": "string", "minLength": 1, "description": "command name (Linux shows 15 characters of it), or service name"},
+			"nameregex": {"type": "string", "minLength": 1, "description": "pattern of the command name, instead of name"},
+			"argregex": {"type": "string", "minLength": 1, "description": "pattern of the command line with its arguments, in addition"},
+			"atleast": {"type": "integer", "minimum": -1, "description": "fewer processes are down; -1 for no limit"},
+			"atmax": {"type": "integer", "minimum": -1, "description": "more processes are down; -1 for no limit"},
+			"service": {"type": "boolean", "description": "name is a service: a systemd unit, a Windows service"},
+			"poll": {
+				"description": "how often to look although the system tells of starts and ends by itself; the interval, if it is longer",
+				"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": "` + sdk.DurationPattern + `"}]
+			}
+		}`,
+		Keywords: `{"anyOf": [{"required": ["name"]}, {"required": ["nameregex"]}, {"required": ["argregex"]}]}`,
+		Defaults: query{AtLeast: 1, AtMax: -1},
+		Look:     c.look,
+		Watch:    c.watch,
+	}.Checker()
 }
 
-// Check looks once.
-func (c *checker) Check(ctx context.Context, raw json.RawMessage) sdk.Result {
-	q, err := parse(raw)
-	if err != nil {
-		return unknown(err)
+// look looks once.
+func (c *checker) look(ctx context.Context, q query) sdk.Result {
+	if err := q.prepare(); err != nil {
+		return sdk.Unknown("%v", err)
 	}
-	r, _ := c.look(ctx, q, 0)
+	r, _ := c.find(ctx, &q, 0)
 	return r
 }
 
-func unknown(err error) sdk.Result {
-	return sdk.Result{Status: sdk.StatusUnknown, Reason: err.Error()}
-}
-
-// look asks the system and judges; it answers the processes found as well.
-func (c *checker) look(ctx context.Context, q *query, age time.Duration) (sdk.Result, []proc) {
+// find asks the system and judges; it answers the processes found as well.
+func (c *checker) find(ctx context.Context, q *query, age time.Duration) (sdk.Result, []proc) {
 	start := time.Now()
 	if q.Service {
 		why, err := c.sys.service(ctx, q.Name)
-		if err != nil {
-			return unknown(fmt.Errorf("ask for service %s: %w", q.Name, err)), nil
+		switch {
+		case err != nil:
+			return sdk.Unknown("ask for service %s: %v", q.Name, err), nil
+		case why != "":
+			return sdk.Down("service %s not running: %s", q.Name, why), nil
 		}
-		r := sdk.Result{Status: sdk.StatusUp, Took: time.Since(start)}
-		if why != "" {
-			r.Status, r.Reason = sdk.StatusDown, fmt.Sprintf("service %s not running: %s", q.Name, why)
-		}
-		return r, nil
+		return sdk.Result{Status: sdk.StatusUp, Took: time.Since(start)}, nil
 	}
 	if q.args != nil && !argsKnown {
-		return unknown(fmt.Errorf("argregex: the arguments of processes cannot be read on this system; use name")), nil
+		return sdk.Unknown("argregex: the arguments of processes cannot be read on this system; use name"), nil
 	}
 	all, err := c.sys.processes(ctx, age)
 	if err != nil {
-		return unknown(fmt.Errorf("list processes: %w", err)), nil
+		return sdk.Unknown("list processes: %v", err), nil
 	}
 	var found []proc
 	for _, p := range all {

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
 // fakeSystem has the processes and services that the test says.
@@ -22,6 +20,8 @@ func (f fakeSystem) processes(context.Context, time.Duration) ([]proc, error) { 
 func (f fakeSystem) matches(shown, asked string) bool                         { return shown == asked }
 func (f fakeSystem) service(context.Context, string) (string, error)          { return f.down, f.err }
 func (f fakeSystem) died(int, func()) (func(), bool)                          { return nil, false }
+func (f fakeSystem) births(func(proc), func()) (func(), error)                { return nil, errNoEvents }
+func (f fakeSystem) changed(context.Context, string, func()) (func(), error)  { return nil, errNoEvents }
 
 func running(lines ...string) fakeSystem {
 	var f fakeSystem
@@ -58,10 +58,8 @@ func TestFindings(t *testing.T) {
 
 func checkOne(t *testing.T, sys system, settings, want string) {
 	t.Helper()
-	r := (&checker{sys: sys}).Check(t.Context(), json.RawMessage(settings))
+	r := newChecker(sys).Check(t.Context(), json.RawMessage(settings))
 	if got := strings.TrimSpace(string(r.Status) + " " + r.Reason); got != want {
 		t.Errorf("%s: %s\nwant %s", settings, got, want)
 	}
 }
-
-var _ sdk.Watcher = (*checker)(nil)

@@ -1,7 +1,7 @@
 package process
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 
@@ -17,45 +17,41 @@ type query struct {
 	AtMax     int    `json:"atmax"`
 	Service   bool   `json:"service"`
 
+	Poll sdk.Duration `json:"poll"`
+
 	name, args *regexp.Regexp
 }
 
-// parse reads settings. At least one process is wanted unless they say
-// otherwise. Patterns may match anywhere; ^ and $ tie them down.
-func parse(raw json.RawMessage) (*query, error) {
-	q := &query{AtLeast: 1, AtMax: -1}
-	err := sdk.DecodeSettings(raw, q)
-	if err != nil {
-		return nil, err
-	}
+// prepare compiles the patterns. They may match anywhere; ^ and $ tie them down.
+func (q *query) prepare() (err error) {
 	if q.NameRegex != "" {
 		if q.name, err = regexp.Compile(q.NameRegex); err != nil {
-			return nil, fmt.Errorf("read nameregex: %w", err)
+			return fmt.Errorf("read nameregex: %w", err)
 		}
 	}
 	if q.ArgRegex != "" {
 		if q.args, err = regexp.Compile(q.ArgRegex); err != nil {
-			return nil, fmt.Errorf("read argregex: %w", err)
+			return fmt.Errorf("read argregex: %w", err)
 		}
 	}
 	if q.Service && q.Name == "" {
-		return nil, fmt.Errorf("service is set, but no name says which")
+		return errors.New("service is set, but no name says which")
 	}
-	return q, nil
+	return nil
 }
 
-// matches tells whether p is looked for. The name is compared only where there
-// is no pattern for it: then it is just the resource's.
-func (q *query) matches(p proc, same func(shown, asked string) bool) bool {
-	switch {
-	case q.name != nil:
-		if !q.name.MatchString(p.name) {
-			return false
-		}
-	case q.Name != "" && !same(p.name, q.Name):
-		return false
+// named tells whether p has a name that is looked for. The name is compared only where
+// there is no pattern for it: then it is just the resource's.
+func (q *query) named(p proc, same func(shown, asked string) bool) bool {
+	if q.name != nil {
+		return q.name.MatchString(p.name)
 	}
-	if q.args != nil && !q.args.MatchString(p.args()) {
+	return q.Name == "" || same(p.name, q.Name)
+}
+
+// matches tells whether p is looked for.
+func (q *query) matches(p proc, same func(shown, asked string) bool) bool {
+	if !q.named(p, same) || q.args != nil && !q.args.MatchString(p.args()) {
 		return false
 	}
 	return p.here()

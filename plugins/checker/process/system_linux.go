@@ -27,6 +27,7 @@ type linux struct {
 	// empty if any will do.
 	namespace string
 	units     units
+	born      births
 
 	mu    sync.Mutex
 	taken time.Time // when the latest scan began
@@ -135,6 +136,11 @@ func (s *linux) here(pid int) bool {
 	}
 	ns, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/ns/net")
 	return err == nil && ns == s.namespace
+}
+
+// births tells of processes that are still there when their event is read.
+func (s *linux) births(call func(proc), missed func()) (cancel func(), err error) {
+	return s.born.subscribe(birthListener{call, missed}, s.read)
 }
 
 // died waits for a pidfd (pidfd_open(2), Linux 5.10 for non-blocking ones).

@@ -22,3 +22,5 @@ func (none) processes(context.Context, time.Duration) ([]proc, error) { return n
 func (none) matches(shown, asked string) bool                         { return shown == asked }
 func (none) service(context.Context, string) (string, error)          { return "", errNone }
 func (none) died(int, func()) (func(), bool)                          { return nil, false }
+func (none) births(func(proc), func()) (func(), error)                { return nil, errNoEvents }
+func (none) changed(context.Context, string, func()) (func(), error)  { return nil, errNoEvents }

@@ -97,3 +97,9 @@ func (win) service(_ context.Context, name string) (string, error) {
 	}
 	return "", nil
 }
+
+// births tells nothing: Windows would tell of them through WMI only, which costs more
+// than to look.
+func (win) births(func(proc), func()) (func(), error) { return nil, errNoEvents }
+
+func (win) changed(context.Context, string, func()) (func(), error) { return nil, errNoEvents }

@@ -2,7 +2,7 @@ package process
 
 import (
 	"context"
-	"encoding/json"
+	"log/slog"
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/sdk"
@@ -12,26 +12,33 @@ const (
 	// watched is how many processes of one check are watched for their end;
 	// more are noticed at the interval.
 	watched = 64
-	// settle is the least time between two scans after deaths, so that a
+	// settle is the least time between two scans after events, so that a
 	// process that starts many short-lived ones does not keep this one busy.
 	settle = 20 * time.Millisecond
 )
 
-// Watch scans at the interval, and at once when a process that it found ends.
-func (c *checker) Watch(ctx context.Context, raw json.RawMessage, interval time.Duration, report func(sdk.Result)) error {
-	q, err := parse(raw)
-	if err != nil {
-		report(unknown(err))
+// watch looks when a process that it found ends, when one is born that it looks for, and
+// when the service changes: at once. To be sure it looks every poll as well; and where
+// the system does not tell of births or services, at the interval.
+func (c *checker) watch(ctx context.Context, q query, interval time.Duration, report func(sdk.Result)) error {
+	w := watch{sys: c.sys, event: make(chan struct{}, 1), watching: map[id]func(){}}
+	defer w.stop()
+	if err := q.prepare(); err != nil {
+		report(sdk.Unknown("%v", err))
 		<-ctx.Done()
 		return nil
 	}
-	w := watch{sys: c.sys, death: make(chan struct{}, 1), watching: map[id]func(){}}
-	defer w.stop()
+	if cancel, err := c.listen(ctx, &q, w.wake); err == nil {
+		defer cancel()
+		interval = max(interval, time.Duration(q.Poll))
+	} else {
+		slog.Debug("no events of processes: looking at the interval", "process", q.who(), "interval", interval, "reason", err)
+	}
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	age := time.Duration(0)
 	for {
-		r, found := c.look(ctx, q, age)
+		r, found := c.find(ctx, &q, age)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -42,7 +49,7 @@ func (c *checker) Watch(ctx context.Context, raw json.RawMessage, interval time.
 			return nil
 		case <-tick.C:
 			age = min(interval/2, 500*time.Millisecond) // many checks share a scan
-		case <-w.death:
+		case <-w.event:
 			age = 0
 			select {
 			case <-ctx.Done():
@@ -53,15 +60,27 @@ func (c *checker) Watch(ctx context.Context, raw json.RawMessage, interval time.
 	}
 }
 
+// listen has wake called when something new might be found.
+func (c *checker) listen(ctx context.Context, q *query, wake func()) (cancel func(), err error) {
+	if q.Service {
+		return c.sys.changed(ctx, q.Name, wake)
+	}
+	return c.sys.births(func(p proc) {
+		if q.named(p, c.sys.matches) {
+			wake()
+		}
+	}, wake)
+}
+
 // watch follows the processes that were found.
 type watch struct {
 	sys      system
-	death    chan struct{}
+	event    chan struct{}
 	watching map[id]func() // cancels
-	last     time.Time     // of the latest scan after a death
+	last     time.Time     // of the latest scan after an event
 }
 
-// calm answers how long to wait before a scan after a death: not at all after
+// calm answers how long to wait before a scan after an event: not at all after
 // a quiet time.
 func (w *watch) calm() time.Duration {
 	wait := max(0, settle-time.Since(w.last))
@@ -94,7 +113,7 @@ func (w *watch) follow(found []proc) {
 
 func (w *watch) wake() {
 	select {
-	case w.death <- struct{}{}:
+	case w.event <- struct{}{}:
 	default:
 	}
 }

@@ -3,10 +3,8 @@ package tcp
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -64,26 +62,6 @@ func TestUpThenRefused(t *testing.T) {
 	want := fmt.Sprintf("connect 127.0.0.1:%d: connection refused", port)
 	if r.Status != sdk.StatusDown || r.Reason != want {
 		t.Fatalf("without a listener: %+v, want down, %q", r, want)
-	}
-}
-
-func TestExplain(t *testing.T) {
-	for _, c := range []struct {
-		err    error
-		status sdk.Status
-		reason string
-	}{
-		{&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EHOSTUNREACH)}, sdk.StatusDown, "connect a:1: no route to host"},
-		{&net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}, sdk.StatusUnknown, "connect a:1: too many open files"},
-		{&net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}, sdk.StatusDown, "connect a:1: no answer within 2s"},
-		{&net.OpError{Op: "dial", Err: context.Canceled}, sdk.StatusUnknown, "connect a:1: the check was cancelled"},
-		{&net.OpError{Op: "dial", Err: &net.DNSError{Name: "a", Err: "no such host"}}, sdk.StatusUnknown, "look up a: no such host"},
-		{errors.New("odd"), sdk.StatusDown, "connect a:1: odd"},
-	} {
-		r := explain("a:1", c.err, 2*time.Second)
-		if r.Status != c.status || r.Reason != c.reason {
-			t.Errorf("%v: got %s %q, want %s %q", c.err, r.Status, r.Reason, c.status, c.reason)
-		}
 	}
 }
 

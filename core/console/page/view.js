@@ -1,0 +1,99 @@
+// What the data looks like. Nothing here asks the server.
+import { h, table, when } from "/console/dom.js"
+import { verbs, of as verbsOf } from "/console/verbs.js"
+
+const tones = { Ready: "good", Transient: "busy", NotReady: "bad" }
+const percent = (x) => `${(100 * x).toFixed(1).replace(/\.0$/, "")} %`
+
+function button(verb, module, node) {
+  const where = node ? `on ${node}` : "on all servers"
+  return h("button", { type: "button", "data-verb": verb, "data-module": module, "data-node": node, "aria-label": `${verbs[verb].label} ${module} ${where}` }, verbs[verb].label)
+}
+
+function shares(n) {
+  if (n.state !== "UP") return ""
+  const all = Object.entries(n.shares ?? { "": n.share })
+  return all.map(([group, x]) => h("div", { class: "nowrap" },
+    all.length > 1 ? `${group} ` : "", h("meter", { value: x, "aria-hidden": "true" }), ` ${percent(x)}`))
+}
+
+function state(n) {
+  if (!n.reachable) return h("span", { class: "state bad" }, "does not answer")
+  const tone = n.state === "STOP" ? "faint" : n.drained ? "busy" : tones[n.phase]
+  return [h("span", { class: `state ${tone}` }, `${n.state} ${n.phase}`), n.drained ? h("div", null, "drained") : "",
+    (n.muted ?? []).map((m) => h("div", { class: "busy" }, `${m} not watched`))]
+}
+
+function nodeRow(m, n, may) {
+  return h("tr", { "data-key": n.node },
+    h("th", { scope: "row" }, n.node),
+    h("td", null, state(n)),
+    h("td", null, m.mode === "farm" ? shares(n) : ""),
+    h("td", { class: "number" }, n.reachable ? String(n.connections) : ""),
+    h("td", null, n.reason ?? "", n.signature && n.signature !== m.signature ? h("div", { class: "busy" }, "another configuration") : ""),
+    h("td", null, when(n.since)),
+    h("td", { class: "buttons" },
+      may ? verbsOf(m.mode, n).map((v) => button(v, m.name, n.node)) : "",
+      n.reachable ? h("button", { type: "button", "data-why": m.name, "data-node": n.node, "aria-label": `Why is ${m.name} on ${n.node} as it is?` }, "Why?") : ""))
+}
+
+function resourceRows(m) {
+  return m.nodes.flatMap((n) => (n.resources ?? []).map((r) => h("tr", { "data-key": `${n.node} ${r.name}` },
+    h("th", { scope: "row" }, r.name),
+    h("td", null, n.node),
+    h("td", { class: { up: "good", down: "bad", init: "busy" }[r.value] ?? "faint" }, r.value),
+    h("td", null, r.reason ?? ""),
+    h("td", null, when(r.since)),
+    h("td", { class: "buttons" }, h("button", { type: "button", "data-history": r.name, "data-module": m.name, "data-node": n.node, "aria-label": `History of ${r.name} on ${n.node}` }, "History")))))
+}
+
+// module shows one module on all servers; may says whether the reader may move it.
+export function module(m, may) {
+  const resources = resourceRows(m)
+  const filters = m.nodes.flatMap((n) => (n.filter ?? []).map((f) => h("li", null, `${n.node}: ${f}`)))
+  return h("article", { "data-key": m.name },
+    h("div", { class: "bar" }, h("h3", null, m.name), h("span", { class: "faint" }, [m.mode, ...(m.addresses ?? [])].join(" · ")),
+      may ? h("span", null, ["start", "stop", "restart", "stopstart"].map((v) => [button(v, m.name), " "]), h("span", { class: "faint" }, "all servers")) : ""),
+    table(`${m.name} on each server`, ["Server", "State", m.mode === "farm" ? "Share" : "", "Connections", "Reason", "Since", may ? "Actions" : ""], m.nodes.map((n) => nodeRow(m, n, may))),
+    resources.length ? h("details", null, h("summary", null, `Resources of ${m.name}`),
+      table(`Resources of ${m.name}`, ["Resource", "Server", "Value", "Reason", "Since", ""], resources)) : "",
+    filters.length ? h("details", null, h("summary", null, `How packets of ${m.name} are filtered`), h("ul", null, filters)) : "")
+}
+
+// servers shows the cluster.
+export function servers(c) {
+  return table("Servers of the cluster", ["Server", "Alive", "Addresses", "Configuration", "Known from", "Since"], c.nodes.map((n) => h("tr", { "data-key": n.name },
+    h("th", { scope: "row" }, n.name),
+    h("td", { class: n.alive ? "good" : "bad" }, n.alive ? "yes" : "no"),
+    h("td", null, Object.entries(n.addresses).sort(([a], [b]) => (b === "default") - (a === "default")).map(([network, a]) => h("div", null, network === "default" ? a : `${network} ${a}`))),
+    h("td", { class: n.current ? "" : "busy" }, n.current ? "current" : `differs: ${(n.stale ?? []).join(", ")}`),
+    h("td", null, n.evidence ?? ""),
+    h("td", null, when(n.since)))))
+}
+
+// links lead to the consoles of the other servers.
+export function links(c) {
+  return c.nodes.filter((n) => n.name !== c.node).map((n) => {
+    const a = n.addresses.default ?? Object.values(n.addresses)[0] ?? ""
+    const host = a.includes(":") ? `[${a}]` : a
+    return [h("a", { href: `https://${host}:${location.port || 443}/` }, n.name), " "]
+  })
+}
+
+// entries shows a log, the newest entry first.
+export function entries(list) {
+  if (list.length === 0) return h("p", { class: "faint" }, "Nothing of the kind has happened.")
+  return h("table", null, h("caption", null, "Log, the newest entry first"),
+    h("thead", null, h("tr", null, ["Time", "Module", "Kind", "What happened"].map((t) => h("th", { scope: "col" }, t)))),
+    h("tbody", null, list.toReversed().map((e) => h("tr", { "data-key": String(e.id) },
+      h("td", { class: "narrow" }, when(e.time)), h("td", { class: "narrow" }, e.module ?? ""), h("td", { class: "narrow" }, e.kind),
+      h("td", { class: { error: "bad", warn: "busy", debug: "faint" }[e.level] }, e.level === "error" ? "error: " : "", e.text,
+        e.output ? h("details", null, h("summary", null, "what was printed"), h("pre", null, e.output)) : "")))))
+}
+
+// history shows what a resource was, the newest first.
+export function history(list) {
+  if (list.length === 0) return h("p", null, "It has not changed yet.")
+  return table("Changes", ["Time", "Value", "Reason"], list.toReversed().map((c) => h("tr", null,
+    h("td", { class: "nowrap" }, when(c.time)), h("td", { class: { up: "good", down: "bad" }[c.value] ?? "faint" }, c.value), h("td", null, c.reason ?? ""))))
+}

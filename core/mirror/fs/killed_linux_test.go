@@ -1,0 +1,106 @@
+package fs
+
+import (
+	"bufio"
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/orchestrator-ha/orchestrator/core/mirror/stream"
+)
+
+// TestServeUntilKilled is a daemon for TestKilledDaemon.
+func TestServeUntilKilled(t *testing.T) {
+	dir := os.Getenv("SERVE_UNTIL_KILLED")
+	if dir == "" {
+		t.Skip("is run by another test")
+	}
+	_, err := Start(Options{Dir: dir + "/m", Backing: dir + "/a"}, &recorder{session: 1, refuse: os.ErrInvalid})
+	must(t, err)
+	_, err = os.Stdout.WriteString("serving\n")
+	must(t, err)
+	select {}
+}
+
+// A daemon that is killed leaves a dead mount and a cover, here and in other mount
+// namespaces, with processes in them; the next one begins as if nothing had been.
+func TestKilledDaemon(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("mounts need root")
+	}
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	must(t, err)
+	dir += "/with a space"
+	for _, d := range []string{dir, dir + "/a", dir + "/b", dir + "/m", dir + "/a/d"} {
+		must(t, os.Mkdir(d, 0o755))
+	}
+	must(t, os.WriteFile(dir+"/a/f", []byte("kept"), 0o644))
+	serve := func() *exec.Cmd {
+		t.Helper()
+		cmd := exec.Command(os.Args[0], "-test.run=^TestServeUntilKilled$", "-test.v")
+		cmd.Env = append(os.Environ(), "SERVE_UNTIL_KILLED="+dir)
+		var log bytes.Buffer
+		cmd.Stderr = &log
+		out, err := cmd.StdoutPipe()
+		must(t, err)
+		must(t, cmd.Start())
+		for s := bufio.NewScanner(out); s.Scan(); {
+			if s.Text() == "serving" {
+				return cmd
+			}
+		}
+		_ = cmd.Wait()
+		t.Fatal(log.String())
+		return nil
+	}
+	for range 2 { // one after the other
+		daemon := serve()
+		if _, err := Start(Options{Dir: dir + "/m", Backing: dir + "/a"}, &recorder{session: 1}); err == nil || !strings.Contains(err.Error(), "another daemon") {
+			t.Errorf("beside one that runs: %v", err)
+		}
+		inside := exec.Command("unshare", "-m", "--propagation", "private", "bash", "-c", `cd "$0/d"; exec 5<"$0/f"; echo ready; read`, dir+"/m")
+		in, err := inside.StdinPipe()
+		must(t, err)
+		out, err := inside.StdoutPipe()
+		must(t, err)
+		must(t, inside.Start())
+		_, err = out.Read(make([]byte, 10))
+		must(t, err)
+		must(t, daemon.Process.Kill())
+		_ = daemon.Wait()
+		if err := answers(dir + "/m"); err != unix.ENOTCONN {
+			t.Errorf("the mount of a killed daemon: %v", err)
+		}
+		t.Cleanup(func() {
+			in.Close()
+			_ = inside.Wait()
+		})
+	}
+	p := &pair{t: t, a: dir + "/a", b: dir + "/b", m: dir + "/m", rec: &recorder{mode: stream.ModeFsync}}
+	must(t, exec.Command("cp", "-a", p.a+"/.", p.b).Run())
+	p.connect()
+	p.mount, err = Start(Options{Dir: p.m, Backing: p.a}, p.rec)
+	must(t, err)
+	t.Cleanup(func() { must(t, p.mount.Stop()) })
+	p.run(`test "$(cat f)" = kept; echo new >g; rm f; rmdir d`)
+	must(t, p.mount.Stop())
+	p.rec.sender.Close()
+	<-p.ended
+	p.copy.Close()
+	table, err := mounts()
+	must(t, err)
+	for _, m := range table {
+		if within(m.at, dir) {
+			t.Errorf("%+v is left", m)
+		}
+	}
+	if names, err := os.ReadDir(p.m); err != nil || len(names) > 0 {
+		t.Errorf("the mount point holds %v, %v", names, err)
+	}
+	must(t, unix.Access(dir+"/a/g", unix.W_OK))
+}
