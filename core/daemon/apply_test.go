@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -27,25 +26,29 @@ import (
 )
 
 // followed is checkers that say up at once and note with what they were started.
-type followed struct {
-	mu    sync.Mutex
-	begun []string
-}
+type followed struct{ begun chan string }
 
 func (f *followed) Follow(ctx context.Context, checker string, settings json.RawMessage, _, _ time.Duration, _ int, report func(core.Value, string)) error {
-	f.mu.Lock()
-	f.begun = append(f.begun, fmt.Sprintf("%s %s", checker, settings))
-	f.mu.Unlock()
+	f.begun <- fmt.Sprintf("%s %s", checker, settings)
 	report(core.ResUp, "as told")
 	<-ctx.Done()
 	return nil
 }
 
-func (f *followed) took() []string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	begun := f.begun
-	f.begun = nil
+// took waits until so many were started, and answers all that were.
+func (f *followed) took(t *testing.T, n int) []string {
+	t.Helper()
+	var begun []string
+	limit := time.After(time.Minute)
+	for len(begun) < n || len(f.begun) > 0 {
+		select {
+		case one := <-f.begun:
+			begun = append(begun, one)
+		case <-limit:
+			t.Fatalf("started were only %q", begun)
+		}
+	}
+	slices.Sort(begun)
 	return begun
 }
 
@@ -65,7 +68,7 @@ func alone(t *testing.T) (*Daemon, *followed) {
 	if d.journal, err = journal.Open(d.path("journal.db"), journal.Limits{}, nil); err != nil {
 		t.Fatal(err)
 	}
-	plugins := &followed{}
+	plugins := &followed{make(chan string, 100)}
 	d.checks = check.New(plugins, d.resource)
 	d.hooks = hook.New(hook.Options{Log: quiet(), Home: home})
 	m := &member{
@@ -160,7 +163,7 @@ func TestApplyWhileItRuns(t *testing.T) {
 	must(d.Install(ctx, by, control.InstallRequest{Name: "app", Archive: packModule(t, appliedModule(), said)}))
 	must(d.Do(ctx, by, "app", core.VerbStart, control.VerbRequest{Wait: control.Duration(time.Minute)}))
 	hooked("start_both red")
-	if begun := plugins.took(); len(begun) != 3 {
+	if begun := plugins.took(t, 3); len(begun) != 3 {
 		t.Fatalf("checks %q", begun)
 	}
 	mod, err := d.module("app")
@@ -185,8 +188,7 @@ func TestApplyWhileItRuns(t *testing.T) {
 	if in.Status() != "UP Ready" || in.Since != since || in.Module.MaxLoop != 7 || in.Module.Version != "2.1" {
 		t.Errorf("%s since %s, %+v", in.Status(), in.Since, in.Module)
 	}
-	begun := plugins.took()
-	slices.Sort(begun)
+	begun := plugins.took(t, 2)
 	if len(begun) != 2 || !strings.HasPrefix(begun[0], "custom ") || !strings.Contains(begun[1], `"port":3`) {
 		t.Errorf("checks that began anew: %q", begun)
 	}
