@@ -28,16 +28,16 @@ type module struct {
 	now      atomic.Pointer[version]
 	dir      string // the active copy: hooks run from here
 	runner   *runner.Runner
-	sharing  *sharing                          // nil without a virtual address
-	network  *network                          // likewise
-	ruling   atomic.Pointer[ruling]            // nil without failover rules of its own
-	filtered atomic.Pointer[[]sdk.FilterGroup] // the groups that the filter knows
-	renewals renewals                          // on their way in
-	saved    atomic.Value                      // core.State last saved as wanted
-	frozen   atomic.Bool                       // the daemon ends: what is wanted stays as it is
-	claims   *claims                           // of the network's goroutine, like the three after it
-	probedAt time.Time                         // when the network was last asked who has the addresses
-	probed   int                               // how many addresses were asked for
+	sharing  *sharing               // nil without a virtual address
+	network  *network               // likewise
+	ruling   atomic.Pointer[ruling] // nil without failover rules of its own
+	rules    *rulebook              // nil without a virtual address
+	renewals renewals               // on their way in
+	saved    atomic.Value           // core.State last saved as wanted
+	frozen   atomic.Bool            // the daemon ends: what is wanted stays as it is
+	claims   *claims                // of the network's goroutine, like the three after it
+	probedAt time.Time              // when the network was last asked who has the addresses
+	probed   int                    // how many addresses were asked for
 	refresh  refresh
 	tookOver atomic.Int64 // time of the last announcement for a reason, in ns
 	settle   sync.Mutex   // held while the checks are set; guards switches
@@ -58,6 +58,8 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 	mod := &module{m: m, conf: conf, dir: dir, switches: m.loadSwitches(conf.Name)}
 	mod.now.Store(&version{conf, item.Head})
 	if len(conf.Interfaces) > 0 {
+		mod.rules = &rulebook{filter: m.d.filter, config: mod.filterConfig}
+		mod.rules.know(conf)
 		self := m.id.Node.Number
 		machine := share.NewMachine(self, m.name, mod.shareSettings(), share.Timing{})
 		mod.sharing = newSharing(m.d.ctx, conf.Name, machine, mod.ports(), m.log)
@@ -108,6 +110,7 @@ func (mod *module) shareSettings() share.Settings {
 	farm := mod.config().Farm
 	return share.Settings{
 		Weights: mod.weights(), Hash: mod.m.settings().Hash, Keep: !farm.Fence, SlowStart: farm.SlowStart,
+		Rules:     rulesName(mod.config()),
 		Invisible: slices.ContainsFunc(mod.config().Interfaces, func(i config.Interface) bool { return !i.Directed }),
 	}
 }
@@ -129,9 +132,7 @@ func (mod *module) ports() ports {
 		note: func(text string, cause int64) {
 			m.d.noteModule(name, "share", "info", text+".", nil, cause)
 		},
-		setTable: func(ctx context.Context, t sdk.FilterTable) error {
-			return m.d.filter.SetTable(ctx, fitted(t, mod.filtered.Load()))
-		},
+		setTable: mod.rules.setTable,
 		count: func(ctx context.Context) (map[string][]uint32, error) {
 			return m.d.filter.Sockets(ctx, name)
 		},
@@ -285,20 +286,11 @@ func (d *Daemon) filterRestarted(ctx context.Context) {
 }
 
 // filterConfig is the module's wish for the filter.
-func (mod *module) filterConfig(interfaces []sdk.FilterInterface) sdk.FilterConfig {
+func (mod *module) filterConfig(groups []sdk.FilterGroup, interfaces []sdk.FilterInterface) sdk.FilterConfig {
 	c := sdk.FilterConfig{
-		Module: mod.conf.Name, Self: uint8(mod.m.id.Node.Number), Fence: mod.config().Farm.Fence, Interfaces: interfaces,
+		Module: mod.conf.Name, Self: uint8(mod.m.id.Node.Number), Fence: mod.config().Farm.Fence, Interfaces: interfaces, Groups: groups,
 		Hash: sdk.HashFunction(mod.m.settings().Hash),
 	}
 	copy(c.HashKey[:], mod.m.id.Keys.Hash)
-	for _, g := range mod.config().Groups {
-		group := sdk.FilterGroup{Name: g.Name}
-		for _, r := range g.Rules {
-			group.Rules = append(group.Rules, sdk.FilterRule{
-				Address: r.Address, Port: r.Port, Protocol: r.Proto, Hash: sdk.HashMode(r.Filter),
-			})
-		}
-		c.Groups = append(c.Groups, group)
-	}
 	return c
 }
