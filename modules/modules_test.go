@@ -21,7 +21,7 @@ import (
 )
 
 func TestNames(t *testing.T) {
-	want := []string{"apache_farm", "dns_farm", "farm", "iis_farm", "nginx_farm", "web_farm"}
+	want := []string{"apache_farm", "dns_farm", "farm", "iis_farm", "mirror", "nginx_farm", "web_farm"}
 	if got := modules.Names(); !slices.Equal(got, want) {
 		t.Errorf("got %v", got)
 	}
@@ -53,21 +53,30 @@ func TestModulesAreClean(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, problems := config.Parse(packed, name, config.Options{
-			Set: map[string]string{"VIRTUAL_IP": "192.0.2.10", "PORT": "8080", "FILTER": "on_addr"}, CheckHook: hook.CheckSyntax})
+		set := map[string]string{"VIRTUAL_IP": "192.0.2.10", "PORT": "8080", "FILTER": "on_addr"}
+		if name == "mirror" {
+			set = map[string]string{"VIRTUAL_IP": "192.0.2.10", "HEART_TIMEOUT": "30s"}
+		}
+		m, problems := config.Parse(packed, name, config.Options{Set: set, CheckHook: hook.CheckSyntax})
 		if len(problems) > 0 {
 			t.Errorf("%s:\n%v", name, problems)
 			continue
 		}
+		if _, err := fs.Stat(packed, "README.md"); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 		c := m.Core()
+		if name == "mirror" {
+			if c.Mode != core.Mirror || !c.Shared || !c.Hooks["start_prim"] || !c.Hooks["stop_prim"] || m.Heart.Timeout != 30*time.Second {
+				t.Errorf("%s: got %+v", name, c)
+			}
+			continue
+		}
 		if c.Mode != core.Farm || !c.Shared || !c.Hooks["start_both"] || !c.Hooks["stop_both"] {
 			t.Errorf("%s: got %+v", name, c)
 		}
 		if r := m.Groups[0].Rules[0]; r.Port != 8080 || r.Filter != "on_addr" {
 			t.Errorf("%s: macros are not used in the rule: %+v", name, r)
-		}
-		if _, err := fs.Stat(packed, "README.md"); err != nil {
-			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -75,6 +75,24 @@ func (s *safekit) move(c call, module string, verb core.Verb, wait time.Duration
 	return nil
 }
 
+// second starts a module as secondary; fullsync copies everything.
+func second(s *safekit, c call) error {
+	verb := core.VerbSecond
+	if c.arg(0) == "fullsync" {
+		verb = core.VerbSecondForce
+	}
+	return s.move(c, c.module(), verb, 0)
+}
+
+// setFailover says whether the secondary takes over by itself.
+func setFailover(s *safekit, c call) error {
+	verb := core.VerbFailoverOn
+	if c.arg(0) == "off" {
+		verb = core.VerbFailoverOff
+	}
+	return s.move(c, c.module(), verb, 0)
+}
+
 // shutdown stops all modules of this server.
 func shutdown(s *safekit, c call) error {
 	st, err := s.status("")

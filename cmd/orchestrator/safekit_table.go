@@ -7,8 +7,7 @@ import (
 
 // Half sentences that several commands share.
 const (
-	noPair     = "this server runs farm and light modules as yet, which have no primary and no secondary"
-	noCopy     = "this server runs farm and light modules as yet, which replicate nothing"
+	noCopy     = "nothing is replicated as yet"
 	ownWeb     = "the console is part of the daemon"
 	byItself   = "what is applied on one server reaches all of them by itself"
 	waits      = "waits, 15 minutes at most"
@@ -35,12 +34,12 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "shutdown", now: "orchestrator stop AM --node NODE, for each module; systemctl stop orchestrator", note: "stops all modules of this server and waits", reach: onHosts, run: shutdown},
 		{words: "waitstate", args: "-m AM STOP|ALONE|UP|PRIM|SECOND", now: "orchestrator status AM --watch", note: "waits until the module is there and settled", run: waitState},
 		{words: "update", args: "-m AM", now: "orchestrator config apply AM", reach: everywhere, run: as("config", "apply", "AM")},
-		{words: "swap", args: "-m AM [nosync] [-i identity]", note: noPair, reach: onHosts, run: says(1)},
-		{words: "prim", args: "-m AM [fullsync]", note: noPair, reach: onHosts, run: says(1)},
-		{words: "second", args: "-m AM [fullsync]", note: noPair, reach: onHosts, run: says(1)},
-		{words: "primforce", args: "-m AM", note: noPair, reach: onHosts, run: says(1)},
-		{words: "secondforce", args: "-m AM [-d date]", note: noPair, reach: onHosts, run: says(1)},
-		{words: "failover", args: "on|off -m AM", note: noPair, reach: onHosts, run: says(1)},
+		{words: "swap", args: "-m AM [nosync] [-i identity]", now: "orchestrator swap AM", note: "refused while the secondary is not up to date, also with nosync", reach: onHosts, run: move(core.VerbSwap, 0)},
+		{words: "prim", args: "-m AM [fullsync]", now: "orchestrator prim AM --node NODE", note: "also where the module waits already; the other server copies everything if it has to, fullsync or not", reach: onHosts, run: move(core.VerbPrim, 0)},
+		{words: "second", args: "-m AM [fullsync]", now: "orchestrator second AM --node NODE", note: "with fullsync as secondforce", reach: onHosts, run: second},
+		{words: "primforce", args: "-m AM", now: "orchestrator primforce AM --node NODE", reach: onHosts, run: move(core.VerbPrimForce, 0)},
+		{words: "secondforce", args: "-m AM [-d date]", now: "orchestrator secondforce AM --node NODE", note: "copies everything; -d is not looked at", reach: onHosts, run: move(core.VerbSecondForce, 0)},
+		{words: "failover", args: "on|off -m AM", now: "orchestrator failover AM on|off", note: "said on one server it holds on both", reach: onHosts, run: setFailover},
 
 		{words: "state", args: "[-m AM] [-v|-lq]", now: "orchestrator status [AM]", note: "-lq prints nothing and ends with 0 for STOP, 1 for WAIT, 2 for UP or ALONE, 3 for PRIM, 4 for SECOND, 255 where nobody can tell", reach: onHosts, run: showState},
 		{words: "level", args: "[-m AM]", now: "orchestrator version", run: as("version")},

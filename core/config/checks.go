@@ -40,7 +40,7 @@ func (p *parser) checks(m *Module, list *node) {
 	each("custom", core.VerbNone, func(n, _ *node, c Checker) {
 		if v := n.values; p.program(v["exec"]) {
 			if strings.HasSuffix(v["exec"].text, ".lua") {
-				p.notYet(v["exec"].at, v["exec"].macros, nil, "a check in Lua").Hint = "use a program, or a script of the shell"
+				p.notYet(v["exec"].at, v["exec"].macros, "a check in Lua").Hint = "use a program, or a script of the shell"
 			}
 			m.CustomChecks = append(m.CustomChecks, CustomCheck{c, v["exec"].text, strings.Fields(v["arg"].text), v["interval"].span, v["timeout"].span})
 		}

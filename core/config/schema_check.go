@@ -14,7 +14,7 @@ func errdElement() Element {
 				{Name: "nameregex", Kind: KindRegex, Empty: true, Status: Used, Doc: "Regular expression for the program's name, instead of name."},
 				{Name: "argregex", Kind: KindRegex, Empty: true, Status: Used, Doc: "Regular expression that the command line must match too."},
 				{Name: "class", Kind: KindName, Default: "both", Status: Used,
-					Doc: "When it must run: both, prim (in a farm the same), second, sec (secondary or alone), pre; or a name of your own: when a hook says so. *Not supported yet: sec in mode mirror, and names of your own.*"},
+					Doc: "When it must run: both, prim (in a farm the same), second, sec (secondary or alone), pre; or a name of your own: when a hook says so. *Not supported yet: names of your own.*"},
 				{Name: "action", Kind: KindText, Default: "stopstart", Status: Used,
 					Doc: "What its failure does: restart, stopstart, stop, noaction; with class pre wait or noaction; or a program in bin/, with a class of your own. *Not supported yet: programs.*"},
 				{Name: "restart_services", Kind: KindText, Empty: true, Status: NotYet, Doc: "Services, with commas between, that a restart is about: hooks get their names. Needs service=\"yes\" and action=\"restart\"."},
@@ -77,7 +77,7 @@ func moduleCheckElement() Element {
 }
 
 func splitbrainElement() Element {
-	e := checker("splitbrain", NotYet, "A witness is reachable: a node that has lost its peer becomes primary only if it is. Resources splitbrain.ADDRESS and splitbrain.uptodate.",
+	e := checker("splitbrain", Used, "A witness is reachable: a node that has lost its peer becomes primary only if it is. Resources splitbrain.ADDRESS and splitbrain.uptodate.",
 		beforeAll, "pre", "wait", Element{},
 		Attribute{Name: "exec", Kind: KindChoice, Values: []string{"ping"}, Default: "ping", Status: Used, Doc: "How witnesses are asked."},
 		Attribute{Name: "arg", Kind: KindAddresses, Required: true, Status: Used, Doc: "Addresses of the witnesses, such as a router; one that answers is enough."})

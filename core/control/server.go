@@ -23,6 +23,8 @@ const maxArchive = 256 << 20
 var verbs = map[string]core.Verb{
 	"start": core.VerbStart, "stop": core.VerbStop, "forcestop": core.VerbForceStop,
 	"restart": core.VerbRestart, "stopstart": core.VerbStopStart,
+	"prim": core.VerbPrim, "primforce": core.VerbPrimForce, "second": core.VerbSecond, "secondforce": core.VerbSecondForce,
+	"swap": core.VerbSwap, "failover-on": core.VerbFailoverOn, "failover-off": core.VerbFailoverOff,
 	"drain": core.VerbDrain, "undrain": core.VerbUndrain, "incloop": core.VerbIncLoop, "resetloop": core.VerbResetLoop,
 }
 

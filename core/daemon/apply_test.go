@@ -249,6 +249,17 @@ func TestApplyInTheMiddle(t *testing.T) {
 	if _, err := d.Do(ctx, "root", "app", core.VerbStart, control.VerbRequest{}); err != nil {
 		t.Fatal(err)
 	}
+	mod, err := d.module("app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	updates, stop := mod.runner.Subscribe()
+	defer stop()
+	for in := range updates {
+		if in.Asked.Hook == "start_both" {
+			break
+		}
+	}
 	path := d.path("modules", "app", "conf", "userconfig.xml")
 	if err := os.WriteFile(path, []byte(strings.Replace(appliedConfig, "red", "blue", 1)), 0o600); err != nil {
 		t.Fatal(err)
@@ -260,12 +271,6 @@ func TestApplyInTheMiddle(t *testing.T) {
 	if err := os.WriteFile(said+".go", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	mod, err := d.module("app")
-	if err != nil {
-		t.Fatal(err)
-	}
-	updates, stop := mod.runner.Subscribe()
-	defer stop()
 	for in := range updates {
 		if in.Module.Version == "2.1" && in.Settled() {
 			break

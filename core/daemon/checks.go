@@ -67,6 +67,12 @@ func (mod *module) specs(parts []core.When) []check.Spec {
 		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "ping", Interval: c.Interval, Timeout: c.Timeout, Fall: lossFall},
 			map[string]any{"addr": c.Addr.String(), "timeout": sdk.Duration(c.Timeout)})
 	}
+	if w := conf.SplitBrain; w != nil {
+		for i, resource := range w.Resources() {
+			add(core.WhenPre, check.Spec{Resource: resource, Plugin: "ping", Interval: scanInterval, Timeout: scanInterval, Fall: lossFall},
+				map[string]any{"addr": w.Witnesses[i].String(), "timeout": sdk.Duration(scanInterval)})
+		}
+	}
 	for _, c := range conf.IntfChecks {
 		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "intf", Interval: scanInterval}, intfSettings(c))
 	}

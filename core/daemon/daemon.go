@@ -7,6 +7,7 @@
 //	founding.go  init, join, leave: how it gets there
 //	module.go    one module: its runner and what its actions do (effects.go)
 //	sharing.go   one module's share machine and what its effects do
+//	mirror.go    a module with two nodes: its pair (pair.go) and its address (gate.go)
 //	catalogue.go the shared configuration: loading what changes
 //	install.go   install, apply, uninstall
 //	command.go   verbs, here and on other nodes
@@ -150,7 +151,7 @@ func (d *Daemon) build(undo *closers) error {
 		Log: d.log, Home: d.opt.Home, Tools: d.path("bin"),
 	})
 	d.holder = vip.NewHolder()
-	d.speaker = vip.NewAnnouncer(d.log)
+	d.speaker = vip.NewAnnouncer(d.log, d.mayAnnounce)
 	undo.add("stop announcing", func() error { d.speaker.Close(); return nil })
 	return nil
 }

@@ -36,6 +36,10 @@ func (mod *module) Do(ctx context.Context, a core.Action, cause int64, answer fu
 		go mod.answerNetwork(answer, mod.network.up)
 	case core.ActNetworkDown:
 		go mod.answerNetwork(answer, mod.network.down)
+	case core.ActPublish:
+		mod.pair.say(*a.Peer)
+	case core.ActReplicate:
+		go mod.replicate(a, answer)
 	case core.ActNetworkNew:
 		go mod.answerNetwork(answer, mod.renewNetwork)
 	case core.ActRenew:

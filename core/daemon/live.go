@@ -127,7 +127,7 @@ func (mod *module) changeLive(item catalog.Item) (bool, error) {
 		return true, mod.adoptText(next)
 	}
 	mod.renewals.put(item.Version.String(), next)
-	plan := RuleSet(conf).Extend(conf.Core())
+	plan := mod.m.coreOf(conf)
 	plan.Version = item.Version.String()
 	mod.runner.Post(core.Event{Kind: core.EventModule, Module: &plan, Reason: fmt.Sprintf("version %s (%s), applied by %s", item.Version, item.Signature.Short(), item.By)})
 	return true, nil
@@ -156,7 +156,7 @@ func (mod *module) renew(number string, cause int64) {
 	mod.now.Store(&next.version)
 	mod.refollow(next.conf)
 	if mod.rules != nil {
-		mod.rules.know(next.conf)
+		mod.rules.know(rulesName(next.conf), mod.groups())
 	}
 	mod.rewatch(next.changed)
 	if mod.network != nil && len(mod.network.holds()) == 0 {

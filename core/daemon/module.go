@@ -28,8 +28,12 @@ type module struct {
 	now      atomic.Pointer[version]
 	dir      string // the active copy: hooks run from here
 	runner   *runner.Runner
-	sharing  *sharing               // nil without a virtual address
-	network  *network               // likewise
+	sharing  *sharing               // of a farm; nil without a virtual address
+	network  *network               // nil without a virtual address
+	pair     *pair                  // of a mirror
+	gate     *gate                  // of a mirror; nil without a virtual address
+	replica  replica                // of a mirror; nil: it has nothing to replicate
+	stored   core.Kept              // of a mirror, as stored; of the runner's loop
 	ruling   atomic.Pointer[ruling] // nil without failover rules of its own
 	rules    *rulebook              // nil without a virtual address
 	renewals renewals               // on their way in
@@ -59,7 +63,9 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 	mod.now.Store(&version{conf, item.Head})
 	if len(conf.Interfaces) > 0 {
 		mod.rules = &rulebook{filter: m.d.filter, config: mod.filterConfig}
-		mod.rules.know(conf)
+		mod.rules.know(rulesName(conf), mod.groups())
+	}
+	if len(conf.Interfaces) > 0 && conf.Mode == core.Farm {
 		self := m.id.Node.Number
 		machine := share.NewMachine(self, m.name, mod.shareSettings(), share.Timing{})
 		mod.sharing = newSharing(m.d.ctx, conf.Name, machine, mod.ports(), m.log)
@@ -68,11 +74,21 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 		}
 	}
 	mod.saved.Store(core.Stop)
+	in := core.New(m.coreOf(conf))
+	if conf.Mode == core.Mirror {
+		in = in.Restore(m.d.kept(conf.Name))
+		if err := mod.keep(in); err != nil {
+			m.log.Error("begin a mirror", "error", err)
+		}
+	}
 	mod.runner = runner.New(runner.Options{
-		Instance: core.New(RuleSet(conf).Extend(conf.Core())), Effects: mod, Journal: records{m.d.journal}, Log: m.log, Persist: mod.persist,
+		Instance: in, Effects: mod, Journal: records{m.d.journal}, Log: m.log, Persist: mod.persist,
 	})
 	mod.follow(conf)
-	if mod.sharing != nil {
+	if conf.Mode == core.Mirror {
+		mod.joinPair(in)
+	}
+	if len(conf.Interfaces) > 0 {
 		mod.claims = newClaims()
 		mod.network = newNetwork(m.d.ctx, conf.Name, conf.Interfaces, mod.wire())
 	}
@@ -153,8 +169,13 @@ func (mod *module) close() {
 	}
 	mod.runner.Close()
 	mod.m.d.checks.Set(mod.conf.Name, nil)
-	if mod.sharing != nil {
+	if mod.network != nil {
 		mod.network.close()
+	}
+	if mod.pair != nil {
+		mod.leavePair()
+	}
+	if mod.sharing != nil {
 		mod.sharing.close()
 		mod.m.publish(mod.conf.Name, share.Digest{})
 		mod.m.resumed(mod.conf.Name)
@@ -168,6 +189,12 @@ type wish struct {
 
 // persist saves what the operator wants of the module.
 func (mod *module) persist(in core.Instance) {
+	if mod.conf.Mode == core.Mirror {
+		if err := mod.keep(in); err != nil {
+			mod.m.log.Error("go on without a durable memory", "error", err)
+			mod.m.d.noteModule(mod.conf.Name, "config", "error", fmt.Sprintf("After a loss of power this node may misjudge its data: %v.", err), nil, 0)
+		}
+	}
 	if mod.frozen.Load() || mod.saved.Load() == in.Wanted {
 		return
 	}
@@ -276,7 +303,7 @@ func (d *Daemon) filterRestarted(ctx context.Context) {
 		return
 	}
 	for _, mod := range m.all() {
-		if mod.sharing == nil || !mod.runner.Snapshot().Network {
+		if mod.network == nil || !mod.runner.Snapshot().Network {
 			continue
 		}
 		if err := mod.network.refilter(ctx); err != nil {
@@ -285,10 +312,18 @@ func (d *Daemon) filterRestarted(ctx context.Context) {
 	}
 }
 
+// groups are the rules by which traffic comes to the module.
+func (mod *module) groups() []config.Group {
+	if mod.conf.Mode == core.Mirror {
+		return gateGroups()
+	}
+	return mod.config().Groups
+}
+
 // filterConfig is the module's wish for the filter.
 func (mod *module) filterConfig(groups []sdk.FilterGroup, interfaces []sdk.FilterInterface) sdk.FilterConfig {
 	c := sdk.FilterConfig{
-		Module: mod.conf.Name, Self: uint8(mod.m.id.Node.Number), Fence: mod.config().Farm.Fence, Interfaces: interfaces, Groups: groups,
+		Module: mod.conf.Name, Self: uint8(mod.m.id.Node.Number), Fence: mod.config().Farm.Fence || mod.gate != nil, Interfaces: interfaces, Groups: groups,
 		Hash: sdk.HashFunction(mod.m.settings().Hash),
 	}
 	copy(c.HashKey[:], mod.m.id.Keys.Hash)

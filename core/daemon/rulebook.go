@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/config"
 	"github.com/orchestrator-ha/orchestrator/core/share"
 	"github.com/orchestrator-ha/orchestrator/sdk"
@@ -38,9 +39,10 @@ type filterDoor interface {
 
 // rulesName tells sets of rules apart, alike on all nodes. In vmac_invisible it is
 // empty: two nodes must never take one packet, so rules by which they might are
-// changed when the module is stopped, and all others do not need to change together.
+// changed when the module is stopped, and all others do not need to change together. A
+// mirror has always the same.
 func rulesName(conf *config.Module) string {
-	if slices.ContainsFunc(conf.Interfaces, func(i config.Interface) bool { return !i.Directed }) {
+	if conf.Mode == core.Mirror || slices.ContainsFunc(conf.Interfaces, func(i config.Interface) bool { return !i.Directed }) {
 		return ""
 	}
 	raw, err := json.Marshal(filterGroups(conf.Groups, nil))
@@ -70,11 +72,10 @@ func filterGroups(groups []config.Group, on []sdk.FilterInterface) []sdk.FilterG
 
 // know tells of the rules of a configuration. Those of before stay known while they
 // are in the filter.
-func (b *rulebook) know(conf *config.Module) {
+func (b *rulebook) know(name string, groups []config.Group) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	name := rulesName(conf)
-	next := map[string][]config.Group{name: conf.Groups}
+	next := map[string][]config.Group{name: groups}
 	if old, ok := b.known[b.force]; ok && b.interfaces != nil && b.force != name {
 		next[b.force] = old
 	}

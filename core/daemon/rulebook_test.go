@@ -97,14 +97,14 @@ func TestRulesOfTheViewAreInTheFilter(t *testing.T) {
 	if rulesName(old) == rulesName(next) || rulesName(old) == "" {
 		t.Fatal("the rules have no names of their own")
 	}
-	b.know(old)
+	b.know(rulesName(old), old.Groups)
 	if err := b.setTable(ctx, tableOf(nil), rulesName(old)); err == nil {
 		t.Error("a table without a filter")
 	}
 	_, err := b.configure(ctx, eth0)
 	expect("set up", err, "rules web(80/on_port) dns(81/on_addr)")
 	expect("a table", b.setTable(ctx, tableOf(map[string]sdk.Row{"web": 1, "dns": 2}), rulesName(old)), "table dns=2 web=1")
-	b.know(next)
+	b.know(rulesName(next), next.Groups)
 	_, err = b.configure(ctx, eth0)
 	expect("an address changes meanwhile", err, "rules web(80/on_port) dns(81/on_addr)")
 	expect("the old rules still", b.setTable(ctx, tableOf(map[string]sdk.Row{"web": 3, "dns": 2}), rulesName(old)), "table dns=2 web=3")
@@ -113,12 +113,12 @@ func TestRulesOfTheViewAreInTheFilter(t *testing.T) {
 	if err := b.setTable(ctx, tableOf(map[string]sdk.Row{"x": 1}), "others"); err == nil || !strings.Contains(err.Error(), "does not know") {
 		t.Errorf("rules that nobody knows: %v", err)
 	}
-	b.know(next) // the old ones are not needed any more
+	b.know(rulesName(next), next.Groups) // the old ones are not needed any more
 	if err := b.setTable(ctx, tableOf(map[string]sdk.Row{"web": 1, "dns": 1}), rulesName(old)); err == nil {
 		t.Error("the old rules are still known")
 	}
 	f.broken = errors.New("no memory")
-	b.know(old)
+	b.know(rulesName(old), old.Groups)
 	if err := b.setTable(ctx, tableOf(map[string]sdk.Row{"web": 1, "dns": 2}), rulesName(old)); err == nil {
 		t.Error("a filter that refuses rules is believed to have them")
 	}
@@ -126,7 +126,7 @@ func TestRulesOfTheViewAreInTheFilter(t *testing.T) {
 	expect("tried again", b.setTable(ctx, tableOf(map[string]sdk.Row{"web": 1, "dns": 2}), rulesName(old)),
 		"rules web(80/on_addr) new(81/on_port) dns()", "table dns=2 new=5 web=1", "rules web(80/on_port) dns(81/on_addr)", "table dns=2 web=1")
 	b.down()
-	b.know(next)
+	b.know(rulesName(next), next.Groups)
 	_, err = b.configure(ctx, eth0)
 	expect("set up again", err, "rules web(80/on_addr) new(81/on_port)")
 	moving := tableOf(map[string]sdk.Row{"web": 1, "dns": 2})
@@ -160,9 +160,9 @@ func TestRulesInInvisibleMode(t *testing.T) {
 	}}
 	next := sharedBy("web on_port", "more on_port")
 	next.Interfaces[0].Directed = false
-	b.know(m)
+	b.know(rulesName(m), m.Groups)
 	_, err := b.configure(t.Context(), []sdk.FilterInterface{{Name: "eth0"}})
-	b.know(next)
+	b.know(rulesName(next), next.Groups)
 	_, err2 := b.configure(t.Context(), []sdk.FilterInterface{{Name: "eth0"}})
 	err3 := b.setTable(t.Context(), tableOf(map[string]sdk.Row{"web": 1}), "")
 	want := []string{"rules web(80/on_port)", "rules web(80/on_port) more(81/on_port)", "table more=0 web=1"}

@@ -138,21 +138,16 @@ func (mod *module) status(ctx context.Context) control.ModuleNode {
 			n.Resources = append(n.Resources, in.Resources[name])
 		}
 	}
-	if mod.sharing == nil || !in.Network {
+	if mod.pair != nil {
+		n.Pair = mod.pairStatus(in)
+	}
+	if mod.network == nil || !in.Network {
 		return n
 	}
 	if off := mod.network.unreached(); off != "" {
 		n.Reason = off
 	}
-	view, self := mod.sharing.current(), mod.m.id.Node.Number
-	n.Shares = map[string]float64{}
-	for i, t := range view.Tables {
-		n.Shares[t.Name] = t.Share(self)
-		if i == 0 {
-			n.Share = t.Share(self)
-		}
-	}
-	n.Held = view.Held(self)
+	mod.shareStatus(&n)
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	if counts, err := mod.m.d.filter.Sockets(ctx, mod.conf.Name); err == nil {
@@ -164,6 +159,25 @@ func (mod *module) status(ctx context.Context) control.ModuleNode {
 	}
 	mod.filterStatus(ctx, &n)
 	return n
+}
+
+// shareStatus adds this node's share of the connections.
+func (mod *module) shareStatus(n *control.ModuleNode) {
+	if mod.gate != nil {
+		if mod.gate.serves() {
+			n.Share = 1
+		}
+		return
+	}
+	view, self := mod.sharing.current(), mod.m.id.Node.Number
+	n.Shares = map[string]float64{}
+	for i, t := range view.Tables {
+		n.Shares[t.Name] = t.Share(self)
+		if i == 0 {
+			n.Share = t.Share(self)
+		}
+	}
+	n.Held = view.Held(self)
 }
 
 // filterStatus adds how the module's interfaces are filtered, and its counters.
@@ -219,7 +233,7 @@ func (d *Daemon) Serving(name string) (bool, string) {
 		return false, err.Error()
 	}
 	in := mod.runner.Snapshot()
-	if in.State != core.Up || in.Phase != core.Ready || in.Drained {
+	if in.State != core.Up && !in.State.Primary() || in.Phase != core.Ready || in.Drained {
 		return false, name + " is " + in.Status()
 	}
 	return true, in.Since.UTC().Format(time.RFC3339Nano)

@@ -46,7 +46,7 @@ const stateTime = time.Second
 
 func (mod *module) wire() wire {
 	d, name := mod.m.d, mod.conf.Name
-	return wire{
+	w := wire{
 		find: vip.Find,
 		prepare: func(ctx context.Context, held []heldAddress) error {
 			if err := d.cleanLeftovers(ctx); err != nil {
@@ -70,18 +70,26 @@ func (mod *module) wire() wire {
 			st, err := d.filter.State(ctx)
 			return st.Attachments, err
 		},
-		table:    mod.sharing.again,
-		owns:     func() bool { return mod.sharing.current().Owned(mod.m.id.Node.Number) > 0 },
 		first:    mod.first,
 		holder:   d.holder,
 		announce: d.speaker.Announce,
 		cancel:   d.speaker.Cancel,
-		share:    mod.sharing.put,
-		halt:     mod.sharing.halt,
 		resource: mod.publishResource,
 		note: func(level, text string) int64 {
 			return d.noteModule(name, "network", level, text, nil, 0)
 		},
 		patrol: mod.patrol,
 	}
+	if mod.gate != nil {
+		w.owns, w.share, w.halt = mod.gate.serves, mod.networked, mod.gate.halt
+		w.table = func() {
+			if err := mod.gate.again(); err != nil {
+				mod.m.log.Warn("give the filter its table again", "module", name, "error", err)
+			}
+		}
+		return w
+	}
+	w.table, w.share, w.halt = mod.sharing.again, mod.sharing.put, mod.sharing.halt
+	w.owns = func() bool { return mod.sharing.current().Owned(mod.m.id.Node.Number) > 0 }
+	return w
 }

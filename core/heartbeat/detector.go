@@ -25,6 +25,7 @@ type detector struct {
 
 	seq        uint64
 	digest     []byte
+	notes      []note // by key
 	said       uint64 // the bitmap of the last beat
 	urgent     bool   // something new to say
 	lastBeat   int64
@@ -69,10 +70,11 @@ type peer struct {
 	timeout     int64  // its own
 	digest      []byte
 	hasDigest   bool
-	returning   int   // beats heard since Lost, none further apart than a timeout
-	returnAt    int64 // the last of these
-	graceFrom   int64 // this node was late: silence counts from here
-	graces      int   // fresh starts given in this silence
+	notes       map[uint32]heardNote // since it was up
+	returning   int                  // beats heard since Lost, none further apart than a timeout
+	returnAt    int64                // the last of these
+	graceFrom   int64                // this node was late: silence counts from here
+	graces      int                  // fresh starts given in this silence
 	evidence    string
 	leaseUntil  int64 // of its last incarnation, kept over a restart
 	host        host
@@ -201,7 +203,12 @@ func (d *detector) receive(now int64, network int, pk *packet) error {
 			return nil
 		}
 		d.present(now, p)
-		d.read(now, p, pk.digest)
+		if !pk.note {
+			d.read(now, p, pk.digest)
+		}
+	}
+	if pk.note {
+		d.hearNote(now, p, pk)
 	}
 	p.leaseUntil = max(p.leaseUntil, p.heard+d.limit(p))
 	return nil
@@ -217,7 +224,7 @@ func (d *detector) restarted(now int64, p *peer, pk *packet) {
 			Host: HostAnswers, ProcessDead: true, LeaseUntil: uint64(p.leaseUntil)})
 	}
 	first := p.incarnation == 0
-	p.incarnation, p.latest, p.hasDigest = pk.incarnation, 0, false
+	p.incarnation, p.latest, p.hasDigest, p.notes = pk.incarnation, 0, false, nil
 	for i := range p.paths {
 		p.paths[i] = path{used: p.paths[i].used}
 	}
@@ -248,7 +255,7 @@ func (d *detector) present(now int64, p *peer) {
 
 // up calls a node alive.
 func (d *detector) up(now int64, p *peer, first bool) {
-	p.returning, p.hasDigest = 0, false
+	p.returning, p.hasDigest, p.notes = 0, false, nil
 	p.host = host{state: HostUnknown}
 	d.setVerdict(now, p, VerdictAlive)
 	d.emit(now, Event{Kind: Up, Node: p.id, Incarnation: p.incarnation, First: first})

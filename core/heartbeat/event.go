@@ -37,6 +37,9 @@ const (
 	Goodbye Kind = "goodbye"
 	// Digest: the node's payload changed, or it is heard for the first time.
 	Digest Kind = "digest"
+	// Note: what the node tells under a key changed (SetNote), or is heard for the first
+	// time since Up.
+	Note Kind = "note"
 	// SelfLate: this node's own loop ran more than an interval late (Late).
 	SelfLate Kind = "self-late"
 	// LeaseLapsed: this node's own lease has run out before it could be renewed;
@@ -71,7 +74,8 @@ type Event struct {
 	// LeaseUntil is when the lease of the node's last beat has certainly
 	// run out (CLOCK_BOOTTIME of this node, ns). Lost, Suspect, Goodbye.
 	LeaseUntil uint64
-	Payload    []byte        // Digest; the receiver may keep it
+	Payload    []byte        // Digest, Note; the receiver may keep it
+	Key        uint32        // Note
 	Late       time.Duration // SelfLate
 }
 

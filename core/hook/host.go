@@ -38,6 +38,7 @@ type Host struct {
 	functions []Function
 	shapes    map[string]Table
 	memory    memory
+	maxMemory int64 // of a Lua hook
 	left      leftovers
 	abandoned sync.WaitGroup // Lua goroutines that outlived their deadline; for tests
 }
@@ -50,7 +51,7 @@ func New(o Options) *Host {
 	if o.OutputLimit <= 0 {
 		o.OutputLimit = 2 << 20
 	}
-	h := &Host{opts: o, functions: Functions(), shapes: map[string]Table{}}
+	h := &Host{opts: o, functions: Functions(), shapes: map[string]Table{}, maxMemory: maxMemory}
 	for _, t := range Tables() {
 		h.shapes[t.Name] = t
 	}

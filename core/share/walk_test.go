@@ -68,6 +68,9 @@ func (f *farm) examine() {
 		if !seen[r] {
 			seen[r] = true
 			all = f.examineSYN(entries, b) && all
+			if f.floods {
+				f.examineOnce(entries, b)
+			}
 		}
 	}
 	f.served = f.served || all

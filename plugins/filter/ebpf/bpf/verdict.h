@@ -8,7 +8,7 @@
 struct verdict {
 	__u8 forward; /* node to send to; 0: see accept */
 	__u8 accept;
-	__u8 on_round; /* of what is forwarded */
+	__u8 on_round; /* of what is forwarded; or handed over, see invisible.h */
 	enum reason reason;
 };
 
@@ -309,13 +309,14 @@ static __always_inline struct verdict decide_datagram(struct facts *f, __u32 row
 }
 
 /* Where a frame goes. Rule 7: without the lease nothing is accepted, and nothing
- * sent on a round, which might miss a node of a newer table. */
+ * sent on a round, which might miss a node of a newer table. In invisible mode, where the
+ * mark of the round tells what was handed over, a datagram goes to the owner. */
 static __always_inline struct verdict decide(struct facts *f, __u32 row, int six)
 {
 	const struct flow *flow = f->flow;
 	struct verdict v;
 
-	if (flow->kind == OPENS)
+	if (flow->kind == OPENS || (f->invisible && flow->kind == DATAGRAM))
 		return decide_fresh(f, row);
 	v = flow->kind == DATAGRAM ? decide_datagram(f, row, six) : decide_open(f, row, six);
 	if ((v.accept || v.on_round) && !serving(f->module))
