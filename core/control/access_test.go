@@ -69,6 +69,8 @@ func (n *node) Reach(name string) (*url.URL, http.RoundTripper, error) {
 	return nil, nil, &control.Refusal{Kind: control.ErrNotFound, Text: "there is no node " + name}
 }
 
+func (n *node) ServeHTTP(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "some_metric 1") }
+
 const adminToken = "the admin token"
 
 // serve starts the API as it is served to the network.
@@ -76,7 +78,7 @@ func serve(t *testing.T) (*node, *httptest.Server) {
 	t.Helper()
 	n := &node{sessions: control.NewSessions()}
 	who := n.sessions.Or(control.Bearer(func() string { return adminToken }))
-	server := httptest.NewTLSServer(control.Handler(control.Backend{Cluster: n, Modules: n, Views: n, Nodes: n, Console: n, Sessions: n.sessions}, who, slog.New(slog.DiscardHandler)))
+	server := httptest.NewTLSServer(control.Handler(control.Backend{Cluster: n, Modules: n, Views: n, Metrics: n, Nodes: n, Console: n, Sessions: n.sessions}, who, slog.New(slog.DiscardHandler)))
 	t.Cleanup(server.Close)
 	n.other = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "n2 was asked for %s with %d headers of a login", r.URL, len(r.Header["Cookie"])+len(r.Header["Authorization"]))
@@ -274,6 +276,9 @@ func TestElsewhere(t *testing.T) {
 	if code, _ := send(t, b, "GET", server.URL+"/v1/nodes/n2/log", ""); code != 401 {
 		t.Errorf("without a login: %d", code)
 	}
+	if code, text := send(t, b, "GET", server.URL+"/metrics", ""); code != 401 || strings.Contains(text, "some_metric") {
+		t.Errorf("metrics without a login: %d", code)
+	}
 	token, _ := n.sessions.Invite("anna", control.Monitor)
 	send(t, b, "POST", server.URL+"/v1/login", `{"token": "`+token+`"}`)
 	for _, c := range []struct {
@@ -284,6 +289,7 @@ func TestElsewhere(t *testing.T) {
 		{"GET", "/v1/nodes/n2/log?module=web&type=a&type=b", 200, "n2 was asked for /v1/log?module=web&type=a&type=b with 0 headers of a login"},
 		{"GET", "/v1/nodes/n2/modules/a%2Fb/history", 200, "/v1/modules/a"},
 		{"GET", "/v1/nodes/n1/status", 200, `"node":"n1"`},
+		{"GET", "/metrics", 200, "some_metric 1"},
 		{"GET", "/v1/nodes/n1/modules/web/package", 403, "you have the role monitor"},
 		{"GET", "/v1/nodes/n9/status", 404, "there is no node n9"},
 		{"GET", "/v1/nodes/n1/nodes/n2/status", 404, "for itself only"},

@@ -59,6 +59,9 @@ func (s *server) routes() {
 	s.mux.HandleFunc("GET /v1/log", s.guard(Monitor, s.logEntries))
 	s.mux.HandleFunc("GET /v1/modules/{name}/package", s.guard(Admin, s.archive))
 	s.mux.HandleFunc("GET /v1/nodes/{node}/{path...}", s.guard(Monitor, s.elsewhere))
+	if s.b.Metrics != nil {
+		s.mux.HandleFunc("GET /metrics", s.guard(Monitor, s.b.Metrics.ServeHTTP))
+	}
 	s.mux.HandleFunc("GET /health/{name}", s.health)
 
 	s.write(Admin, "POST /v1/modules/{name}", func(by string, r *http.Request) (any, error) {

@@ -12,6 +12,7 @@
 //	install.go   install, apply, uninstall
 //	command.go   verbs, here and on other nodes
 //	views.go     what is shown
+//	metrics.go   what is measured; one table for each part of the node
 package daemon
 
 import (
@@ -187,7 +188,7 @@ func (d *Daemon) listenLocal() (*http.Server, net.Listener, error) {
 
 func (d *Daemon) server(who control.Who) *http.Server {
 	return &http.Server{
-		Handler:           control.Handler(control.Backend{Cluster: d, Modules: d, Views: d, Nodes: d, Commands: d, Console: d, Sessions: d.sessions}, who, d.log),
+		Handler:           control.Handler(control.Backend{Cluster: d, Modules: d, Views: d, Metrics: d.metricsHandler(), Nodes: d, Commands: d, Console: d, Sessions: d.sessions}, who, d.log),
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return d.ctx },

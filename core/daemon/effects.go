@@ -67,6 +67,7 @@ func (mod *module) runHook(ctx context.Context, call core.HookCall, cause int64,
 	if err := out.Close(); err != nil {
 		d.log.Warn("close a hook's output", "file", path, "error", err)
 	}
+	mod.hooks.count(call.Name, result.OK, result.Took)
 	text, level := fmt.Sprintf("Hook %s took %s.", call.Name, result.Took.Round(time.Millisecond)), "info"
 	if !result.OK {
 		text, level = fmt.Sprintf("Hook %s failed after %s: %s.", call.Name, result.Took.Round(time.Millisecond), result.Reason), "error"

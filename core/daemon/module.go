@@ -43,6 +43,7 @@ type module struct {
 	probedAt time.Time              // when the network was last asked who has the addresses
 	probed   int                    // how many addresses were asked for
 	refresh  refresh
+	hooks    hookRuns
 	tookOver atomic.Int64 // time of the last announcement for a reason, in ns
 	settle   sync.Mutex   // held while the checks are set; guards switches
 	switches switches     //

@@ -53,6 +53,7 @@ type sharing struct {
 	mu      sync.Mutex
 	view    share.View
 	last    *share.Install
+	changes shareChanges
 	waiting map[core.ShareOrder]func(core.Event)
 }
 
@@ -164,6 +165,7 @@ func (s *sharing) carry(e share.Effect, cause int64) {
 	switch e := e.(type) {
 	case share.Install:
 		s.mu.Lock()
+		s.changes.count(s.last, e)
 		s.last = &e
 		s.mu.Unlock()
 		s.install(e)

@@ -201,6 +201,11 @@ func (mod *module) filterStatus(ctx context.Context, n *control.ModuleNode) {
 			n.Counters[reason] = v
 		}
 	}
+	for _, c := range st.Packets {
+		if c.Module == mod.conf.Name {
+			n.Packets = append(n.Packets, control.PacketCount{Group: c.Group, Class: c.Class, Reason: c.Reason, Packets: c.Packets})
+		}
+	}
 }
 
 // filterText says how an interface is filtered, and why not faster or at all.

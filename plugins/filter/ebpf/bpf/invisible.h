@@ -130,6 +130,7 @@ static __always_inline struct verdict verdict_of(struct facts *f, int six)
 	const struct flow *flow = f->flow;
 	__u32 row = row_with_hand(f->module, f->live, flow->share, &flow->client, extra_of(flow));
 
+	f->place = place_of(flow->share.group, row & ROW_NODES, f->module->self);
 	if (f->to != TO_ALL) {
 		if (!handed(f))
 			return decide(f, row & ROW_NODES, six);

@@ -5,6 +5,12 @@
 
 #include "invisible.h"
 
+static __always_inline int drop_at(const struct facts *f, enum reason why)
+{
+	count_at(f->place, why);
+	return DISCARD;
+}
+
 #define NOT_JUDGED REASONS /* parsing ended well */
 
 /* RFC 792 and RFC 4443. linux/icmp.h needs headers of the C library. */

@@ -26,6 +26,7 @@ struct facts {
 	void *tcp;
 	const struct link *link;
 	__u64 sender; /* Ethernet source */
+	__u32 place;  /* where it is counted */
 	__u8 to;      /* enum to: its destination */
 	__u8 invisible;
 	__u8 live;
@@ -72,6 +73,7 @@ static __always_inline int serving(const struct module *m)
 static __always_inline int facts_of(struct facts *f, const struct frame *fr, struct state *s, const struct vip *vip)
 {
 	f->module = &s->module[vip->module & (MODULES - 1)];
+	f->place = place_of_module(vip->module);
 	f->live = live_of(f->module);
 	/* A node that serves on without a lease may do so by an old table. */
 	if (!f->module->fence && !lease_holds())
