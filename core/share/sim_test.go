@@ -344,42 +344,6 @@ func (f *farm) unstick(n core.NodeID, node *simNode) {
 	}
 }
 
-// groupBy is the name of the group by a set of rules, bucketBy the bucket by it of what
-// is in a bucket by the first: as if the filter were another one.
-func groupBy(rules string) string { return group + rules }
-
-func bucketBy(rules string, b int) int {
-	if rules == "" {
-		return b
-	}
-	return (b*5 + 3*len(rules)) % Buckets
-}
-
-// rulesAt are the rules in a node's filter.
-func (f *farm) rulesAt(n core.NodeID) string {
-	if node := f.nodes[n]; len(node.view.Tables) > 0 {
-		return node.view.Rules
-	}
-	return f.rules
-}
-
-// row is what a node's filter has for a bucket of the first rules.
-func (n *simNode) row(bucket int) (Row, bool) {
-	t := n.view.table(groupBy(n.view.Rules))
-	if t == nil {
-		return 0, false
-	}
-	return t.Rows[bucketBy(n.view.Rules, bucket)], true
-}
-
-// regroup changes the rules; the nodes learn it one after the other.
-func (f *farm) regroup(rules string) {
-	f.rules, f.gaps = rules, true
-	for _, id := range f.ids() {
-		f.post(id, id, Configured{f.settings()}, 1+f.rng.IntN(400))
-	}
-}
-
 func (f *farm) start(n core.NodeID) {
 	f.feed(n, Started{[]MAC{{2, 0, 0, 0, 0, byte(n)}}})
 	f.feed(n, Ordered{core.ShareOpen})
