@@ -155,6 +155,9 @@ func (mod *module) renew(number string, cause int64) {
 	mod.renewals.went(err)
 	mod.now.Store(&next.version)
 	mod.refollow(next.conf)
+	if mod.rules != nil {
+		mod.rules.know(rulesName(next.conf), mod.groups())
+	}
 	mod.rewatch(next.changed)
 	if mod.network != nil && len(mod.network.holds()) == 0 {
 		mod.network.reconfigure(next.conf.Interfaces)
