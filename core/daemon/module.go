@@ -70,6 +70,7 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 		}
 	}
 	mod.saved.Store(core.Stop)
+	var err error
 	in := core.New(m.coreOf(conf))
 	if conf.Mode == core.Mirror {
 		in = in.Restore(m.d.kept(conf.Name))
@@ -83,6 +84,9 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 	mod.follow(conf)
 	if conf.Mode == core.Mirror {
 		mod.joinPair(in)
+		if mod.replica, err = mod.newReplica(conf); err != nil {
+			m.log.Error("prepare replication", "module", conf.Name, "error", err)
+		}
 	}
 	if len(conf.Interfaces) > 0 {
 		mod.claims = newClaims()
@@ -168,6 +172,9 @@ func (mod *module) close() {
 	mod.m.d.checks.Set(mod.conf.Name, nil)
 	if mod.network != nil {
 		mod.network.close()
+	}
+	if mod.replica != nil {
+		mod.replica.Close()
 	}
 	if mod.pair != nil {
 		mod.leavePair()
