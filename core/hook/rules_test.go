@@ -114,6 +114,14 @@ func TestRulesInLuaArePure(t *testing.T) {
 	if _, why, open := r.Judge("x", RuleView{}); !open || !strings.Contains(why, "did not come to an end") || time.Since(begun) > 5*time.Second {
 		t.Errorf("an endless rule: %q %t after %s", why, open, time.Since(begun))
 	}
+	// One operation of the Lua machine, which looks at no deadline.
+	r = loaded(t, `--Lua Rules
+Rules = Rules + { x = function(r) return ("a"):rep(28):find(("a*"):rep(9) .. "b") and Action.stop end }`)
+	for _, want := range []string{"did not come to an end", "an earlier look"} {
+		if _, why, open := r.Judge("x", RuleView{Cluster: core.Value(want)}); !open || !strings.Contains(why, want) {
+			t.Errorf("an endless operation: %q %t, want %q", why, open, want)
+		}
+	}
 }
 
 func TestMistakesOfRulesInLua(t *testing.T) {
