@@ -117,9 +117,9 @@ func TestRulesInLuaArePure(t *testing.T) {
 	// One operation of the Lua machine, which looks at no deadline.
 	r = loaded(t, `--Lua Rules
 Rules = Rules + { x = function(r) return ("a"):rep(28):find(("a*"):rep(9) .. "b") and Action.stop end }`)
-	for _, want := range []string{"did not come to an end", "an earlier look"} {
-		if _, why, open := r.Judge("x", RuleView{Cluster: core.Value(want)}); !open || !strings.Contains(why, want) {
-			t.Errorf("an endless operation: %q %t, want %q", why, open, want)
+	for _, c := range []core.Value{core.ResUp, core.ResDown} { // the second look may find the first still going on
+		if _, why, open := r.Judge("x", RuleView{Cluster: c}); !open || !strings.Contains(why, "come to an end") {
+			t.Errorf("an endless operation: %q %t", why, open)
 		}
 	}
 }
