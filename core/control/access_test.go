@@ -37,6 +37,16 @@ func (n *node) Status(context.Context, string) (control.Status, error) {
 	return control.Status{Node: "n1", Modules: []control.ModuleStatus{}}, nil
 }
 
+func (n *node) Serving(name string) (bool, string) { return name == "web", name + " is STOP NotReady" }
+
+func (n *node) List(context.Context) ([]control.ModuleInfo, error) {
+	return []control.ModuleInfo{{Name: "web", Set: map[string]string{"DB_PASSWORD": "hunter2", "PORT": "80"}}}, nil
+}
+
+func (n *node) History(context.Context, string) ([]control.Version, error) {
+	return []control.Version{{Set: map[string]string{"ADMIN_TOKEN": "hunter2", "PORT": "80"}}}, nil
+}
+
 func (n *node) Package(context.Context, string) ([]byte, error) { return []byte("archive"), nil }
 
 func (n *node) Do(_ context.Context, by, name string, verb core.Verb, _ control.VerbRequest) (control.Outcome, error) {
@@ -140,12 +150,15 @@ func TestRoles(t *testing.T) {
 				method, path string
 				want         int
 			}{
-				{"GET", "/v1/status", c.read}, {"GET", "/v1/login", 200}, {"POST", "/v1/modules/web/stop", c.move},
+				{"GET", "/v1/status", c.read}, {"GET", "/v1/login", 200}, {"GET", "/v1/modules", 200}, {"GET", "/v1/modules/web/versions", 200}, {"POST", "/v1/modules/web/stop", c.move},
 				{"GET", "/v1/modules/web/package", c.uninstall}, {"DELETE", "/v1/modules/web", c.uninstall}, {"POST", "/v1/console", c.uninstall},
 			} {
 				code, text := send(t, b, q.method, server.URL+q.path, "")
 				if code != q.want {
 					t.Errorf("%s %s: %d, want %d: %s", q.method, q.path, code, q.want, text)
+				}
+				if strings.Contains(text, "hunter2") && c.role < control.Admin || strings.Contains(q.path, "versions") && !strings.Contains(text, `"PORT":"80"`) {
+					t.Errorf("%s %s: %s", q.method, q.path, text)
 				}
 				if code == 403 && !strings.Contains(text, "you have the role "+c.role.String()) {
 					t.Errorf("%s %s: the refusal does not say why: %s", q.method, q.path, text)
@@ -303,5 +316,17 @@ func TestElsewhere(t *testing.T) {
 	n.other.Close()
 	if code, text := send(t, b, "GET", server.URL+"/v1/nodes/n2/log", ""); code != 502 || !strings.Contains(text, "n2") {
 		t.Errorf("a node that is gone: %d %s", code, text)
+	}
+}
+
+// A load balancer needs no login.
+func TestHealth(t *testing.T) {
+	_, server := serve(t)
+	for path, want := range map[string]int{
+		"/health/web": 200, "/health/db": 503, "/var/modules/web/ready.txt": 200, "/var/modules/db/ready.txt": 404,
+	} {
+		if code, text := send(t, server.Client(), "GET", server.URL+path, ""); code != want || code != 200 && !strings.Contains(text, "db is STOP") {
+			t.Errorf("%s: %d %s, want %d", path, code, text, want)
+		}
 	}
 }

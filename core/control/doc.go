@@ -27,6 +27,7 @@
 //	POST   /v1/console                   invite somebody into the web console
 //	POST   /v1/login                     log in with an invitation: sets a cookie
 //	GET    /v1/login                     who one is; DELETE logs out
+//	GET    /var/modules/{name}/ready.txt the same as SafeKit has it: 200, else 404
 //	GET    /health/{name}                200 while the module takes connections here, else 503
 //
 // A caller has a role: monitor may read, control may also move modules, admin all.

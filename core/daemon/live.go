@@ -227,5 +227,13 @@ func (mod *module) using(files config.Changes) []string {
 	for _, c := range conf.HTTPChecks {
 		uses(c.Resource(), cmp.Or(c.CA, " "))
 	}
+	for _, c := range conf.SQLChecks {
+		uses(c.Resource(), cmp.Or(c.CA, " "))
+	}
+	for _, w := range conf.Witnesses() {
+		if w.HTTP != nil {
+			uses(w.Resource(), cmp.Or(w.HTTP.CA, " "))
+		}
+	}
 	return list
 }

@@ -36,12 +36,14 @@ type module struct {
 	stored   core.Kept              // of a mirror, as stored; of the runner's loop
 	ruling   atomic.Pointer[ruling] // nil without failover rules of its own
 	rules    *rulebook              // nil without a virtual address
-	renewals renewals               // on their way in
-	saved    atomic.Value           // core.State last saved as wanted
-	frozen   atomic.Bool            // the daemon ends: what is wanted stays as it is
-	claims   *claims                // of the network's goroutine, like the three after it
-	probedAt time.Time              // when the network was last asked who has the addresses
-	probed   int                    // how many addresses were asked for
+	witness  func()                 // ends the watch over the witnesses; nil in other modes than mirror
+	care     *caretaker
+	renewals renewals     // on their way in
+	saved    atomic.Value // core.State last saved as wanted
+	frozen   atomic.Bool  // the daemon ends: what is wanted stays as it is
+	claims   *claims      // of the network's goroutine, like the three after it
+	probedAt time.Time    // when the network was last asked who has the addresses
+	probed   int          // how many addresses were asked for
 	refresh  refresh
 	hooks    hookRuns
 	tookOver atomic.Int64 // time of the last announcement for a reason, in ns
@@ -75,6 +77,7 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 		}
 	}
 	mod.saved.Store(core.Stop)
+	var err error
 	in := core.New(m.coreOf(conf))
 	if conf.Mode == core.Mirror {
 		in = in.Restore(m.d.kept(conf.Name))
@@ -88,11 +91,18 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 	mod.follow(conf)
 	if conf.Mode == core.Mirror {
 		mod.joinPair(in)
+		if mod.replica, err = mod.newReplica(conf); err != nil {
+			m.log.Error("prepare replication", "module", conf.Name, "error", err)
+		}
+		ctx, cancel := context.WithCancel(m.d.ctx)
+		mod.witness = cancel
+		go followWitnesses(ctx, func() []config.Witness { return mod.config().Witnesses() }, mod.runner.Subscribe, mod.runner.Post)
 	}
 	if len(conf.Interfaces) > 0 {
 		mod.claims = newClaims()
 		mod.network = newNetwork(m.d.ctx, conf.Name, conf.Interfaces, mod.wire())
 	}
+	mod.care = mod.newCare()
 	return mod
 }
 
@@ -168,10 +178,17 @@ func (mod *module) close() {
 	if r := mod.ruling.Load(); r != nil {
 		r.close()
 	}
+	if mod.witness != nil {
+		mod.witness()
+	}
+	mod.care.close()
 	mod.runner.Close()
 	mod.m.d.checks.Set(mod.conf.Name, nil)
 	if mod.network != nil {
 		mod.network.close()
+	}
+	if mod.replica != nil {
+		mod.replica.Close()
 	}
 	if mod.pair != nil {
 		mod.leavePair()
