@@ -147,6 +147,12 @@ func TestRunner(t *testing.T) {
 		b.Interval = time.Second
 		set(b)
 		l.take(t, "m tcp.db=init no result yet")
+		db <- found{core.ResUp, ""}
+		l.take(t, "m tcp.db=up ")
+		r.Again("m", []string{"tcp.db", "tcp.web"})
+		l.take(t, "m tcp.db=init no result yet")
+		db <- found{core.ResDown, "refused"}
+		l.take(t, "m tcp.db=down refused")
 		if err := r.Set("m", []Spec{a, a}); err == nil || !strings.Contains(err.Error(), "two checks are called tcp.web") {
 			t.Errorf("a resource twice: %v", err)
 		}

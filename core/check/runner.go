@@ -75,6 +75,20 @@ func (r *Runner) Set(module string, specs []Spec) error {
 	return nil
 }
 
+// Again forgets what these checks of a module have found and has them look at once.
+// What does not run is left alone.
+func (r *Runner) Again(module string, resources []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	running := r.modules[module]
+	for _, name := range resources {
+		if s := running[name]; s != nil {
+			s.end()
+			running[name] = r.start(module, s.spec)
+		}
+	}
+}
+
 // Say takes a result for a check that runs from elsewhere: a program that a checker
 // runs may tell what it knows by a command. It answers false if there is no such
 // check.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -93,9 +94,9 @@ func (h *Host) Run(ctx context.Context, r Run) Result {
 	if kind == kindNone {
 		return Result{OK: true, Took: time.Since(begun)}
 	}
-	c := h.newCall(ctx, r, path)
+	c := h.newCall(ctx, r, path, "bin/"+filepath.Base(path))
 	if kind == kindLua {
-		err = c.runLua()
+		err = c.runLua(c.returned)
 	} else {
 		err = c.runProgram(kind)
 	}

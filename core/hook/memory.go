@@ -26,6 +26,7 @@ type meter struct {
 	call  *call
 	state *lua.LState
 	due   atomic.Bool // the heap has grown since the last time
+	done  atomic.Bool // it was measured, which makes garbage of its own
 }
 
 // Done measures if it is time to, then is that of the context. Only the goroutine that
@@ -36,6 +37,7 @@ func (m *meter) Done() <-chan struct{} {
 		if limit := m.call.host.maxMemory; heldBy(m.state, limit) > limit {
 			m.call.cancel(fmt.Errorf("it used more than %d MiB of memory", limit>>20))
 		}
+		m.done.Store(true)
 	}
 	return m.Context.Done()
 }
@@ -62,8 +64,10 @@ func (m *meter) watch() (stop func()) {
 			}
 			metrics.Read(sample)
 			heap, live := sample[0].Value.Uint64(), sample[1].Value.Uint64()
-			if last = min(last, heap); heap-last > limit/4 {
+			if m.done.Swap(false) {
 				last = heap
+			}
+			if last = min(last, heap); heap-last > limit/4 && !m.due.Load() {
 				m.due.Store(true)
 			}
 			if live > before+4*limit {
