@@ -105,23 +105,32 @@ func setGroups(s *safekit, c call) error {
 
 // turn turns a switch of the module.
 func turn(name, to string) func(*safekit, call) error {
+	return func(s *safekit, c call) error { return s.turn(c, control.SwitchRequest{Name: name, To: to}) }
+}
+
+// turnClass switches a class of processes that is the module's own.
+func turnClass(to string) func(*safekit, call) error {
 	return func(s *safekit, c call) error {
-		client, err := s.client()
-		if err != nil {
-			return err
-		}
-		var out control.Outcome
-		q := control.SwitchRequest{Nodes: c.hosts, Here: !c.remote, Name: name, To: to}
-		if err := client.Post(s.ctx, modulePath(c.module())+"/switch", q, &out); err != nil {
-			return err
-		}
-		for _, n := range out.Nodes {
-			if !n.OK {
-				return errors.Join(silent(exitOldFailed), s.outcome(out))
-			}
-		}
-		return nil
+		return s.turn(c, control.SwitchRequest{Name: control.SwitchClass, Class: c.arg(0), To: to})
 	}
+}
+
+func (s *safekit) turn(c call, q control.SwitchRequest) error {
+	client, err := s.client()
+	if err != nil {
+		return err
+	}
+	var out control.Outcome
+	q.Nodes, q.Here = c.hosts, !c.remote
+	if err := client.Post(s.ctx, modulePath(c.module())+"/switch", q, &out); err != nil {
+		return err
+	}
+	for _, n := range out.Nodes {
+		if !n.OK {
+			return errors.Join(silent(exitOldFailed), s.outcome(out))
+		}
+	}
+	return nil
 }
 
 func setResource(s *safekit, c call) error {

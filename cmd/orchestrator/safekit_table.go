@@ -17,6 +17,7 @@ const (
 	alwaysSafe = "all that servers tell each other is protected, with keys that the cluster makes by itself"
 	bootNote   = `where userconfig.xml leaves it open with boot="ignore", the default; until then what ran before runs again`
 	muteNote   = "stays so until it is switched on again"
+	classNote  = "holds until the module is stopped"
 )
 
 // oldCommands are all commands of SafeKit, in the order of its guide. The program,
@@ -92,7 +93,8 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "errd suspend", args: "-m AM", now: "orchestrator mute AM --processes --node NODE", note: "the older name of errd off", reach: onHosts, run: turn(control.WatchProcesses, "off")},
 		{words: "errd resume", args: "-m AM", now: "orchestrator unmute AM --processes --node NODE", note: "the older name of errd on", reach: onHosts, run: turn(control.WatchProcesses, "on")},
 		{words: "errd list", args: "-m AM", now: "orchestrator status AM", note: "the resources proc.* of state -v", run: showProcesses},
-		{words: "errd", args: "enable|disable class [-m AM]", now: "orchestrator mute AM --processes --node NODE", note: "classes of one's own cannot be switched: processes are watched while the module is UP", reach: onHosts, run: says(1)},
+		{words: "errd enable", args: "class [-m AM]", now: "orchestrator unmute AM --class CLASS --node NODE", note: classNote, reach: onHosts, run: turnClass("on")},
+		{words: "errd disable", args: "class [-m AM]", now: "orchestrator mute AM --class CLASS --node NODE", note: classNote, reach: onHosts, run: turnClass("off")},
 		{words: "checker off", args: "-m AM", now: "orchestrator mute AM --checks --node NODE", note: muteNote, reach: onHosts, run: turn(control.WatchChecks, "off")},
 		{words: "checker on", args: "-m AM", now: "orchestrator unmute AM --checks --node NODE", reach: onHosts, run: turn(control.WatchChecks, "on")},
 		{words: "webserver", args: "[restart]", now: "systemctl restart orchestrator", note: ownWeb, run: says(1)},

@@ -26,6 +26,7 @@ func muteCommands(a *app) []*cobra.Command {
 func muteCommand(a *app, name, to, short, long string) *cobra.Command {
 	var nodes []string
 	var checks, processes bool
+	var class string
 	c := a.jsonFlag(&cobra.Command{
 		Use: name + " MODULE", Short: short, Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeModule, Long: long,
 		Example: "  orchestrator " + name + " web_farm --node n2\n  orchestrator " + name + " web_farm --processes",
@@ -33,8 +34,14 @@ func muteCommand(a *app, name, to, short, long string) *cobra.Command {
 	c.Flags().StringSliceVar(&nodes, "node", nil, "a `NODE` to do it on; may be repeated (default all)")
 	c.Flags().BoolVar(&checks, "checks", false, "only the checks of addresses, networks and the like")
 	c.Flags().BoolVar(&processes, "processes", false, "only the watches of processes and services")
+	c.Flags().StringVar(&class, "class", "", "only the processes of this `CLASS` of the module's own, until it is stopped; hooks do it with --node")
+	c.MarkFlagsMutuallyExclusive("class", "checks")
+	c.MarkFlagsMutuallyExclusive("class", "processes")
 	a.completeNodes(c, "node")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if class != "" {
+			return a.turn(cmd, args[0], control.SwitchRequest{Nodes: nodes, Name: control.SwitchClass, Class: class, To: to})
+		}
 		for _, w := range []struct {
 			name string
 			want bool

@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/json"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -146,7 +147,7 @@ type Proc struct {
 	AtLeast   int // -1: no limit
 	AtMost    int // -1: no limit
 	When      core.When
-	Class     string // of the module's own: a hook says when it runs; When is empty
+	Class     string // of the module's own: hooks say when, while the application runs
 	Action    core.Verb
 	Handler   string        // program in bin/ that is run instead of Action
 	Services  []string      // that a restart is about
@@ -211,8 +212,7 @@ func (m *Module) Witnesses() []Witness {
 	return m.SplitBrain.Witnesses
 }
 
-// Checks are all checkers, as the state machine knows them. Of processes those
-// of the module's own classes are left out: hooks switch them on and off.
+// Checks are all checkers, as the state machine knows them.
 func (m *Module) Checks() []core.Check {
 	var all []core.Check
 	add := func(kind string, c Checker) {
@@ -254,9 +254,7 @@ func (m *Module) Checks() []core.Check {
 		}
 	}
 	for _, c := range m.Procs {
-		if c.Class == "" {
-			all = append(all, core.Check{Resource: c.Resource(), When: c.When, Action: c.Action})
-		}
+		all = append(all, core.Check{Resource: c.Resource(), When: c.When, Action: c.Action, Services: strings.Join(c.Services, ", ")})
 	}
 	return all
 }

@@ -50,11 +50,6 @@ func (p *parser) proc(n *node, poll time.Duration) (Proc, bool) {
 	own := !slices.Contains([]string{"both", "prim", "pre", "second", "sec"}, v["class"].text)
 	if own {
 		c.Class = v["class"].text
-		p.notYet(v["class"].at, v["class"].macros, nil, fmt.Sprintf("class %q, of your own,", short(c.Class))).Hint =
-			"the classes that are supported are both, prim and pre"
-	}
-	if v["class"].text == "sec" && p.mode == core.Mirror {
-		p.notYet(v["class"].at, v["class"].macros, nil, `class "sec"`).Hint = `the classes that are supported are both, prim, second and pre`
 	}
 	if p.handler(v["action"]) {
 		return p.handled(c, v["action"], own)
@@ -65,9 +60,6 @@ func (p *parser) proc(n *node, poll time.Duration) (Proc, bool) {
 	}
 	var ok bool
 	c.When, c.Action, ok = p.reaction(when, v["action"], core.VerbStopStart)
-	if own {
-		c.When = ""
-	}
 	return c, ok && v["class"].ok
 }
 
@@ -85,9 +77,7 @@ func (p *parser) handled(c Proc, action value, own bool) (Proc, bool) {
 			fmt.Sprintf("did you mean %q? possible values are %s, and the name of a program in bin/", near, strings.Join(possible, ", "))
 		return c, false
 	}
-	c.Handler = action.text
-	p.notYet(action.at, action.macros, nil, fmt.Sprintf("action %q, a program of your own,", short(action.text))).Hint =
-		"the actions that are supported are restart, stopstart, stop and noaction"
+	c.Handler, c.When, c.Action = action.text, core.WhenBoth, core.VerbNone
 	if !own {
 		p.valueProblem(idCheck, action, "a program of your own needs a class of your own").Hint = `write class="NAME", and switch it on and off in hooks`
 		return c, false

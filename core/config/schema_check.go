@@ -3,7 +3,7 @@ package config
 func errdElement() Element {
 	return live(Element{Name: "errd", Status: Used, Once: true, Effect: EffectCheck, Doc: "Watches processes and services; needs <user>.",
 		Attributes: []Attribute{
-			{Name: "polltimer", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "30s", Min: 1, Status: Used, Doc: "How often the process list is read as a safety net; the end of a process is seen at once."},
+			{Name: "polltimer", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "30s", Min: 1, Status: Used, Doc: "How often the process list is read, or systemd asked, as a safety net: that a process starts or ends, or a service changes, is seen at once where the system tells of it."},
 		},
 		Children: []Element{{Name: "proc", Status: Used, Key: []string{"name"}, Doc: "A process or service that must run.",
 			Attributes: []Attribute{
@@ -12,10 +12,10 @@ func errdElement() Element {
 				{Name: "nameregex", Kind: KindRegex, Empty: true, Status: Used, Doc: "Regular expression for the program's name, instead of name."},
 				{Name: "argregex", Kind: KindRegex, Empty: true, Status: Used, Doc: "Regular expression that the command line must match too."},
 				{Name: "class", Kind: KindName, Default: "both", Status: Used,
-					Doc: "When it must run: both, prim (in a farm the same), second, sec (secondary or alone), pre; or a name of your own: when a hook says so. *Not supported yet: sec in mode mirror, and names of your own.*"},
+					Doc: "When it must run: both, prim (in a farm the same), second, sec (secondary or alone), pre; or a name of your own: while the application runs, from safekit errd enable NAME to disable, which hooks call."},
 				{Name: "action", Kind: KindText, Default: "stopstart", Status: Used,
-					Doc: "What its failure does: restart, stopstart, stop, noaction; with class pre wait or noaction; or a program in bin/, with a class of your own. *Not supported yet: programs.*"},
-				{Name: "restart_services", Kind: KindText, Empty: true, Status: NotYet, Doc: "Services, with commas between, that a restart is about: hooks get their names. Needs service=\"yes\" and action=\"restart\"."},
+					Doc: "What its failure does: restart, stopstart, stop, noaction; with class pre wait or noaction; or a program in bin/, with a class of your own: it is called with the names of module and resource, and again every polltimer while the failure lasts; its own failure means stopstart."},
+				{Name: "restart_services", Kind: KindText, Empty: true, Status: Used, Doc: "Services, with commas between, that a restart is about: hooks get -Services \"a, b\" after their other arguments, those in Lua ctx.services. Needs service=\"yes\" and action=\"restart\"."},
 				{Name: "start_after", Kind: KindNumber, Min: 0, Max: 100000, Default: "0", Status: Used, Doc: "Polls to let pass after the start before the first judgement."},
 				{Name: "atleast", Kind: KindNumber, Min: -1, Max: 100000, Default: "1", Status: Used, Doc: "Fewest processes; -1 for no limit."},
 				{Name: "atmax", Kind: KindNumber, Min: -1, Max: 100000, Default: "-1", Status: Used, Doc: "Most processes; -1 for no limit."},

@@ -30,6 +30,7 @@ func (d *Daemon) resource(name string, r core.Resource) {
 		return
 	}
 	mod.runner.Post(core.Event{Kind: core.EventResource, Resource: r})
+	mod.failed(r)
 }
 
 // check starts or stops the checks of one part of the module's life.
@@ -43,6 +44,12 @@ func (mod *module) check(when core.When, start bool) {
 	}
 	parts := slices.Clone(mod.checking)
 	mod.mu.Unlock()
+	if !start && when == core.WhenPre { // the module stops
+		mod.classes = nil
+	}
+	if !start && when == core.WhenBoth { // the application is about to be stopped
+		mod.handlers.stop()
+	}
 	if r := mod.ruling.Load(); start && r != nil {
 		r.begin(when)
 	}

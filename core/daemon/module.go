@@ -40,12 +40,14 @@ type module struct {
 	probedAt time.Time                         // when the network was last asked who has the addresses
 	probed   int                               // how many addresses were asked for
 	refresh  refresh
-	tookOver atomic.Int64 // time of the last announcement for a reason, in ns
-	settle   sync.Mutex   // held while the checks are set; guards switches
-	switches switches     //
-	mu       sync.Mutex   // guards what follows
-	checking []core.When  // the checks that run
-	cancel   func()       // ends the hook that runs
+	tookOver atomic.Int64    // time of the last announcement for a reason, in ns
+	settle   sync.Mutex      // held while the checks are set; guards switches and classes
+	switches switches        //
+	classes  map[string]bool // of processes, of the module's own, that are enabled
+	handlers handlers        // programs that run because a process failed
+	mu       sync.Mutex      // guards what follows
+	checking []core.When     // the checks that run
+	cancel   func()          // ends the hook that runs
 }
 
 // version is the configuration that a module uses.
@@ -156,6 +158,7 @@ func (mod *module) close() {
 	if r := mod.ruling.Load(); r != nil {
 		r.close()
 	}
+	mod.handlers.stop()
 	if mod.witness != nil {
 		mod.witness()
 	}

@@ -44,13 +44,17 @@ func (s switches) turned(name, to string) (switches, error) {
 		default:
 			return s, fmt.Errorf("%s are on or off, not %q", name, to)
 		}
+	case control.SwitchClass:
+		if to != "on" && to != "off" {
+			return s, fmt.Errorf("a class is on or off, not %q", to)
+		}
 	case control.SwitchBoot:
 		if to != "on" && to != "off" && to != "auto" {
 			return s, fmt.Errorf("boot is on, off or auto, not %q", to)
 		}
 		s.Boot = to
 	default:
-		return s, fmt.Errorf("there is no switch %q: there are %s, %s and %s", name, control.WatchChecks, control.WatchProcesses, control.SwitchBoot)
+		return s, fmt.Errorf("there is no switch %q: there are %s, %s, %s and %s", name, control.WatchChecks, control.WatchProcesses, control.SwitchBoot, control.SwitchClass)
 	}
 	return s, nil
 }
@@ -89,6 +93,9 @@ func (d *Daemon) Switch(ctx context.Context, by, name string, r control.SwitchRe
 	if _, err := (switches{}).turned(r.Name, r.To); err != nil {
 		return control.Outcome{}, &control.Refusal{Kind: control.ErrInput, Text: err.Error()}
 	}
+	if known := mod.config().Classes(); r.Name == control.SwitchClass && !slices.Contains(known, r.Class) {
+		return control.Outcome{}, &control.Refusal{Kind: control.ErrInput, Text: fmt.Sprintf("%s has no class %q of processes: it has %s", name, r.Class, listOr(known, "none of its own"))}
+	}
 	if b := mod.config().Boot; r.Name == control.SwitchBoot && b != "ignore" && b != "" {
 		return control.Outcome{}, &control.Refusal{Kind: control.ErrRefused, Text: fmt.Sprintf(`boot="%s" in the configuration of %s decides; write boot="ignore" there to decide on each node`, b, name)}
 	}
@@ -99,6 +106,10 @@ func (d *Daemon) Switch(ctx context.Context, by, name string, r control.SwitchRe
 func (mod *module) turn(r control.SwitchRequest, by string) error {
 	mod.settle.Lock()
 	defer mod.settle.Unlock()
+	if r.Name == control.SwitchClass {
+		mod.enable(r.Class, r.To == "on", by)
+		return nil
+	}
 	next, err := mod.switches.turned(r.Name, r.To)
 	if err != nil {
 		return err
@@ -112,11 +123,15 @@ func (mod *module) turn(r control.SwitchRequest, by string) error {
 	}
 	mod.switches = next
 	mod.m.d.noteModule(mod.conf.Name, "command", "info", fmt.Sprintf("%s turns %s of %s %s.", by, r.Name, mod.conf.Name, r.To), map[string]any{"switch": r.Name, "to": r.To, "by": by}, 0)
-	mod.mu.Lock()
-	parts := slices.Clone(mod.checking)
-	mod.mu.Unlock()
-	mod.watch(parts)
+	mod.watch(mod.parts())
 	return nil
+}
+
+// parts are those of the module's life whose checks run.
+func (mod *module) parts() []core.When {
+	mod.mu.Lock()
+	defer mod.mu.Unlock()
+	return slices.Clone(mod.checking)
 }
 
 // muted lists the watches that are off.
@@ -133,6 +148,19 @@ func (mod *module) atBoot() string {
 	return mod.switches.atBoot(mod.config().Boot)
 }
 
+// unwatched says why a resource is not looked at; empty if it is. settle is held.
+func (mod *module) unwatched(resource string) string {
+	if mod.switches.mutes(resource) {
+		return watchOf(resource) + " are switched off"
+	}
+	for _, p := range mod.config().Procs {
+		if p.Resource() == resource && p.Class != "" && !mod.classes[p.Class] {
+			return "class " + p.Class + " is not enabled"
+		}
+	}
+	return ""
+}
+
 // watch runs the checks of these parts of the module's life that are not switched
 // off. Of the others nobody can tell: they neither act nor hold the module back.
 // settle is held.
@@ -140,7 +168,7 @@ func (mod *module) watch(parts []core.When) {
 	specs := mod.specs(parts)
 	kept := specs[:0]
 	for _, s := range specs {
-		if !mod.switches.mutes(s.Resource) {
+		if mod.unwatched(s.Resource) == "" {
 			kept = append(kept, s)
 		}
 	}
@@ -148,10 +176,8 @@ func (mod *module) watch(parts []core.When) {
 		mod.m.log.Error("set the checks", "module", mod.conf.Name, "error", err)
 	}
 	for _, c := range mod.config().Core().Checks {
-		if mod.switches.mutes(c.Resource) && slices.Contains(parts, c.When) {
-			mod.runner.Post(core.Event{Kind: core.EventResource, Resource: core.Resource{
-				Name: c.Resource, Value: core.ResUnknown, Reason: watchOf(c.Resource) + " are switched off",
-			}})
+		if why := mod.unwatched(c.Resource); why != "" && slices.Contains(parts, c.When) {
+			mod.runner.Post(core.Event{Kind: core.EventResource, Resource: core.Resource{Name: c.Resource, Value: core.ResUnknown, Reason: why}})
 		}
 	}
 }

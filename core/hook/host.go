@@ -69,6 +69,11 @@ type Run struct {
 	Program string            // path of this program
 	Output  io.Writer         // gets every line with a time stamp; nil discards
 	Env     []string          // further environment of programs, KEY=VALUE; wins over Vars
+
+	// File is what is run instead of the hook Args.Name: a file below Dir, such as
+	// bin/handler.sh, with the arguments Words.
+	File  string
+	Words []string
 }
 
 // Result is how a run ended. It is never silent: OK, or a Reason.
@@ -87,13 +92,18 @@ type Result struct {
 func (h *Host) Run(ctx context.Context, r Run) Result {
 	begun := time.Now()
 	path, kind, err := locate(r.Dir, r.Args.Name)
+	name := "bin/" + filepath.Base(path)
+	if r.File != "" {
+		path, kind, err = locateFile(r.Dir, r.File)
+		name = r.File
+	}
 	if err != nil {
 		return Result{Reason: err.Error(), Took: time.Since(begun)}
 	}
 	if kind == kindNone {
 		return Result{OK: true, Took: time.Since(begun)}
 	}
-	c := h.newCall(ctx, r, path, "bin/"+filepath.Base(path))
+	c := h.newCall(ctx, r, path, name)
 	if kind == kindLua {
 		err = c.runLua(c.returned)
 	} else {

@@ -79,3 +79,25 @@ func (h *Host) Find(dir string) map[string]bool {
 	}
 	return found
 }
+
+// locateFile finds a file of the module, and says by its name how it is run.
+func locateFile(dir, name string) (path string, kind hookKind, err error) {
+	if !filepath.IsLocal(filepath.FromSlash(name)) {
+		return "", kindNone, fmt.Errorf("find %s: it is not in the module", name)
+	}
+	path = filepath.Join(dir, filepath.FromSlash(name))
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", kindNone, fmt.Errorf("find %s: %w", name, err)
+	}
+	end := strings.ToLower(filepath.Ext(path))
+	if end == ".sh" && info.Mode()&0o111 != 0 && runtime.GOOS != "windows" {
+		return path, kindPlain, nil // its first line says by which shell
+	}
+	for _, s := range suffixes(runtime.GOOS) {
+		if s.end == end && end != "" {
+			return path, s.kind, nil
+		}
+	}
+	return path, kindPlain, nil
+}
