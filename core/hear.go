@@ -15,7 +15,7 @@ func (m *machine) pairChanged(ev Event) error {
 	case ev.Kind == EventPeerLost:
 		m.Pair.Link, m.Pair.Evidence, m.Pair.Lost = LinkLost, ev.Evidence, ev.Reason
 	case ev.Kind == EventLease:
-		m.Pair.Self.Lapsed = m.State.primary()
+		m.Pair.Self.Lapsed = m.State.Primary()
 	default:
 		return m.replicaAnswered(ev)
 	}
@@ -37,7 +37,7 @@ func (m *machine) heard(p PeerState) {
 	if p.FailoverAt > s.FailoverAt || p.FailoverAt == s.FailoverAt && p.Failover == "off" {
 		s.Failover, s.FailoverAt = p.Failover, p.FailoverAt
 	}
-	s.Lapsed = s.Lapsed && p.State.primary() // else nobody took over meanwhile
+	s.Lapsed = s.Lapsed && p.State.Primary() // else nobody took over meanwhile
 	switch {
 	case m.State == Prim:
 		m.grant(p)
@@ -68,7 +68,7 @@ func (m *machine) compare(p PeerState) {
 	// Of two lines that split, this one ends when the peer stays primary although
 	// it has heard that this node is not.
 	told := m.Pair.Self
-	given := p.State.primary() && !p.Leaving && !told.State.primary() && m.acknowledged(told.Seq)
+	given := p.State.Primary() && !p.Leaving && !told.State.Primary() && m.acknowledged(told.Seq)
 	if p.Data.usable() && (given || p.Data.descends(d.Generation)) {
 		d.Standing = StandingOutdated
 	}
@@ -78,7 +78,7 @@ func (m *machine) compare(p PeerState) {
 // and the primary knows that it has.
 func (m *machine) joined() bool {
 	s, p := &m.Pair.Self, m.Pair.Peer
-	if m.hears() && p.State.primary() && !m.Module.Mirror.Replicated {
+	if m.hears() && p.State.Primary() && !m.Module.Mirror.Replicated {
 		s.Copied = p.Data.Generation // there is nothing to copy
 	}
 	if !m.hears() || p.Data.Standing != StandingShared {
@@ -113,7 +113,7 @@ func (m *machine) replicaAnswered(ev Event) error {
 	case ReplicaLost:
 		s.Copied = Generation{}
 	case ReplicaDegraded, ReplicaRepaired:
-		s.Degraded = ReplicaNews(ev.Name) == ReplicaDegraded && m.State.primary()
+		s.Degraded = ReplicaNews(ev.Name) == ReplicaDegraded && m.State.Primary()
 	default:
 		return m.replicaDone(ev)
 	}
@@ -158,20 +158,20 @@ func (m *machine) takeRole(from, to status) {
 	s, p := &m.Pair.Self, m.Pair.Peer
 	if from.State != to.State {
 		switch {
-		case to.State == Alone && from.State != Wait, to.State.primary() && !from.State.primary() && !m.keepsGeneration(from.State, to.State):
+		case to.State == Alone && from.State != Wait, to.State.Primary() && !from.State.Primary() && !m.keepsGeneration(from.State, to.State):
 			s.Data.goOn(m.Module.Mirror.Self, s.Life)
-		case from.State == Second && m.hears() && p.State.primary() && s.Data.Standing == StandingShared:
+		case from.State == Second && m.hears() && p.State.Primary() && s.Data.Standing == StandingShared:
 			s.Data.Standing = StandingOutdated // it goes on without this node
 		}
 		s.Yield, s.Ask, s.Took = to.State == Second && m.Verb == VerbSwap, false, false
 		switch {
-		case to.State.primary():
+		case to.State.Primary():
 			s.Data.Prim, s.Wish = true, ""
 			s.Took = to.State == Alone && from.State == Second
 		case to.State == Second:
 			s.Wish = keepForce(s.Wish)
 		}
-		if !to.State.primary() {
+		if !to.State.Primary() {
 			s.Degraded, s.Lapsed, m.Pair.SwapDue = false, false, false
 		}
 	}

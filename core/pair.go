@@ -118,7 +118,8 @@ func (in Instance) sides() (self, peer side) {
 	return side{in.Pair.Self, c.DefaultPrim == c.Self}, side{in.Pair.Peer, c.DefaultPrim == c.Peer && c.Peer != 0}
 }
 
-func (in Instance) failoverOff() bool {
+// FailoverOff reports that the secondary does not take over by itself.
+func (in Instance) FailoverOff() bool {
 	if f := in.Pair.Self.Failover; f != "" {
 		return f == "off"
 	}

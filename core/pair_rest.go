@@ -36,7 +36,7 @@ func (m *machine) primRests() Order {
 	case m.overtaken():
 		return Order{Verb: VerbStopStart, Nice: true, Drop: true,
 			Reason: fmt.Sprintf("%s took over and went on (%s; here %s)", name, p.Data.describe(), s.Data.describe())}
-	case m.hears() && p.State.primary():
+	case m.hears() && p.State.Primary():
 		return m.conflict()
 	case s.Degraded && m.State == Prim:
 		return m.change(Alone, "replication failed on this node")
@@ -59,7 +59,7 @@ func (m *machine) primRests() Order {
 // no acknowledgement.
 func (m *machine) overtaken() bool {
 	p := m.Pair.Peer
-	matters := p.State.primary() && !p.Leaving || m.Module.Mirror.Replicated
+	matters := p.State.Primary() && !p.Leaving || m.Module.Mirror.Replicated
 	return m.hears() && matters && p.Data.usable() && p.Data.descends(m.Pair.Self.Data.Generation)
 }
 
@@ -128,9 +128,9 @@ func (m *machine) goesAlone() Order {
 func (m *machine) secondRests() Order {
 	s, p, name := &m.Pair.Self, m.Pair.Peer, m.PeerName()
 	switch {
-	case m.hears() && p.State.primary() && p.Degraded:
+	case m.hears() && p.State.Primary() && p.Degraded:
 		return Order{Verb: VerbWait, Nice: true, Reason: "replication failed on " + name}
-	case m.hears() && p.State.primary():
+	case m.hears() && p.State.Primary():
 		s.Yield = false
 		missed := s.Data.Standing != StandingShared || s.Data.Generation != p.Data.Generation
 		if missed && (m.Phase == Ready || m.Module.Mirror.Replicated && m.Pair.Follows != p.Data.Generation) {
@@ -139,7 +139,7 @@ func (m *machine) secondRests() Order {
 		return Order{}
 	case m.peerIn(Second):
 		return m.bothSecond()
-	case m.failoverOff() && s.Data.Standing == StandingShared:
+	case m.FailoverOff() && s.Data.Standing == StandingShared:
 		return Order{Verb: VerbStopStart, Nice: true, Reason: fmt.Sprintf("failover is off, and %s is no longer primary", name)}
 	case !m.UpToDate():
 		return Order{Verb: VerbWait, Nice: true, Reason: fmt.Sprintf("%s is no longer primary, and data here is not up to date (%s)", name, s.Data.describe())}

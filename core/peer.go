@@ -45,8 +45,8 @@ type PeerState struct {
 	FailoverAt uint64     `json:"failover_at,omitempty"` // counts the operators' words on it: the latest holds on both
 }
 
-// primary reports that a state serves the application.
-func (s State) primary() bool { return s == Alone || s == Prim }
+// Primary reports that a state serves the application.
+func (s State) Primary() bool { return s == Alone || s == Prim }
 
 // side is one of the two nodes as comparisons see it.
 type side struct {

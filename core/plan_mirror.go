@@ -26,7 +26,7 @@ func (m *machine) planChange(to State) []Task {
 	}
 	plan = append(plan, m.stopChecks(to)...)
 	leaving := m.running() &^ partsOf[to]
-	if from.primary() && to == Second {
+	if from.Primary() && to == Second {
 		plan = append(plan, stopsTwice(leaving, from, to)...)
 		if m.Network {
 			plan = append(plan, Task{Kind: TaskNetworkDown})
@@ -35,7 +35,7 @@ func (m *machine) planChange(to State) []Task {
 		plan = append(plan, stops(leaving, from, to, false)...)
 	}
 	plan = append(plan, hook(hookTransition, from, to), enter(to, Transient))
-	if from.primary() != to.primary() {
+	if from.Primary() != to.Primary() {
 		plan = append(plan, m.serve(to)...)
 	}
 	plan = append(plan, starts(partsOf[to]&^partsOf[from], from, to)...)
@@ -45,7 +45,7 @@ func (m *machine) planChange(to State) []Task {
 
 // serve brings data and address to where a role needs them.
 func (m *machine) serve(to State) []Task {
-	if !to.primary() {
+	if !to.Primary() {
 		return []Task{replicate(ReplicateSecond)}
 	}
 	return []Task{replicate(ReplicatePrim), {Kind: TaskNetworkUp}}

@@ -33,6 +33,7 @@ func (m *machine) findsRole() bool {
 	if !m.gateOpens() {
 		s.Choosing, s.Claim = false, false
 		m.await("")
+		m.listenAnew()
 		return false
 	}
 	s.Choosing = true
@@ -62,6 +63,15 @@ func (m *machine) findsRole() bool {
 	m.Target = v.role
 	m.Plan = m.planRole(v.role)
 	return true
+}
+
+// listenAnew forgets that the peer is lost while a resource that is down holds the node
+// back: what that is about, a cable for instance, may be why it hears nothing. So it
+// listens when it may go on, before it takes the silence for an answer.
+func (m *machine) listenAnew() {
+	if p := &m.Pair; m.Phase == NotReady && p.Link == LinkLost {
+		p.Link, p.Evidence, p.Lost, p.Waited = LinkUnknown, "", "", ""
+	}
 }
 
 // leaveRole ends the search.
@@ -107,15 +117,15 @@ func (m *machine) role() verdict {
 		return v
 	case !m.hears():
 		return m.roleAlone(asSecond)
-	case p.State.primary() && p.Leaving && asPrim:
+	case p.State.Primary() && p.Leaving && asPrim:
 		return passing(name + " gives up its role")
-	case p.State.primary() && asPrim:
+	case p.State.Primary() && asPrim:
 		return refused(fmt.Sprintf("%s is %s", name, p.State))
-	case p.State.primary() && p.Degraded:
+	case p.State.Primary() && p.Degraded:
 		return blocked("replication failed on " + name + ", which serves alone until it is repaired there")
-	case p.State.primary() && m.aheadOf(p) && !asSecond:
+	case p.State.Primary() && m.aheadOf(p) && !asSecond:
 		return passing(fmt.Sprintf("%s is %s with older data (%s; here %s), and gives up when it hears that", name, p.State, p.Data.describe(), m.Pair.Self.Data.describe()))
-	case p.State.primary():
+	case p.State.Primary():
 		return verdict{role: Second, why: fmt.Sprintf("%s is %s", name, p.State)}
 	case p.State == Second:
 		return passing(name + " is SECOND and finds its role first")
@@ -151,7 +161,7 @@ func (m *machine) mayLead() verdict {
 		return blocked("no data is known to be good yet: stop, and prim on the node that has the good data")
 	case !m.UpToDate():
 		return blocked(fmt.Sprintf("data may be not up to date (%s): waits for %s (%s)", s.Data.describe(), name, p.Data.describe()))
-	case m.failoverOff() && !s.Data.Prim && p.Data.Prim:
+	case m.FailoverOff() && !s.Data.Prim && p.Data.Prim:
 		return blocked(fmt.Sprintf("failover is off, and %s was primary: start it there, or stop and prim here", name))
 	}
 	return verdict{}
@@ -211,7 +221,7 @@ func (m *machine) roleAlone(asSecond bool) verdict {
 		return verdict{role: Alone, why: away}
 	case m.Module.Mirror.Replicated && s.Data.Standing != StandingSole:
 		return blocked(fmt.Sprintf("data may be not up to date (%s), and %s", s.Data.describe(), away))
-	case m.failoverOff() && !s.Data.Prim && s.Data.Standing != StandingNone:
+	case m.FailoverOff() && !s.Data.Prim && s.Data.Standing != StandingNone:
 		return blocked(fmt.Sprintf("failover is off, and %s: start it there, or stop and prim here", away))
 	}
 	if v := m.witnessed(); v.phase != "" {

@@ -112,7 +112,7 @@ func (m *machine) goesOn(t Task) (goes, again bool) {
 		}
 		return false, m.react() || m.findsOther()
 	case TaskEnter:
-		if t.To.primary() && m.State == Second && m.hears() && m.Pair.Peer.State.primary() {
+		if t.To.Primary() && m.State == Second && m.hears() && m.Pair.Peer.State.Primary() {
 			m.replace(m.change(Second, "%s is heard again and is %s", m.PeerName(), m.Pair.Peer.State))
 			return false, true
 		}

@@ -108,9 +108,9 @@ func (m *machine) startRefused(v Verb) error {
 	why := m.primRefused(v)
 	switch {
 	case why != "":
-	case (v == VerbPrim || v == VerbPrimForce) && m.hears() && p.State.primary() && !p.Leaving:
+	case (v == VerbPrim || v == VerbPrimForce) && m.hears() && p.State.Primary() && !p.Leaving:
 		why = name + " is " + p.State.String()
-	case (v == VerbSecond || v == VerbSecondForce) && !(m.hears() && p.State.primary()):
+	case (v == VerbSecond || v == VerbSecondForce) && !(m.hears() && p.State.Primary()):
 		why = name + " is not primary"
 	}
 	if why == "" {

@@ -75,6 +75,24 @@ func (s *safekit) move(c call, module string, verb core.Verb, wait time.Duration
 	return nil
 }
 
+// second starts a module as secondary; fullsync copies everything.
+func second(s *safekit, c call) error {
+	verb := core.VerbSecond
+	if c.arg(0) == "fullsync" {
+		verb = core.VerbSecondForce
+	}
+	return s.move(c, c.module(), verb, 0)
+}
+
+// setFailover says whether the secondary takes over by itself.
+func setFailover(s *safekit, c call) error {
+	verb := core.VerbFailoverOn
+	if c.arg(0) == "off" {
+		verb = core.VerbFailoverOff
+	}
+	return s.move(c, c.module(), verb, 0)
+}
+
 // shutdown stops all modules of this server.
 func shutdown(s *safekit, c call) error {
 	st, err := s.status("")
@@ -105,23 +123,23 @@ func setGroups(s *safekit, c call) error {
 
 // turn turns a switch of the module.
 func turn(name, to string) func(*safekit, call) error {
-	return func(s *safekit, c call) error { return s.turn(c, control.SwitchRequest{Name: name, To: to}) }
+	return func(s *safekit, c call) error { return s.turn(c, name, to) }
 }
 
-// turnClass switches a class of processes that is the module's own.
+// turnClass switches a class of processes of the module's own.
 func turnClass(to string) func(*safekit, call) error {
 	return func(s *safekit, c call) error {
-		return s.turn(c, control.SwitchRequest{Name: control.SwitchClass, Class: c.arg(0), To: to})
+		return s.turn(c, control.ClassPrefix+c.arg(0), to)
 	}
 }
 
-func (s *safekit) turn(c call, q control.SwitchRequest) error {
+func (s *safekit) turn(c call, name, to string) error {
 	client, err := s.client()
 	if err != nil {
 		return err
 	}
 	var out control.Outcome
-	q.Nodes, q.Here = c.hosts, !c.remote
+	q := control.SwitchRequest{Nodes: c.hosts, Here: !c.remote, Name: name, To: to}
 	if err := client.Post(s.ctx, modulePath(c.module())+"/switch", q, &out); err != nil {
 		return err
 	}
@@ -161,8 +179,17 @@ func printOld(level string) func(*safekit, call) error {
 // showLog shows the module's journal.
 func showLog(more ...string) func(*safekit, call) error {
 	return func(s *safekit, c call) error {
-		return s.orchestrate(append([]string{"log", c.module(), "--lines", cmp.Or(c.val["-s"], "300")}, more...)...)
+		return s.orchestrate(append([]string{"log", c.module(), "--lines", cmp.Or(c.val["-s"], "300"), "--level", leastLevel(c)}, more...)...)
 	}
+}
+
+// leastLevel is what a log shows: with -A everything, else what an administrator wants to
+// know.
+func leastLevel(c call) string {
+	if c.has["-A"] {
+		return "debug"
+	}
+	return "info"
 }
 
 // saveLog writes all of the module's journal to a file.
@@ -173,7 +200,7 @@ func saveLog(s *safekit, c call) error {
 	}
 	to := *s.app
 	to.stdout = file
-	err = (&safekit{app: &to, ctx: s.ctx, name: s.name}).orchestrate("log", c.module(), "--lines", "1000000000")
+	err = (&safekit{app: &to, ctx: s.ctx, name: s.name}).orchestrate("log", c.module(), "--lines", "1000000000", "--level", leastLevel(c))
 	return errors.Join(err, file.Close())
 }
 

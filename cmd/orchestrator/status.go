@@ -24,8 +24,9 @@ func statusCommand(a *app) *cobra.Command {
 it has, and why it is as it is. With the name of a module, its checks and how
 the packets are filtered, too.
 
-States: STOP, WAIT (on its way, or held back until a resource is up), UP. Ready is
-settled, Transient is on its way, NotReady is stopped or held back.`,
+States: STOP, WAIT (on its way, or held back until a resource is up), UP; of a mirror
+PRIM (primary), ALONE (primary without a secondary) and SECOND. Ready is settled, Transient is on its way, NotReady is stopped or held back. With its name a mirror tells
+what it knows of the other server and of the worth of its data.`,
 		Example: `  orchestrator status --watch
   orchestrator status web_farm
   orchestrator status --json | jq '.modules[].nodes[] | {node, state, share}'`,

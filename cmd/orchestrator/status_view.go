@@ -50,7 +50,11 @@ func row(name cell, m control.ModuleStatus, n control.ModuleNode) []cell {
 		reason = strings.TrimSuffix("still with configuration "+n.Signature+"; "+reason, "; ")
 	}
 	share, connections := cell{}, cell{}
-	if n.State != core.Stop {
+	switch {
+	case n.Pair != nil && n.Pair.Serves:
+		share, connections = plain("has the address"), plain(fmt.Sprint(n.Connections))
+	case n.Pair != nil:
+	case n.State != core.Stop:
 		share = plain(fmt.Sprintf("%s %5.1f %%", bar(n.Share, 10), 100*n.Share))
 		connections = plain(fmt.Sprint(n.Connections))
 		if n.Drained {
@@ -68,7 +72,7 @@ func state(n control.ModuleNode) cell {
 		text += ", drained"
 	case n.State == core.Stop:
 		color = dim
-	case n.State == core.Up && n.Phase == core.Ready:
+	case n.State != core.Wait && n.Phase == core.Ready:
 		color = green
 	case n.Phase == core.NotReady:
 		color = red
@@ -86,6 +90,30 @@ func bar(part float64, cells int) string {
 	return b + strings.Repeat("·", cells-len([]rune(b)))
 }
 
+// pairText tells what a node of a mirror knows of the pair.
+func pairText(p control.Pair) string {
+	text := fmt.Sprintf("%s is %s %s", p.Peer, p.PeerState, p.PeerPhase)
+	switch p.Link {
+	case "unknown":
+		text = p.Peer + " was not heard yet"
+	case "lost":
+		text = p.Peer + " is lost: " + cmp.Or(p.Lost, "it is silent")
+	}
+	if p.Replicated {
+		text += fmt.Sprintf("; data here: generation %s, %s", p.Generation, cmp.Or(string(p.Standing), "no history"))
+		if !p.UpToDate {
+			text += ", not up to date"
+		}
+	}
+	if p.Degraded {
+		text += "; replication failed here"
+	}
+	if !p.Failover {
+		text += "; failover is off"
+	}
+	return text
+}
+
 func showDetail(w io.Writer, m control.ModuleStatus, color bool) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s: a %s module at %s, configuration %s\n", paint(color, bold, clean(m.Name)), m.Mode,
@@ -99,6 +127,9 @@ func showDetail(w io.Writer, m control.ModuleStatus, color bool) error {
 			fmt.Fprintf(&b, ", %s since %s", n.State, n.Since.Local().Format("2006-01-02 15:04:05"))
 		}
 		b.WriteByte('\n')
+		if n.Pair != nil {
+			b.WriteString(clean("  "+pairText(*n.Pair)) + "\n")
+		}
 		if len(n.Muted) > 0 {
 			fmt.Fprintf(&b, "  switched off: %s\n", strings.Join(n.Muted, ", "))
 		}

@@ -24,9 +24,8 @@ func muteCommands(a *app) []*cobra.Command {
 }
 
 func muteCommand(a *app, name, to, short, long string) *cobra.Command {
-	var nodes []string
+	var nodes, classes []string
 	var checks, processes bool
-	var class string
 	c := a.jsonFlag(&cobra.Command{
 		Use: name + " MODULE", Short: short, Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeModule, Long: long,
 		Example: "  orchestrator " + name + " web_farm --node n2\n  orchestrator " + name + " web_farm --processes",
@@ -34,22 +33,22 @@ func muteCommand(a *app, name, to, short, long string) *cobra.Command {
 	c.Flags().StringSliceVar(&nodes, "node", nil, "a `NODE` to do it on; may be repeated (default all)")
 	c.Flags().BoolVar(&checks, "checks", false, "only the checks of addresses, networks and the like")
 	c.Flags().BoolVar(&processes, "processes", false, "only the watches of processes and services")
-	c.Flags().StringVar(&class, "class", "", "only the processes of this `CLASS` of the module's own, until it is stopped; hooks do it with --node")
-	c.MarkFlagsMutuallyExclusive("class", "checks")
-	c.MarkFlagsMutuallyExclusive("class", "processes")
+	c.Flags().StringSliceVar(&classes, "class", nil, "only a `CLASS` of processes of the module's own, which begins switched off; may be repeated")
 	a.completeNodes(c, "node")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		if class != "" {
-			return a.turn(cmd, args[0], control.SwitchRequest{Nodes: nodes, Name: control.SwitchClass, Class: class, To: to})
+		all := !checks && !processes && len(classes) == 0
+		var names []string
+		if checks || all {
+			names = append(names, control.WatchChecks)
 		}
-		for _, w := range []struct {
-			name string
-			want bool
-		}{{control.WatchChecks, checks || !processes}, {control.WatchProcesses, processes || !checks}} {
-			if !w.want {
-				continue
-			}
-			if err := a.turn(cmd, args[0], control.SwitchRequest{Nodes: nodes, Name: w.name, To: to}); err != nil {
+		if processes || all {
+			names = append(names, control.WatchProcesses)
+		}
+		for _, class := range classes {
+			names = append(names, control.ClassPrefix+class)
+		}
+		for _, name := range names {
+			if err := a.turn(cmd, args[0], control.SwitchRequest{Nodes: nodes, Name: name, To: to}); err != nil {
 				return err
 			}
 		}

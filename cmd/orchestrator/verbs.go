@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"net/url"
 	"time"
 
@@ -13,25 +14,44 @@ import (
 // verb is a command that moves a module.
 type verb struct {
 	name, short, long string
+	where             string // on which servers; empty: on all unless --node names some
 }
 
 var verbs = []verb{
-	{"start", "Start a module on the servers", `Start a module: its prestart and start_both hooks run, its virtual address is set, its
+	{name: "start", short: "Start a module on the servers", long: `Start a module: its prestart and start_both hooks run, its virtual address is set, its
 checks begin; when the application is ready the server gets its share of the
 connections. A server whose application cannot start gets none, and says why.`},
-	{"stop", "Stop a module in good order", `Stop a module: the server's share moves to the others first, so that no new
+	{name: "stop", short: "Stop a module in good order", long: `Stop a module: the server's share moves to the others first, so that no new
 connection is lost, then the stop_both hook runs. Connections that are still open end
 with the application: drain the server first to let them end by themselves.`},
-	{"restart", "Restart the application, the module stays up", `Stop and start the application through the hooks, while the virtual address stays.
+	{name: "restart", short: "Restart the application, the module stays up", long: `Stop and start the application through the hooks, while the virtual address stays.
 With more than one server this goes from one to the next, so that the service
 stays.`},
-	{"stopstart", "Stop a module and start it again", `Stop a module and start it again, with its address and its checks: what a change of
+	{name: "stopstart", short: "Stop a module and start it again", long: `Stop a module and start it again, with its address and its checks: what a change of
 the configuration needs.`},
-	{"forcestop", "Stop a module at once, whatever happens", `Stop a module without handing anything over, also when a hook hangs: stop hooks are
+	{name: "forcestop", short: "Stop a module at once, whatever happens", long: `Stop a module without handing anything over, also when a hook hangs: stop hooks are
 called with force, and what does not end is killed.`},
-	{"drain", "Take the load off servers, without stopping", drainLong},
-	{"undrain", "Give drained servers their share again", `Give drained servers their share of the connections again. No connection breaks.`},
+	{name: "drain", short: "Take the load off servers, without stopping", long: drainLong},
+	{name: "undrain", short: "Give drained servers their share again", long: `Give drained servers their share of the connections again. No connection breaks.`},
+	{name: "swap", short: "Let primary and secondary of a mirror change their roles", where: oneDoes, long: `Let the primary of a mirror stop the application and become the secondary, and the
+other server take its place. It is refused while the secondary is not up to date.`},
+	{name: "prim", short: "Start a mirror as primary: this server has the good data", where: namesOne, long: `Start a mirror as primary on one server, whatever the other one knows: it is how an
+operator says where the good data is when no server can know. A server that waits
+already goes on. It is refused where the data is known to be outdated or broken, or the
+other server to have newer data; "primforce" does it all the same.`},
+	{name: "second", short: "Start a mirror as secondary", where: namesOne, long: `Start a mirror as secondary on one server. It is refused unless the other one is the
+primary. "start" does the same, and waits for the primary if need be.`},
+	{name: "primforce", short: "Start a mirror as primary with data that may be old", where: namesOne, long: `Start a mirror as primary on one server although its data is known to be outdated, or
+broken off in the middle of a copy. What the other server wrote since is lost.`},
+	{name: "secondforce", short: "Start a mirror as secondary and copy everything", where: namesOne, long: `Start a mirror as secondary on one server and copy all data from the primary, also what
+is known to be the same.`},
 }
+
+// On which servers the verbs of a mirror are carried out.
+const (
+	oneDoes  = "It does not matter on which of the two servers it is done: without --node on this one. "
+	namesOne = "--node is needed: it names the server. "
+)
 
 func verbCommands(a *app) []*cobra.Command {
 	var all []*cobra.Command
@@ -49,15 +69,19 @@ func verbCommand(a *app, v verb) *cobra.Command {
 		deadline time.Duration
 	)
 	draining := v.name == string(core.VerbDrain)
-	where := "It is done on all servers of the cluster unless --node names some. "
+	where := cmp.Or(v.where, "It is done on all servers of the cluster unless --node names some. ")
 	if draining {
 		where = ""
+	}
+	example := "web_farm"
+	if v.where != "" {
+		example = "database"
 	}
 	c := a.jsonFlag(&cobra.Command{
 		Use: v.name + " MODULE", Short: v.short, Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeModule,
 		Long: v.long + "\n\n" + where + `One line tells
 what became of each server; the exit code is 1 if one of them failed.`,
-		Example: "  orchestrator " + v.name + " web_farm --node n2\n  orchestrator " + v.name + " web_farm --node n1,n2 --timeout 5m",
+		Example: "  orchestrator " + v.name + " " + example + " --node n2\n  orchestrator " + v.name + " " + example + " --node n2 --timeout 5m",
 	})
 	c.Flags().StringSliceVar(&nodes, "node", nil, "a `NODE` to do it on; may be repeated (default all)")
 	c.Flags().BoolVar(&noWait, "no-wait", false, "do not wait for the end")
@@ -72,6 +96,9 @@ what became of each server; the exit code is 1 if one of them failed.`,
 		}
 		if deadline < 0 || deadline > 0 && noWait {
 			return usagef("--deadline %s: it is how long to wait, so it cannot be negative, or go with --no-wait", deadline)
+		}
+		if v.where == namesOne && len(nodes) != 1 {
+			return usagef("%s on which server? name one with --node", v.name)
 		}
 		if draining && len(nodes) == 0 {
 			return usagef("drain which servers? name them with --node: all of them at once would take the service away")
@@ -94,6 +121,25 @@ what became of each server; the exit code is 1 if one of them failed.`,
 			}
 		}
 		return a.outcome(out)
+	}
+	return c
+}
+
+func failoverCommand(a *app) *cobra.Command {
+	c := a.jsonFlag(&cobra.Command{
+		Use: "failover MODULE on|off", Short: "Say whether the secondary of a mirror takes over by itself", Args: cobra.ExactArgs(2),
+		ValidArgsFunction: a.completeModule,
+		Long: `Say whether the secondary of a mirror takes over by itself when the primary fails. While
+it is off the secondary waits until the primary is back, or an operator decides. It
+holds on both servers, whichever is asked, also when the module or the daemon is
+restarted, and goes before failover= in userconfig.xml.`,
+		Example: "  orchestrator failover database off",
+	})
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if args[1] != "on" && args[1] != "off" {
+			return usagef("failover %q: it is on or off", args[1])
+		}
+		return a.change(cmd, modulePath(args[0])+"/failover-"+args[1], control.VerbRequest{})
 	}
 	return c
 }

@@ -39,6 +39,29 @@ func TestCounter(t *testing.T) {
 	}
 }
 
+// What a check watches may take its time to appear: until then it is not asked.
+func TestGrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l log
+		app := make(chan found, 1)
+		app <- found{core.ResDown, "not there yet"}
+		r := New(fakePlugins{"1": app}, l.publish)
+		set := func(grace time.Duration) {
+			if err := r.Set("m", []Spec{{Resource: "proc.app", Plugin: "process", Settings: json.RawMessage("1"), Grace: grace}}); err != nil {
+				t.Error(err)
+			}
+		}
+		set(20 * time.Second)
+		<-time.After(19 * time.Second)
+		l.take(t, "m proc.app=init no result yet")
+		<-time.After(time.Second)
+		l.take(t, "m proc.app=down not there yet")
+		set(time.Hour)
+		l.take(t, "m proc.app=init no result yet")
+		r.Close() // does not wait for it
+	})
+}
+
 // fakePlugins lets the test report for each watch, by settings.
 type fakePlugins map[string]chan found
 

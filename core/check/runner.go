@@ -150,12 +150,30 @@ func (r *Runner) start(module string, spec Spec) *stream {
 	s.cancel = cancel
 	r.publish(module, s.resource)
 	r.wg.Go(func() {
+		if !pause(ctx, spec.Grace) {
+			return
+		}
 		err := r.plugins.Follow(ctx, spec.Plugin, spec.Settings, spec.Interval, spec.Timeout, max(spec.Rise, spec.Fall), s.take)
 		if err != nil {
 			s.take(core.ResUnknown, err.Error())
 		}
 	})
 	return s
+}
+
+// pause waits; false means that ctx ended meanwhile.
+func pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // take takes a result and publishes the resource if its value changed.

@@ -51,6 +51,7 @@ func (p *parser) build(root *node, name string, hooks []Hook) *Module {
 	m.Rfs = p.rfs(s.one("rfs"))
 	m.VirtualHosts = p.virtualHosts(s.one("vhost"))
 	p.checks(m, s.one("check"))
+	p.links(m, s.one("vip"))
 	m.Procs = p.procs(s)
 	m.Rules = p.failover(s.one("failover"))
 	p.user(m, s.one("user"), hooks)

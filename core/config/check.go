@@ -57,7 +57,7 @@ func (p *parser) allowed(n *node, e *Element) bool {
 	}
 	switch e.Status {
 	case NotYet:
-		p.notYet(n.at, nil, e.Modes, fmt.Sprintf("<%s>", n.name))
+		p.notYet(n.at, nil, fmt.Sprintf("<%s>", n.name))
 	case Ignored:
 		p.report(diag.Note, idIgnored, n.at, fmt.Sprintf("<%s> has no effect: %s", n.name, e.Why))
 	case Used:
@@ -202,16 +202,11 @@ func (p *parser) supported(n *node, v value, def *Attribute) {
 		p.report(diag.Note, idIgnored, v.at, fmt.Sprintf("%s has no effect: it is for mode %s", name, modeNames(def.Modes)))
 		return
 	case !same && def.Status == NotYet:
-		p.notYet(v.at, v.macros, def.Modes, name)
+		p.notYet(v.at, v.macros, name)
 	case !same && def.Status == Ignored:
 		p.report(diag.Note, idIgnored, v.at, fmt.Sprintf("%s has no effect: %s", name, def.Why))
 	}
-	if !slices.Contains(def.NotYet, v.text) {
-		return
+	if slices.Contains(def.NotYet, v.text) {
+		p.notYet(v.at, v.macros, fmt.Sprintf("%s=%q", def.Name, v.text))
 	}
-	if def.Name == "mode" {
-		p.notYet(v.at, v.macros, nil, fmt.Sprintf("mode %s", v.text)).Hint = "modes farm and light are"
-		return
-	}
-	p.notYet(v.at, v.macros, nil, fmt.Sprintf("%s=%q", def.Name, v.text))
 }

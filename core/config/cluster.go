@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/diag"
 )
 
@@ -97,7 +98,8 @@ func (p *parser) clusterLan(n *node) ClusterLan {
 }
 
 // CheckCluster compares the nodes and networks that a module names with those of
-// the cluster. What is missing may be there later, so it is no error.
+// the cluster. What is missing may be there later, so it is no error; but a mirror
+// needs two nodes, and would not know which of more.
 func CheckCluster(m *Module, nodes, networks []string) diag.Problems {
 	var out diag.Problems
 	missing := func(id, what, name string, known []string, at diag.Position, follows string) {
@@ -116,6 +118,11 @@ func CheckCluster(m *Module, nodes, networks []string) diag.Problems {
 		for _, h := range g.Hosts {
 			missing(idUnknownNode, "node", h.Name, nodes, h.Pos, "its power has no effect")
 		}
+	}
+	if m.Mode == core.Mirror && len(nodes) != 2 {
+		out = append(out, diag.Problem{ID: idMirrorNodes, Severity: diag.Error, Pos: m.Pos,
+			Message: fmt.Sprintf("a mirror runs on the two nodes of a cluster; this cluster has %d: %s", len(nodes), strings.Join(nodes, ", ")),
+			Hint:    "make a cluster of two nodes for it, or use mode farm or light"})
 	}
 	if m.DefaultPrim != "alone" && m.DefaultPrim != "lastprim" {
 		missing(idUnknownNode, "node", m.DefaultPrim, nodes, m.Pos, "defaultprim has no effect")

@@ -90,6 +90,9 @@ func (c *corpusCase) parse() (*Module, diag.Problems) {
 	if m != nil && c.nodes != nil {
 		ps = append(ps, CheckCluster(m, c.nodes, c.networks)...)
 		ps.Sort()
+		if ps.Refused() {
+			m = nil
+		}
 	}
 	return m, ps
 }

@@ -47,6 +47,7 @@ const (
 	idCluster          = "config/bad-cluster"
 	idUnknownNode      = "config/unknown-node"
 	idUnknownNetwork   = "config/unknown-network"
+	idMirrorNodes      = "config/mirror-nodes"
 	idHooksUnused      = "config/hooks-not-run"
 	idConflict         = "config/address-conflict"
 )

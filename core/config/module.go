@@ -2,7 +2,6 @@ package config
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -165,18 +164,6 @@ func (m *Module) Addresses() []Address {
 	for _, i := range m.Interfaces {
 		out = append(out, i.Addresses...)
 	}
-	return out
-}
-
-// Classes are the classes of processes that are the module's own, by name.
-func (m *Module) Classes() []string {
-	var out []string
-	for _, p := range m.Procs {
-		if p.Class != "" && !slices.Contains(out, p.Class) {
-			out = append(out, p.Class)
-		}
-	}
-	slices.Sort(out)
 	return out
 }
 

@@ -147,7 +147,7 @@ type Proc struct {
 	AtLeast   int // -1: no limit
 	AtMost    int // -1: no limit
 	When      core.When
-	Class     string // of the module's own: hooks say when, while the application runs
+	Class     string // of the module's own: a hook says when it runs; When is empty
 	Action    core.Verb
 	Handler   string        // program in bin/ that is run instead of Action
 	Services  []string      // that a restart is about

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -85,7 +84,6 @@ type parser struct {
 	schema   *Element
 	parents  map[string][]string // of the schema's elements
 	mode     core.Mode           // empty if the document does not say
-	unready  bool                // the mode is refused; so what belongs to it only is not refused again
 	nested   bool                // inside of something that is refused as a whole
 	macros   *macros             // nil: the document has none
 	problems diag.Problems
@@ -160,7 +158,6 @@ func (p *parser) findMode(root *node) {
 			text, _, ok := p.macros.expand(a.value, a.val)
 			if mode := core.Mode(text); ok && (mode == core.Farm || mode == core.Mirror || mode == core.Light) {
 				p.mode = mode
-				p.unready = slices.Contains(notYetModes(), text)
 			}
 			return
 		}
@@ -181,10 +178,9 @@ func (p *parser) refusal() diag.Severity {
 	return diag.Error
 }
 
-// notYet refuses what belongs to the language but is not acted on. modes are
-// those it has a meaning in, if not in all.
-func (p *parser) notYet(at span, macros []string, modes []core.Mode, message string) *diag.Problem {
-	if p.nested || p.unready && len(modes) == 1 && modes[0] == p.mode {
+// notYet refuses what belongs to the language but is not acted on.
+func (p *parser) notYet(at span, macros []string, message string) *diag.Problem {
+	if p.nested {
 		return &diag.Problem{} // it has been refused with what is around it
 	}
 	return p.blamed(p.report(p.refusal(), idNotYet, at, message+" is not supported yet in this version"), macros)

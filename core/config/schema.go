@@ -101,9 +101,6 @@ func Schema() *Element {
 		Children: []Element{macroElement(), serviceElement()}}
 }
 
-// notYetModes are the modes that this version does not run.
-func notYetModes() []string { return []string{string(core.Mirror)} }
-
 func only(modes ...core.Mode) []core.Mode { return modes }
 
 // onOff is a switch.
@@ -143,13 +140,13 @@ func serviceElement() Element {
 			vhostElement(), errdElement(), checkElement(), failoverElement(),
 		},
 		Attributes: []Attribute{
-			{Name: "mode", Kind: KindChoice, Values: []string{"farm", "mirror", "light"}, NotYet: notYetModes(), Required: true, Status: Used, Effect: EffectStop,
-				Doc: "farm: all nodes are active behind one virtual address. mirror: one of two nodes is active, the other takes over. light: each node by itself, without an address, restarted when something fails; start it where it is to run, with --node."},
+			{Name: "mode", Kind: KindChoice, Values: []string{"farm", "mirror", "light"}, Required: true, Status: Used, Effect: EffectStop,
+				Doc: "farm: all nodes are active behind one virtual address. mirror: one of two nodes is active, the primary, and the other takes over; the cluster has two nodes. light: each node by itself, without an address, restarted when something fails; start it where it is to run, with --node."},
 			{Name: "boot", Kind: KindChoice, Values: []string{"on", "off", "auto", "ignore"}, Default: "ignore", Status: Used, Live: true, Effect: EffectLive,
 				Doc: "Whether the module starts with the machine; auto: if it was started before; ignore: as the operator chose."},
 			{Name: "boot_delay", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "0s", Status: Used, Live: true, Effect: EffectLive, Doc: "The module is not started by itself before the machine has been up for this long."},
-			onOff("failover", "on", Attribute{Status: NotYet, Modes: only(core.Mirror), Effect: EffectLive, Doc: "Whether the secondary takes over by itself when the primary fails; off: the operator decides."}),
-			{Name: "defaultprim", Kind: KindName, Default: "alone", Status: NotYet, Modes: only(core.Mirror), Effect: EffectLive,
+			onOff("failover", "on", Attribute{Status: Used, Modes: only(core.Mirror), Effect: EffectLive, Doc: "Whether the secondary takes over by itself when the primary fails; off: the operator decides."}),
+			{Name: "defaultprim", Kind: KindName, Default: "alone", Status: Used, Modes: only(core.Mirror), Effect: EffectLive,
 				Doc: "Which node is to be primary when both are up: alone: the one that is; lastprim: the one that was before it was stopped; or the name of a node."},
 			{Name: "maxloop", Kind: KindNumber, Min: 0, Max: 1000, Default: "3", Status: Used, Live: true, Effect: EffectLive, Doc: "Automatic restarts and the like that are allowed within loop_interval; one more stops the module."},
 			{Name: "loop_interval", Kind: KindDuration, Unit: "h", Grain: "s", Default: "24h", Status: Used, Live: true, Effect: EffectLive, Doc: "See maxloop; 0 switches the limit off."},

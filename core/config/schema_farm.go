@@ -46,7 +46,7 @@ func interfaceElement() Element {
 	const announced = "the address is announced after every take-over, and again now and then, in any case"
 	return Element{Name: "interface", Status: Used, Required: true, Effect: EffectStop, Doc: "A network interface that holds virtual addresses.",
 		Attributes: []Attribute{
-			onOff("check", "on", Attribute{Status: Ignored, Why: "a node whose link is down loses its heartbeat and its share in any case", Doc: "Watch the interface."}),
+			onOff("check", "on", Attribute{Status: Used, Modes: only(core.Mirror), Doc: "Watch the interface: a node where it is down waits, and the other one takes over. It is a check <intf> with when=\"pre\". In a farm a node whose link is down loses its share in any case."}),
 			onOff("arpreroute", "off", Attribute{Status: Ignored, Why: announced, Doc: "Send gratuitous ARP."}),
 			{Name: "arpinterval", Kind: KindDuration, Unit: "s", Default: "60s", Status: Ignored, Why: announced, Doc: "How often."},
 			{Name: "arpelapse", Kind: KindDuration, Unit: "s", Default: "1200s", Status: Ignored, Why: announced, Doc: "How long."},
@@ -61,7 +61,7 @@ func interfaceElement() Element {
 						Doc: "The virtual MAC of vmac_invisible, for all addresses in this element. Without it each has its own: 5A:FE and the IPv4 address in hex, 5A:F6 and the last four bytes of an IPv6 address."},
 				},
 				Children: []Element{virtualAddrElement("alias", "one_side_alias", "one_side")}},
-			{Name: "real_interface", Status: NotYet, Modes: only(core.Mirror), Once: true, Doc: "Addresses that the primary holds under the interface's own MAC.",
+			{Name: "real_interface", Status: Used, Modes: only(core.Mirror), Once: true, Doc: "Addresses that the primary holds under the interface's own MAC.",
 				Children: []Element{virtualAddrElement("one_side_alias", "one_side")}},
 		}}
 }
@@ -70,7 +70,7 @@ func virtualAddrElement(where ...string) Element {
 	return Element{Name: "virtual_addr", Status: Used, Required: true, Key: []string{"addr"}, Effect: EffectLive, Doc: "A virtual address.",
 		Attributes: []Attribute{
 			{Name: "addr", Kind: KindAddress, Required: true, Status: Used, Doc: "The address."},
-			{Name: "where", Kind: KindChoice, Values: where, Status: Used, Effect: EffectStop,
+			{Name: "where", Kind: KindChoice, Values: where, NotYet: []string{"one_side"}, Status: Used, Effect: EffectStop,
 				Doc: "alias: on all nodes, in mode farm; one_side_alias: on the primary, beside the interface's own address; one_side: on the primary, instead of it: what the node sends comes from there. Default: alias in mode farm, one_side_alias in mode mirror."},
 			onOff("check", "on", Attribute{Status: Used,
 				Doc: "Refuse to start while a machine that is no node has the address, and report one that takes it later as resource ip.ADDRESS (ip.ADDRESS.vip if a check has that name). off: where something answers for every address, as some routers do. That the address stays on its interface is seen to in any case."}),

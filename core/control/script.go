@@ -19,17 +19,15 @@ const (
 	WatchChecks    = "checks"    // all checks but those of processes; on or off
 	WatchProcesses = "processes" // on or off
 	SwitchBoot     = "boot"      // on, off, or auto: what ran before runs again
-	SwitchClass    = "class"     // on or off: a class of processes of the module's own, until it is stopped
+	ClassPrefix    = "class."    // before the name of a module's own class of processes; on or off, which is how it begins
 )
 
-// SwitchRequest turns a switch, for as long as the module is installed unless its
-// constant says otherwise.
+// SwitchRequest turns a switch, for as long as the module is installed.
 type SwitchRequest struct {
 	Nodes []string `json:"nodes,omitempty"` // empty: all
 	Here  bool     `json:"here,omitempty"`  // this node alone
 	Name  string   `json:"name"`
 	To    string   `json:"to"`
-	Class string   `json:"class,omitempty"` // which, of SwitchClass
 }
 
 // TellRequest is a message of a script for the journal.

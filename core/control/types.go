@@ -33,6 +33,7 @@ type ModuleNode struct {
 	Since       time.Time          `json:"since,omitzero"`
 	Reason      string             `json:"reason,omitempty"`
 	Drained     bool               `json:"drained"`
+	Pair        *Pair              `json:"pair,omitempty"`   // of a mirror
 	Share       float64            `json:"share"`            // of the first group, 0 to 1
 	Shares      map[string]float64 `json:"shares,omitempty"` // by group
 	Connections int                `json:"connections"`      // open to the virtual addresses
@@ -42,8 +43,34 @@ type ModuleNode struct {
 	Held        int                `json:"held"`             // buckets of other owners in which connections may be left
 	Filter      []string           `json:"filter,omitempty"` // how each interface is filtered
 	Resources   []core.Resource    `json:"resources,omitempty"`
-	Signature   string             `json:"signature"` // of the configuration in use
-	Counters    map[string]uint64  `json:"counters,omitempty"`
+	Signature   string             `json:"signature"`          // of the configuration in use
+	Counters    map[string]uint64  `json:"counters,omitempty"` // packets by what became of them
+	Packets     []PacketCount      `json:"packets,omitempty"`  // the same by group and class of bucket
+}
+
+// PacketCount is how many packets met the same end for the same reason. Those without
+// a group met it before a bucket was asked for.
+type PacketCount struct {
+	Group   string `json:"group,omitempty"`
+	Class   string `json:"class,omitempty"` // what the bucket was to the node: own, other, own-moving, other-moving
+	Reason  string `json:"reason"`
+	Packets uint64 `json:"packets"`
+}
+
+// Pair is what one node of a mirror knows of the two.
+type Pair struct {
+	Peer       string        `json:"peer"`               // the other node
+	Link       string        `json:"link"`               // whether it is heard: heard, lost, or unknown: not yet
+	Lost       string        `json:"lost,omitempty"`     // why it is lost
+	PeerState  core.State    `json:"peer_state"`         // as it said last
+	PeerPhase  core.Phase    `json:"peer_phase"`         //
+	Generation string        `json:"generation"`         // of the data here: number.node
+	Standing   core.Standing `json:"standing,omitempty"` // what is known of its worth
+	UpToDate   bool          `json:"up_to_date"`         // this node may become primary as far as its data goes
+	Replicated bool          `json:"replicated"`         // the module has data whose copies can differ
+	Degraded   bool          `json:"degraded,omitempty"` // primary: replication failed here
+	Failover   bool          `json:"failover"`           // the secondary takes over by itself
+	Serves     bool          `json:"serves"`             // the virtual address is served here
 }
 
 // Loop is a module's error counter: Count automatic actions of the last Interval.
@@ -164,6 +191,7 @@ type LogQuery struct {
 	Module string
 	Since  time.Time
 	Types  []string
+	Level  string // this or more serious: debug, info, warn, error
 	Grep   string
 	After  int64 // only entries with a higher ID, the oldest first
 	Limit  int

@@ -116,7 +116,7 @@ func (m *member) load(name string) error {
 	m.mu.Unlock()
 	if gone {
 		m.d.noteModule(name, "config", "info", name+" was uninstalled.", nil, 0)
-		return errors.Join(os.RemoveAll(m.d.path("active", name)), os.RemoveAll(m.d.path("modules", name)), removeIf(m.switchesFile(name)), removeIf(m.d.path("state", name+".json")))
+		return errors.Join(os.RemoveAll(m.d.path("active", name)), os.RemoveAll(m.d.path("modules", name)), removeIf(m.switchesFile(name)), removeIf(m.d.path("state", name+".json")), removeIf(m.d.keptFile(name)))
 	}
 	return m.adopt(name, item)
 }

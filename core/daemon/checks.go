@@ -30,7 +30,6 @@ func (d *Daemon) resource(name string, r core.Resource) {
 		return
 	}
 	mod.runner.Post(core.Event{Kind: core.EventResource, Resource: r})
-	mod.failed(r)
 }
 
 // check starts or stops the checks of one part of the module's life.
@@ -44,12 +43,6 @@ func (mod *module) check(when core.When, start bool) {
 	}
 	parts := slices.Clone(mod.checking)
 	mod.mu.Unlock()
-	if !start && when == core.WhenPre { // the module stops
-		mod.classes = nil
-	}
-	if !start && when == core.WhenBoth { // the application is about to be stopped
-		mod.handlers.stop()
-	}
 	if r := mod.ruling.Load(); start && r != nil {
 		r.begin(when)
 	}
@@ -109,7 +102,7 @@ func (mod *module) specs(parts []core.When) []check.Spec {
 		add(core.WhenPre, spec, settings)
 	}
 	for _, c := range conf.Procs {
-		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "process", Interval: min(scanInterval, c.Poll)}, processSettings(c))
+		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "process", Interval: min(scanInterval, c.Poll), Grace: c.Grace}, processSettings(c))
 	}
 	return list
 }

@@ -26,6 +26,7 @@ type order struct {
 	Identity string                 `json:"identity,omitempty"`
 	Switch   *control.SwitchRequest `json:"switch,omitempty"` // instead of a verb
 	Renew    *arrival               `json:"renew,omitempty"`  // likewise: stop, take over that configuration, start
+	Pause    bool                   `json:"pause,omitempty"`  // stop, but what the operator wants stays as it is
 	Wait     control.Duration       `json:"wait"`
 }
 
@@ -70,6 +71,9 @@ func (d *Daemon) Do(ctx context.Context, by, name string, verb core.Verb, r cont
 	}
 	if verb == core.VerbDrain && len(r.Nodes) == 0 && !r.Here && len(mod.m.settings().Nodes) > 1 {
 		return control.Outcome{}, &control.Refusal{Kind: control.ErrInput, Text: "drain wants to know which node: --node NAME; all at once would leave nobody to serve"}
+	}
+	if err := mod.m.aimed(mod, verb, &r); err != nil {
+		return control.Outcome{}, err
 	}
 	o := order{Module: name, Verb: verb, By: by, Identity: r.Identity, Wait: r.Wait}
 	if r.Identity != "" {
@@ -162,11 +166,15 @@ func (m *member) obey(ctx context.Context, o order) control.NodeOutcome {
 		out.Text = "the node is still starting"
 		return out
 	}
-	mod, err := m.module(o.Module)
+	mod, err := m.standing(o.Module)
 	if err != nil {
 		out.Text = err.Error()
 		return out
 	}
+	if o.Pause {
+		return mod.obeyPause(ctx, o)
+	}
+	mod.frozen.Store(false) // it was paused, perhaps, for nothing
 	if o.Renew != nil {
 		return m.obeyRenew(ctx, mod, o)
 	}
@@ -177,6 +185,12 @@ func (m *member) obey(ctx context.Context, o order) control.NodeOutcome {
 		}
 		out.OK, out.State = true, mod.runner.Snapshot().Status()
 		return out
+	}
+	if mod.pair != nil {
+		if err := m.inPair(o.Module); err != nil {
+			out.Text = err.Error()
+			return out
+		}
 	}
 	if err := mod.runner.Command(ctx, o.Verb, o.Identity, o.By); err != nil {
 		out.Text = err.Error()
@@ -201,12 +215,15 @@ func (m *member) obey(ctx context.Context, o order) control.NodeOutcome {
 
 // judge says whether a module has come to where a verb leads.
 func judge(verb core.Verb, in core.Instance) (bool, string) {
-	want := map[core.Verb]core.State{
-		core.VerbStart: core.Up, core.VerbRestart: core.Up, core.VerbStopStart: core.Up,
-		core.VerbStop: core.Stop, core.VerbForceStop: core.Stop,
+	active := []core.State{core.Up, core.Alone, core.Prim, core.Second}
+	leading := []core.State{core.Alone, core.Prim}
+	want := map[core.Verb][]core.State{
+		core.VerbStart: active, core.VerbRestart: active, core.VerbStopStart: active,
+		core.VerbStop: {core.Stop}, core.VerbForceStop: {core.Stop},
+		core.VerbPrim: leading, core.VerbPrimForce: leading, core.VerbSecond: {core.Second}, core.VerbSecondForce: {core.Second},
 	}
-	switch target, known := want[verb]; {
-	case known && in.State != target:
+	switch targets, known := want[verb]; {
+	case known && !slices.Contains(targets, in.State):
 		return false, strings.Join(slices.DeleteFunc([]string{in.LastReason, in.BlockedBy}, func(s string) bool { return s == "" }), "; ")
 	case verb == core.VerbDrain && !in.Drained:
 		return false, in.LastReason

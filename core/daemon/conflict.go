@@ -11,6 +11,7 @@ import (
 
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/config"
+	"github.com/orchestrator-ha/orchestrator/core/share"
 	"github.com/orchestrator-ha/orchestrator/core/vip"
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
@@ -48,6 +49,9 @@ func checked(held []heldAddress) []heldAddress {
 
 // elsewhere says that another node has the module started.
 func (mod *module) elsewhere() bool {
+	if mod.pair != nil { // who has just lost its peer takes over without asking
+		return mod.runner.Snapshot().Pair.Link != core.LinkUnknown
+	}
 	return slices.ContainsFunc(mod.m.digests.heard(), func(n core.NodeID) bool {
 		return mod.m.digests.of(n, mod.conf.Name).Present
 	})
@@ -85,10 +89,8 @@ func (mod *module) known(i heldOn) map[sdk.MAC]bool {
 	for _, h := range i.held {
 		macs[sdk.MAC(h.addr.MAC)] = h.invisible()
 	}
-	for _, mem := range mod.sharing.current().Members {
-		for _, mac := range mem.MACs {
-			macs[sdk.MAC(mac)] = true
-		}
+	for _, mac := range mod.sharers() {
+		macs[sdk.MAC(mac)] = true
 	}
 	var nodes []netip.Addr
 	for _, n := range mod.m.settings().Nodes {
@@ -106,7 +108,22 @@ func (mod *module) known(i heldOn) map[sdk.MAC]bool {
 
 // first says that this node is the one to act for all that share the module.
 func (mod *module) first() bool {
+	if mod.gate != nil {
+		return mod.gate.serves()
+	}
 	return mod.sharing.current().First() == mod.m.id.Node.Number
+}
+
+// sharers are the MAC addresses of the nodes that serve the module.
+func (mod *module) sharers() []share.MAC {
+	var macs []share.MAC
+	if mod.gate != nil {
+		return macs // this node's own, which never answers itself
+	}
+	for _, mem := range mod.sharing.current().Members {
+		macs = append(macs, mem.MACs...)
+	}
+	return macs
 }
 
 // patrol looks for strangers who claim the module's addresses, and announces these
@@ -179,6 +196,9 @@ func (mod *module) some(held []heldAddress) []heldAddress {
 
 // reannounce sends one announcement of an address.
 func (mod *module) reannounce(h heldAddress) {
+	if !mod.m.d.mayAnnounce() {
+		return
+	}
 	if err := vip.Announce(h.target()); err != nil {
 		mod.m.log.Debug("announce a virtual address again", "module", mod.conf.Name, "error", err)
 	}

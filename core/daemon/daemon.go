@@ -7,10 +7,12 @@
 //	founding.go  init, join, leave: how it gets there
 //	module.go    one module: its runner and what its actions do (effects.go)
 //	sharing.go   one module's share machine and what its effects do
+//	mirror.go    a module with two nodes: its pair (pair.go) and its address (gate.go)
 //	catalogue.go the shared configuration: loading what changes
 //	install.go   install, apply, uninstall
 //	command.go   verbs, here and on other nodes
 //	views.go     what is shown
+//	metrics.go   what is measured; one table for each part of the node
 package daemon
 
 import (
@@ -150,7 +152,7 @@ func (d *Daemon) build(undo *closers) error {
 		Log: d.log, Home: d.opt.Home, Tools: d.path("bin"),
 	})
 	d.holder = vip.NewHolder()
-	d.speaker = vip.NewAnnouncer(d.log)
+	d.speaker = vip.NewAnnouncer(d.log, d.mayAnnounce)
 	undo.add("stop announcing", func() error { d.speaker.Close(); return nil })
 	return nil
 }
@@ -200,7 +202,7 @@ func (d *Daemon) listenLocal() (*http.Server, net.Listener, error) {
 
 func (d *Daemon) server(who control.Who) *http.Server {
 	return &http.Server{
-		Handler:           control.Handler(control.Backend{Cluster: d, Modules: d, Views: d, Nodes: d, Commands: d, Console: d, Sessions: d.sessions}, who, d.log),
+		Handler:           control.Handler(control.Backend{Cluster: d, Modules: d, Views: d, Metrics: d.metricsHandler(), Nodes: d, Commands: d, Console: d, Sessions: d.sessions}, who, d.log),
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return d.ctx },

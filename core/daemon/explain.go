@@ -105,6 +105,9 @@ func (mod *module) explain(t traffic, address netip.Addr) []control.Path {
 	if t.client.Is4() != address.Is4() {
 		return nil
 	}
+	if mod.gate != nil {
+		return []control.Path{mod.pathToPrimary(address)}
+	}
 	groups := mod.config().Groups
 	matches := matching(groups, address, t.proto, t.at)
 	if len(matches) == 0 {

@@ -61,19 +61,27 @@ func (m *member) heartEvent(e heartbeat.Event) {
 	case heartbeat.Up:
 		m.noteMember("info", fmt.Sprintf("%s is heard%s.", m.name(e.Node), map[bool]string{false: " again", true: ""}[e.First]), e)
 		m.cluster.Nudge(e.Node)
+		m.notes.forget(e.Node)
+		m.pairs(e.Node, peerUp{e.Incarnation})
 	case heartbeat.Lost:
 		id := m.noteMember("warn", fmt.Sprintf("%s was declared lost: %s.", m.name(e.Node), e.Evidence), e)
 		m.digests.forget(e.Node)
+		m.notes.forget(e.Node)
+		m.pairs(e.Node, peerSilent{reason: e.Evidence, cause: id})
 		m.tell(share.PeerLost{Node: e.Node, HostAlive: e.Host == heartbeat.HostAnswers || e.ProcessDead, Evidence: e.Evidence}, id)
 	case heartbeat.Goodbye:
 		id := m.noteMember("info", m.name(e.Node)+" said goodbye.", e)
 		m.digests.forget(e.Node)
+		m.notes.forget(e.Node)
+		m.pairs(e.Node, peerSilent{dead: true, reason: "its daemon said goodbye", cause: id})
 		m.tell(share.PeerLost{Node: e.Node, Goodbye: true, Evidence: "it said goodbye"}, id)
 	case heartbeat.HostGone:
 		id := m.noteMember("warn", fmt.Sprintf("%s's host does not answer any more: %s.", m.name(e.Node), e.Evidence), e)
 		m.tell(share.HostGone{Node: e.Node}, id)
 	case heartbeat.Digest:
 		m.digest(e.Node, e.Payload)
+	case heartbeat.Note:
+		m.noted(e)
 	case heartbeat.LeaseLapsed:
 		id := m.noteMember("warn", "This node was late with its own heartbeats, so its lease ran out: "+e.Evidence+".", e)
 		m.lapse(id, e.Evidence)
@@ -102,7 +110,7 @@ func (m *member) lapse(cause int64, reason string) {
 	m.mu.Lock()
 	m.lapsed = map[string]bool{}
 	for name, mod := range m.modules {
-		if mod.sharing != nil {
+		if mod.sharing != nil || mod.pair != nil {
 			m.lapsed[name] = true
 		}
 	}
@@ -113,6 +121,11 @@ func (m *member) lapse(cause int64, reason string) {
 		return
 	}
 	m.tell(share.Lapsed{Reason: reason}, cause)
+	for _, mod := range m.all() {
+		if mod.pair != nil {
+			mod.pair.put(selfLapsed{cause})
+		}
+	}
 }
 
 // resumed notes that a module's share machine may serve again.

@@ -66,6 +66,21 @@ func (l *lease) use(path string) {
 	}
 }
 
+// holds says that the lease has not run out: nobody else serves what this node does.
+func (l *lease) holds(now uint64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return now < l.latest
+}
+
+// mayAnnounce says that this node may tell the network that addresses are reached here.
+// Where the clock of the lease cannot be read, nobody else fences either.
+func (d *Daemon) mayAnnounce() bool {
+	m := d.current()
+	now := bootTime()
+	return m == nil || now == 0 || m.lease.holds(now)
+}
+
 // run renews through the plugin while there is no memory to do it with.
 func (l *lease) run(ctx context.Context) {
 	failing := false

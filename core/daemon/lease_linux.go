@@ -10,6 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// bootTime is CLOCK_BOOTTIME in ns, the clock of leases.
+func bootTime() uint64 {
+	var ts unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {
+		return 0 // the clock is always there
+	}
+	return uint64(ts.Nano())
+}
+
 // mapLease maps the pinned BPF array map at path into memory (bpf(2),
 // BPF_OBJ_GET; the map is made with BPF_F_MMAPABLE). An empty path is nothing to
 // map. One system call is all that is needed of BPF here.

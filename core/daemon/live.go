@@ -127,7 +127,7 @@ func (mod *module) changeLive(item catalog.Item) (bool, error) {
 		return true, mod.adoptText(next)
 	}
 	mod.renewals.put(item.Version.String(), next)
-	plan := RuleSet(conf).Extend(conf.Core())
+	plan := mod.m.coreOf(conf)
 	plan.Version = item.Version.String()
 	mod.runner.Post(core.Event{Kind: core.EventModule, Module: &plan, Reason: fmt.Sprintf("version %s (%s), applied by %s", item.Version, item.Signature.Short(), item.By)})
 	return true, nil
@@ -155,6 +155,9 @@ func (mod *module) renew(number string, cause int64) {
 	mod.renewals.went(err)
 	mod.now.Store(&next.version)
 	mod.refollow(next.conf)
+	if mod.rules != nil {
+		mod.rules.know(rulesName(next.conf), mod.groups())
+	}
 	mod.rewatch(next.changed)
 	if mod.network != nil && len(mod.network.holds()) == 0 {
 		mod.network.reconfigure(next.conf.Interfaces)

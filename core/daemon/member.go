@@ -44,6 +44,7 @@ type member struct {
 	ready   chan struct{} // closed when the modules of the catalog are there
 	loaded  chan struct{} // closed and made anew when a module was loaded
 	digests digests
+	notes   notes
 	lapsed  map[string]bool // share machines that have not yet answered a lapse; nil when none is
 	loading sync.Mutex      // held while modules are loaded or removed
 	closing bool

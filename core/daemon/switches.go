@@ -11,14 +11,17 @@ import (
 	"strings"
 
 	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/check"
+	"github.com/orchestrator-ha/orchestrator/core/config"
 	"github.com/orchestrator-ha/orchestrator/core/control"
 )
 
 // switches are what an operator has set of a module on this node for as long as it
 // is installed. They are kept over a restart of the daemon.
 type switches struct {
-	Muted []string `json:"muted,omitempty"` // watches that are switched off: control.WatchChecks, control.WatchProcesses
-	Boot  string   `json:"boot,omitempty"`  // on or off, where the configuration leaves it to the operator
+	Muted   []string `json:"muted,omitempty"`   // watches that are switched off: control.WatchChecks, control.WatchProcesses
+	Boot    string   `json:"boot,omitempty"`    // on or off, where the configuration leaves it to the operator
+	Classes []string `json:"classes,omitempty"` // the module's own classes of processes that are switched on
 }
 
 // watchOf says which watch a resource belongs to.
@@ -31,22 +34,40 @@ func watchOf(resource string) string {
 
 func (s switches) mutes(resource string) bool { return slices.Contains(s.Muted, watchOf(resource)) }
 
+// dropped is a list without one of its members.
+func dropped(list []string, one string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(m string) bool { return m == one })
+}
+
+// added is a list with one more member, sorted.
+func added(list []string, one string) []string {
+	list = append(dropped(list, one), one)
+	slices.Sort(list)
+	return list
+}
+
 // turned is s with one switch turned.
 func (s switches) turned(name, to string) (switches, error) {
-	switch name {
-	case control.WatchChecks, control.WatchProcesses:
-		s.Muted = slices.DeleteFunc(slices.Clone(s.Muted), func(m string) bool { return m == name })
+	if class, ok := strings.CutPrefix(name, control.ClassPrefix); ok {
 		switch to {
 		case "on":
+			s.Classes = added(s.Classes, class)
 		case "off":
-			s.Muted = append(s.Muted, name)
-			slices.Sort(s.Muted)
+			s.Classes = dropped(s.Classes, class)
+		default:
+			return s, fmt.Errorf("a class of processes is on or off, not %q", to)
+		}
+		return s, nil
+	}
+	switch name {
+	case control.WatchChecks, control.WatchProcesses:
+		switch to {
+		case "on":
+			s.Muted = dropped(s.Muted, name)
+		case "off":
+			s.Muted = added(s.Muted, name)
 		default:
 			return s, fmt.Errorf("%s are on or off, not %q", name, to)
-		}
-	case control.SwitchClass:
-		if to != "on" && to != "off" {
-			return s, fmt.Errorf("a class is on or off, not %q", to)
 		}
 	case control.SwitchBoot:
 		if to != "on" && to != "off" && to != "auto" {
@@ -54,7 +75,7 @@ func (s switches) turned(name, to string) (switches, error) {
 		}
 		s.Boot = to
 	default:
-		return s, fmt.Errorf("there is no switch %q: there are %s, %s, %s and %s", name, control.WatchChecks, control.WatchProcesses, control.SwitchBoot, control.SwitchClass)
+		return s, fmt.Errorf("there is no switch %q: there are %s, %s and %s", name, control.WatchChecks, control.WatchProcesses, control.SwitchBoot)
 	}
 	return s, nil
 }
@@ -93,8 +114,8 @@ func (d *Daemon) Switch(ctx context.Context, by, name string, r control.SwitchRe
 	if _, err := (switches{}).turned(r.Name, r.To); err != nil {
 		return control.Outcome{}, &control.Refusal{Kind: control.ErrInput, Text: err.Error()}
 	}
-	if known := mod.config().Classes(); r.Name == control.SwitchClass && !slices.Contains(known, r.Class) {
-		return control.Outcome{}, &control.Refusal{Kind: control.ErrInput, Text: fmt.Sprintf("%s has no class %q of processes: it has %s", name, r.Class, listOr(known, "none of its own"))}
+	if err := mod.hasClass(r.Name); err != nil {
+		return control.Outcome{}, err
 	}
 	if b := mod.config().Boot; r.Name == control.SwitchBoot && b != "ignore" && b != "" {
 		return control.Outcome{}, &control.Refusal{Kind: control.ErrRefused, Text: fmt.Sprintf(`boot="%s" in the configuration of %s decides; write boot="ignore" there to decide on each node`, b, name)}
@@ -106,10 +127,6 @@ func (d *Daemon) Switch(ctx context.Context, by, name string, r control.SwitchRe
 func (mod *module) turn(r control.SwitchRequest, by string) error {
 	mod.settle.Lock()
 	defer mod.settle.Unlock()
-	if r.Name == control.SwitchClass {
-		mod.enable(r.Class, r.To == "on", by)
-		return nil
-	}
 	next, err := mod.switches.turned(r.Name, r.To)
 	if err != nil {
 		return err
@@ -123,15 +140,11 @@ func (mod *module) turn(r control.SwitchRequest, by string) error {
 	}
 	mod.switches = next
 	mod.m.d.noteModule(mod.conf.Name, "command", "info", fmt.Sprintf("%s turns %s of %s %s.", by, r.Name, mod.conf.Name, r.To), map[string]any{"switch": r.Name, "to": r.To, "by": by}, 0)
-	mod.watch(mod.parts())
-	return nil
-}
-
-// parts are those of the module's life whose checks run.
-func (mod *module) parts() []core.When {
 	mod.mu.Lock()
-	defer mod.mu.Unlock()
-	return slices.Clone(mod.checking)
+	parts := slices.Clone(mod.checking)
+	mod.mu.Unlock()
+	mod.watch(parts)
+	return nil
 }
 
 // muted lists the watches that are off.
@@ -148,35 +161,53 @@ func (mod *module) atBoot() string {
 	return mod.switches.atBoot(mod.config().Boot)
 }
 
-// unwatched says why a resource is not looked at; empty if it is. settle is held.
-func (mod *module) unwatched(resource string) string {
-	if mod.switches.mutes(resource) {
-		return watchOf(resource) + " are switched off"
+// hasClass refuses to switch a class of processes that the module has not.
+func (mod *module) hasClass(name string) error {
+	class, ok := strings.CutPrefix(name, control.ClassPrefix)
+	if !ok {
+		return nil
 	}
+	var own []string
 	for _, p := range mod.config().Procs {
-		if p.Resource() == resource && p.Class != "" && !mod.classes[p.Class] {
-			return "class " + p.Class + " is not enabled"
+		if p.Class == class {
+			return nil
+		}
+		if p.Class != "" && !slices.Contains(own, p.Class) {
+			own = append(own, p.Class)
 		}
 	}
-	return ""
+	return &control.Refusal{Kind: control.ErrNotFound, Text: fmt.Sprintf("%s has no class %q of its own in <errd>; it has: %s", mod.conf.Name, class, listOr(own, "none"))}
+}
+
+// unwatched are the resources of the configuration that are not watched now, and why.
+// settle is held.
+func (mod *module) unwatched(conf *config.Module) map[string]string {
+	off := map[string]string{}
+	for _, p := range conf.Procs {
+		if p.Class != "" && !slices.Contains(mod.switches.Classes, p.Class) {
+			off[p.Resource()] = fmt.Sprintf("class %s is not switched on", p.Class)
+		}
+	}
+	for _, c := range conf.Checks() {
+		if mod.switches.mutes(c.Resource) {
+			off[c.Resource] = watchOf(c.Resource) + " are switched off"
+		}
+	}
+	return off
 }
 
 // watch runs the checks of these parts of the module's life that are not switched
 // off. Of the others nobody can tell: they neither act nor hold the module back.
 // settle is held.
 func (mod *module) watch(parts []core.When) {
-	specs := mod.specs(parts)
-	kept := specs[:0]
-	for _, s := range specs {
-		if mod.unwatched(s.Resource) == "" {
-			kept = append(kept, s)
-		}
-	}
-	if err := mod.m.d.checks.Set(mod.conf.Name, kept); err != nil {
+	conf := mod.config()
+	off := mod.unwatched(conf)
+	specs := slices.DeleteFunc(mod.specs(parts), func(s check.Spec) bool { return off[s.Resource] != "" })
+	if err := mod.m.d.checks.Set(mod.conf.Name, specs); err != nil {
 		mod.m.log.Error("set the checks", "module", mod.conf.Name, "error", err)
 	}
-	for _, c := range mod.config().Core().Checks {
-		if why := mod.unwatched(c.Resource); why != "" && slices.Contains(parts, c.When) {
+	for _, c := range conf.Core().Checks {
+		if why := off[c.Resource]; why != "" && slices.Contains(parts, c.When) {
 			mod.runner.Post(core.Event{Kind: core.EventResource, Resource: core.Resource{Name: c.Resource, Value: core.ResUnknown, Reason: why}})
 		}
 	}

@@ -138,21 +138,16 @@ func (mod *module) status(ctx context.Context) control.ModuleNode {
 			n.Resources = append(n.Resources, in.Resources[name])
 		}
 	}
-	if mod.sharing == nil || !in.Network {
+	if mod.pair != nil {
+		n.Pair = mod.pairStatus(in)
+	}
+	if mod.network == nil || !in.Network {
 		return n
 	}
 	if off := mod.network.unreached(); off != "" {
 		n.Reason = off
 	}
-	view, self := mod.sharing.current(), mod.m.id.Node.Number
-	n.Shares = map[string]float64{}
-	for i, t := range view.Tables {
-		n.Shares[t.Name] = t.Share(self)
-		if i == 0 {
-			n.Share = t.Share(self)
-		}
-	}
-	n.Held = view.Held(self)
+	mod.shareStatus(&n)
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	if counts, err := mod.m.d.filter.Sockets(ctx, mod.conf.Name); err == nil {
@@ -164,6 +159,25 @@ func (mod *module) status(ctx context.Context) control.ModuleNode {
 	}
 	mod.filterStatus(ctx, &n)
 	return n
+}
+
+// shareStatus adds this node's share of the connections.
+func (mod *module) shareStatus(n *control.ModuleNode) {
+	if mod.gate != nil {
+		if mod.gate.serves() {
+			n.Share = 1
+		}
+		return
+	}
+	view, self := mod.sharing.current(), mod.m.id.Node.Number
+	n.Shares = map[string]float64{}
+	for i, t := range view.Tables {
+		n.Shares[t.Name] = t.Share(self)
+		if i == 0 {
+			n.Share = t.Share(self)
+		}
+	}
+	n.Held = view.Held(self)
 }
 
 // filterStatus adds how the module's interfaces are filtered, and its counters.
@@ -185,6 +199,11 @@ func (mod *module) filterStatus(ctx context.Context, n *control.ModuleNode) {
 	for name, v := range st.Counters {
 		if reason, ok := strings.CutPrefix(name, mod.conf.Name+"/"); ok {
 			n.Counters[reason] = v
+		}
+	}
+	for _, c := range st.Packets {
+		if c.Module == mod.conf.Name {
+			n.Packets = append(n.Packets, control.PacketCount{Group: c.Group, Class: c.Class, Reason: c.Reason, Packets: c.Packets})
 		}
 	}
 }
@@ -219,7 +238,7 @@ func (d *Daemon) Serving(name string) (bool, string) {
 		return false, err.Error()
 	}
 	in := mod.runner.Snapshot()
-	if in.State != core.Up || in.Phase != core.Ready || in.Drained {
+	if in.State != core.Up && !in.State.Primary() || in.Phase != core.Ready || in.Drained {
 		return false, name + " is " + in.Status()
 	}
 	return true, in.Since.UTC().Format(time.RFC3339Nano)
@@ -291,7 +310,7 @@ func textOf(addresses map[string]netip.Addr) map[string]string {
 
 // Log emits journal entries, and new ones as they come if asked to.
 func (d *Daemon) Log(ctx context.Context, q control.LogQuery, emit func(control.LogEntry) error) error {
-	f := journal.Filter{Module: q.Module, Since: q.Since, Kinds: q.Types, Grep: q.Grep, After: q.After, Limit: q.Limit}
+	f := journal.Filter{Module: q.Module, Since: q.Since, Kinds: q.Types, Level: q.Level, Grep: q.Grep, After: q.After, Limit: q.Limit}
 	show := func(e journal.Entry) error { return emit(d.entry(e)) }
 	if q.Follow && q.After > 0 {
 		return d.journal.Follow(ctx, f, show)

@@ -46,7 +46,7 @@ const stateTime = time.Second
 
 func (mod *module) wire() wire {
 	d, name := mod.m.d, mod.conf.Name
-	return wire{
+	w := wire{
 		find: vip.Find,
 		prepare: func(ctx context.Context, held []heldAddress) error {
 			if err := d.cleanLeftovers(ctx); err != nil {
@@ -57,33 +57,39 @@ func (mod *module) wire() wire {
 		lay:   func(held []heldAddress) error { return d.laying(name, held) },
 		unlay: func() error { return removeIf(d.laidFile(name)) },
 		configure: func(ctx context.Context, interfaces []sdk.FilterInterface) error {
-			c := mod.filterConfig(interfaces)
-			st, err := d.filter.Configure(ctx, c)
+			st, err := mod.rules.configure(ctx, interfaces)
 			if err == nil {
 				mod.m.lease.use(st.Lease)
-				mod.filtered.Store(&c.Groups)
 			}
 			return err
 		},
-		unfilter: func(ctx context.Context) error { return d.filter.Remove(ctx, name) },
+		unfilter: func(ctx context.Context) error { mod.rules.down(); return d.filter.Remove(ctx, name) },
 		attached: func(ctx context.Context) ([]sdk.FilterAttachment, error) {
 			ctx, cancel := context.WithTimeout(ctx, stateTime)
 			defer cancel()
 			st, err := d.filter.State(ctx)
 			return st.Attachments, err
 		},
-		table:    mod.sharing.again,
-		owns:     func() bool { return mod.sharing.current().Owned(mod.m.id.Node.Number) > 0 },
 		first:    mod.first,
 		holder:   d.holder,
 		announce: d.speaker.Announce,
 		cancel:   d.speaker.Cancel,
-		share:    mod.sharing.put,
-		halt:     mod.sharing.halt,
 		resource: mod.publishResource,
 		note: func(level, text string) int64 {
 			return d.noteModule(name, "network", level, text, nil, 0)
 		},
 		patrol: mod.patrol,
 	}
+	if mod.gate != nil {
+		w.owns, w.share, w.halt = mod.gate.serves, mod.networked, mod.gate.halt
+		w.table = func() {
+			if err := mod.gate.again(); err != nil {
+				mod.m.log.Warn("give the filter its table again", "module", name, "error", err)
+			}
+		}
+		return w
+	}
+	w.table, w.share, w.halt = mod.sharing.again, mod.sharing.put, mod.sharing.halt
+	w.owns = func() bool { return mod.sharing.current().Owned(mod.m.id.Node.Number) > 0 }
+	return w
 }

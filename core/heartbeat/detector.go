@@ -25,6 +25,7 @@ type detector struct {
 
 	seq        uint64
 	digest     []byte
+	notes      []note // by key
 	said       uint64 // the bitmap of the last beat
 	urgent     bool   // something new to say
 	lastBeat   int64
@@ -34,6 +35,8 @@ type detector struct {
 	deadline   int64 // end of this node's own lease
 	lapses     uint64
 	stalls     uint64
+	lateBy     int64 // over all stalls
+	losses     uint64
 	base       int64 // the configured timeout; timeout is longer after lateness
 	before     int64 // the lease while the peers are told of a longer timeout
 	told       int   // beats since the timeout was lengthened
@@ -69,10 +72,11 @@ type peer struct {
 	timeout     int64  // its own
 	digest      []byte
 	hasDigest   bool
-	returning   int   // beats heard since Lost, none further apart than a timeout
-	returnAt    int64 // the last of these
-	graceFrom   int64 // this node was late: silence counts from here
-	graces      int   // fresh starts given in this silence
+	notes       map[uint32]heardNote // since it was up
+	returning   int                  // beats heard since Lost, none further apart than a timeout
+	returnAt    int64                // the last of these
+	graceFrom   int64                // this node was late: silence counts from here
+	graces      int                  // fresh starts given in this silence
 	evidence    string
 	leaseUntil  int64 // of its last incarnation, kept over a restart
 	host        host
@@ -201,7 +205,12 @@ func (d *detector) receive(now int64, network int, pk *packet) error {
 			return nil
 		}
 		d.present(now, p)
-		d.read(now, p, pk.digest)
+		if !pk.note {
+			d.read(now, p, pk.digest)
+		}
+	}
+	if pk.note {
+		d.hearNote(now, p, pk)
 	}
 	p.leaseUntil = max(p.leaseUntil, p.heard+d.limit(p))
 	return nil
@@ -217,7 +226,7 @@ func (d *detector) restarted(now int64, p *peer, pk *packet) {
 			Host: HostAnswers, ProcessDead: true, LeaseUntil: uint64(p.leaseUntil)})
 	}
 	first := p.incarnation == 0
-	p.incarnation, p.latest, p.hasDigest = pk.incarnation, 0, false
+	p.incarnation, p.latest, p.hasDigest, p.notes = pk.incarnation, 0, false, nil
 	for i := range p.paths {
 		p.paths[i] = path{used: p.paths[i].used}
 	}
@@ -248,7 +257,7 @@ func (d *detector) present(now int64, p *peer) {
 
 // up calls a node alive.
 func (d *detector) up(now int64, p *peer, first bool) {
-	p.returning, p.hasDigest = 0, false
+	p.returning, p.hasDigest, p.notes = 0, false, nil
 	p.host = host{state: HostUnknown}
 	d.setVerdict(now, p, VerdictAlive)
 	d.emit(now, Event{Kind: Up, Node: p.id, Incarnation: p.incarnation, First: first})
@@ -296,6 +305,9 @@ func (d *detector) limit(p *peer) int64 {
 
 func (d *detector) emit(now int64, e Event) {
 	e.At = uint64(now)
+	if e.Kind == Lost {
+		d.losses++
+	}
 	d.out.events = append(d.out.events, e)
 }
 

@@ -20,6 +20,13 @@
 // the owner can know whether the tables of the cluster still name this node.
 // Beats go on meanwhile, so the others see that the node lives.
 //
+// # Notes
+//
+// Besides the digest, which goes with each beat, a node can tell notes (SetNote): each
+// has a packet of its own, and all nodes hear the latest. The statements of a mirror's
+// nodes travel so, on the very networks whose silence decides, and in the order in
+// which they were made.
+//
 // # Parts
 //
 // detector (detector.go, judge.go, host.go) decides; it has neither clock nor

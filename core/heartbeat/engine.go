@@ -38,6 +38,8 @@ type engine struct {
 	networks atomic.Pointer[networkOrder]
 	resumed  atomic.Int64 // when it was asked for; 0: it was not
 	closing  atomic.Bool
+	notes    atomic.Pointer[map[uint32][]byte]
+	told     *map[uint32][]byte // the notes that the detector has
 }
 
 // networkOrder is a call of SetNetworks.
@@ -99,6 +101,7 @@ func (e *engine) step(now int64) (due int64) {
 			e.o.OnBeat(todo.lease)
 		}
 		e.beat(now, false)
+		e.tellNotes(now)
 	}
 	for _, p := range todo.pings {
 		e.wire.ping(p)
@@ -116,25 +119,17 @@ func (e *engine) step(now int64) (due int64) {
 func (e *engine) beat(now int64, goodbye bool) {
 	e.det.fill(now, &e.out)
 	e.out.goodbye = goodbye
-	for i := range e.det.networks {
-		b := e.codec.seal(e.buf[:0], &e.out, networkTag(e.det.networks[i].Name))
-		for _, id := range e.det.ids {
-			if !e.det.peers[id].paths[i].used {
-				continue
-			}
-			if e.wire.send(i, id, b) != nil {
-				e.count.SendErrors++ // silence is what peers and Status show of it
-			} else {
-				e.count.Sent++
-			}
-		}
-	}
+	e.sendAll()
 }
 
 // orders carries out what the methods of Heartbeat asked for.
 func (e *engine) orders(now int64) {
 	if b := e.digest.Swap(nil); b != nil {
 		e.det.setDigest(*b)
+	}
+	if all := e.notes.Load(); all != e.told {
+		e.told = all
+		e.det.setNotes(*all)
 	}
 	if asked := e.resumed.Swap(0); asked != 0 {
 		e.det.resume(now, asked)

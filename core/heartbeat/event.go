@@ -37,6 +37,9 @@ const (
 	Goodbye Kind = "goodbye"
 	// Digest: the node's payload changed, or it is heard for the first time.
 	Digest Kind = "digest"
+	// Note: what the node tells under a key changed (SetNote), or is heard for the first
+	// time since Up.
+	Note Kind = "note"
 	// SelfLate: this node's own loop ran more than an interval late (Late).
 	SelfLate Kind = "self-late"
 	// LeaseLapsed: this node's own lease has run out before it could be renewed;
@@ -71,7 +74,8 @@ type Event struct {
 	// LeaseUntil is when the lease of the node's last beat has certainly
 	// run out (CLOCK_BOOTTIME of this node, ns). Lost, Suspect, Goodbye.
 	LeaseUntil uint64
-	Payload    []byte        // Digest; the receiver may keep it
+	Payload    []byte        // Digest, Note; the receiver may keep it
+	Key        uint32        // Note
 	Late       time.Duration // SelfLate
 }
 
@@ -114,9 +118,11 @@ type Counters struct {
 	Sent       uint64 // packets
 	Received   uint64 // accepted packets
 	SendErrors uint64
-	Replayed   uint64 // dropped: recorded, repeated or overtaken
-	Foreign    uint64 // dropped: not of this cluster, of no known node, or of another network
-	Version    uint64 // dropped: another version of the protocol
-	Stalls     uint64 // times that this node's own loop was late
-	Lapses     uint64 // times that this node's own lease ran out
+	Replayed   uint64        // dropped: recorded, repeated or overtaken
+	Foreign    uint64        // dropped: not of this cluster, of no known node, or of another network
+	Version    uint64        // dropped: another version of the protocol
+	Stalls     uint64        // times that this node's own loop was late
+	Late       time.Duration // by how much, in all
+	Lapses     uint64        // times that this node's own lease ran out
+	Losses     uint64        // times that this node declared a peer lost
 }

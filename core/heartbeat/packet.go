@@ -16,7 +16,7 @@ import (
 
 // A packet, all numbers big-endian:
 //
-//	clear   0  2  magic "oh"
+//	clear   0  2  magic "oh", or "on": the digest is a note, its key in the first 4 bytes
 //	        2  1  version
 //	        3  1  sender
 //	        4  2  tag of the network
@@ -68,7 +68,9 @@ type packet struct {
 	heard       uint64
 	networks    int
 	heardOn     [MaxNetworks]heardOn
-	digest      []byte
+	digest      []byte // or a note
+	note        bool
+	key         uint32 // of the note, when it was read
 }
 
 // heardByOn tells whether the sender hears the node on the network.
@@ -128,8 +130,11 @@ func (c *codec) derive(node core.NodeID, incarnation uint64) (cipher.AEAD, error
 
 // seal appends p as this node's packet for a network to dst.
 func (c *codec) seal(dst []byte, p *packet, tag uint16) []byte {
-	at := len(dst)
-	dst = append(dst, 'o', 'h', wireVersion, byte(c.self))
+	at, kind := len(dst), byte('h')
+	if p.note {
+		kind = 'n'
+	}
+	dst = append(dst, 'o', kind, wireVersion, byte(c.self))
 	dst = binary.BigEndian.AppendUint16(dst, tag)
 	dst = binary.BigEndian.AppendUint16(dst, c.salt)
 	dst = binary.BigEndian.AppendUint64(dst, p.incarnation)
@@ -161,7 +166,7 @@ func (c *codec) nonceOf(header []byte) []byte {
 // open reads a packet that came in on a network into p. It fails with
 // errForeign, errVersion or errReplay.
 func (c *codec) open(b []byte, p *packet, tag uint16) error {
-	if len(b) < headerLen+fixedLen+16 || b[0] != 'o' || b[1] != 'h' {
+	if len(b) < headerLen+fixedLen+16 || b[0] != 'o' || b[1] != 'h' && b[1] != 'n' {
 		return errForeign
 	}
 	if b[2] != wireVersion {
@@ -188,7 +193,7 @@ func (c *codec) open(b []byte, p *packet, tag uint16) error {
 		return errForeign
 	}
 	known.incarnation, known.aead = incarnation, aead // only what proved to be genuine is remembered
-	*p = packet{sender: sender, incarnation: incarnation, seq: binary.BigEndian.Uint64(b[16:])}
+	*p = packet{sender: sender, incarnation: incarnation, seq: binary.BigEndian.Uint64(b[16:]), note: b[1] == 'n'}
 	return p.read(plain)
 }
 
@@ -207,6 +212,12 @@ func (p *packet) read(b []byte) error {
 		b = b[perNetwork:]
 	}
 	p.digest = b
+	if p.note {
+		if len(b) < noteKeyLen {
+			return errForeign
+		}
+		p.key, p.digest = binary.BigEndian.Uint32(b), b[noteKeyLen:]
+	}
 	return nil
 }
 

@@ -2,6 +2,7 @@ package heartbeat
 
 import (
 	"container/heap"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -172,11 +173,25 @@ func (s *sim) note(x *simNode, e Event) {
 	}
 }
 
-// beat sends x's packet to everybody.
+// beat sends x's packet to everybody, and then its notes that are due.
 func (s *sim) beat(x *simNode) {
+	s.packet(x, func(*packet) {})
+	for at := 0; ; {
+		var text []byte
+		if at, text = x.det.dueNote(at); text == nil {
+			return
+		}
+		s.packet(x, func(pk *packet) {
+			pk.note, pk.key, pk.digest = true, binary.BigEndian.Uint32(text), text[noteKeyLen:]
+		})
+	}
+}
+
+func (s *sim) packet(x *simNode, change func(*packet)) {
 	pk := new(packet)
 	x.det.fill(s.now, pk)
 	pk.digest = append([]byte(nil), pk.digest...)
+	change(pk)
 	for i := range x.det.networks {
 		for _, id := range x.det.ids {
 			name := x.det.networks[i].Name

@@ -39,6 +39,7 @@ type Host struct {
 	functions []Function
 	shapes    map[string]Table
 	memory    memory
+	maxMemory int64 // of a Lua hook
 	left      leftovers
 	abandoned sync.WaitGroup // Lua goroutines that outlived their deadline; for tests
 }
@@ -51,7 +52,7 @@ func New(o Options) *Host {
 	if o.OutputLimit <= 0 {
 		o.OutputLimit = 2 << 20
 	}
-	h := &Host{opts: o, functions: Functions(), shapes: map[string]Table{}}
+	h := &Host{opts: o, functions: Functions(), shapes: map[string]Table{}, maxMemory: maxMemory}
 	for _, t := range Tables() {
 		h.shapes[t.Name] = t
 	}
@@ -69,11 +70,6 @@ type Run struct {
 	Program string            // path of this program
 	Output  io.Writer         // gets every line with a time stamp; nil discards
 	Env     []string          // further environment of programs, KEY=VALUE; wins over Vars
-
-	// File is what is run instead of the hook Args.Name: a file below Dir, such as
-	// bin/handler.sh, with the arguments Words.
-	File  string
-	Words []string
 }
 
 // Result is how a run ended. It is never silent: OK, or a Reason.
@@ -92,18 +88,13 @@ type Result struct {
 func (h *Host) Run(ctx context.Context, r Run) Result {
 	begun := time.Now()
 	path, kind, err := locate(r.Dir, r.Args.Name)
-	name := "bin/" + filepath.Base(path)
-	if r.File != "" {
-		path, kind, err = locateFile(r.Dir, r.File)
-		name = r.File
-	}
 	if err != nil {
 		return Result{Reason: err.Error(), Took: time.Since(begun)}
 	}
 	if kind == kindNone {
 		return Result{OK: true, Took: time.Since(begun)}
 	}
-	c := h.newCall(ctx, r, path, name)
+	c := h.newCall(ctx, r, path, "bin/"+filepath.Base(path))
 	if kind == kindLua {
 		err = c.runLua(c.returned)
 	} else {

@@ -37,13 +37,18 @@ func suffixes(goos string) []suffix {
 	return []suffix{{".lua", kindLua}, {"", kindPlain}, {".sh", kindSh}}
 }
 
-var hookName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var (
+	hookName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	// fileName is that of another program of a module that is called as a hook is; it
+	// leads nowhere out of bin/.
+	fileName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
+)
 
 // locate finds the file of a hook. kindNone without an error means that the
 // module has no such hook.
 func locate(dir, name string) (path string, kind hookKind, err error) {
-	if !hookName.MatchString(name) {
-		return "", kindNone, fmt.Errorf("find hook: %q is no name of a hook: letters, digits and _ only", name)
+	if !fileName.MatchString(name) {
+		return "", kindNone, fmt.Errorf("find hook: %q is no name of a hook: letters, digits, _, - and . only", name)
 	}
 	for _, s := range suffixes(runtime.GOOS) {
 		path := filepath.Join(dir, "bin", name+s.end)
@@ -78,26 +83,4 @@ func (h *Host) Find(dir string) map[string]bool {
 		}
 	}
 	return found
-}
-
-// locateFile finds a file of the module, and says by its name how it is run.
-func locateFile(dir, name string) (path string, kind hookKind, err error) {
-	if !filepath.IsLocal(filepath.FromSlash(name)) {
-		return "", kindNone, fmt.Errorf("find %s: it is not in the module", name)
-	}
-	path = filepath.Join(dir, filepath.FromSlash(name))
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", kindNone, fmt.Errorf("find %s: %w", name, err)
-	}
-	end := strings.ToLower(filepath.Ext(path))
-	if end == ".sh" && info.Mode()&0o111 != 0 && runtime.GOOS != "windows" {
-		return path, kindPlain, nil // its first line says by which shell
-	}
-	for _, s := range suffixes(runtime.GOOS) {
-		if s.end == end && end != "" {
-			return path, s.kind, nil
-		}
-	}
-	return path, kindPlain, nil
 }

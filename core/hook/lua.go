@@ -38,8 +38,9 @@ func (c *call) runLua(judge func(*lua.LState) error) error {
 		return err
 	}
 	ended := make(chan error, 1)
-	c.host.abandoned.Go(func() { ended <- c.execute(src, judge) })
-	defer c.watchMemory()()
+	m := &meter{Context: c.ctx, call: c, state: newState()}
+	c.host.abandoned.Go(func() { ended <- c.execute(m, src, judge) })
+	defer m.watch()()
 	select {
 	case err := <-ended:
 		return err
@@ -73,11 +74,12 @@ func readSource(path string) ([]byte, error) {
 }
 
 // execute loads and runs the file.
-func (c *call) execute(src []byte, judge func(*lua.LState) error) error {
-	l := newState()
+func (c *call) execute(m *meter, src []byte, judge func(*lua.LState) error) error {
+	l := m.state
 	defer l.Close()
-	l.SetContext(c.ctx)
+	l.SetContext(m)
 	c.install(l)
+	boundCoroutines(l, m)
 	_, proto, err := compile(c.name, src)
 	if err != nil {
 		return syntaxError(c.name, src, err)

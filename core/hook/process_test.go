@@ -223,25 +223,6 @@ func TestProgramArgumentsAndEnvironment(t *testing.T) {
 	contains(t, b.ok(t), "/opt/tools /opt/tools "+home+"\n")
 }
 
-// A file that is no hook runs with arguments of its own, by what its name says.
-func TestRunOfFile(t *testing.T) {
-	files := map[string]string{
-		"bin/handlers/a.sh": "echo $0 is run by sh: $*", "bin/b.sh": "#!/bin/sh\necho b $*\nexit 3\n",
-		"bin/c": "#!/bin/sh\necho c $*\n", "bin/d.lua": "print('d', ctx.module, #ctx.services)",
-	}
-	run := func(file string) *bench {
-		b := newBench(t, Options{}, files)
-		b.run.File, b.run.Words = file, []string{"web", "proc.db"}
-		return b
-	}
-	contains(t, run("bin/handlers/a.sh").ok(t), "bin/handlers/a.sh is run by sh: web proc.db\n")
-	run("bin/b.sh").fails(t, "bin/b.sh ended with code 3")
-	contains(t, run("bin/c").ok(t), "c web proc.db\n")
-	contains(t, run("bin/d.lua").ok(t), "d\tweb\t0\n")
-	run("bin/e").fails(t, "find bin/e: ", "no such file")
-	run("../e").fails(t, "find ../e: it is not in the module")
-}
-
 func TestShellScriptNeedsNoPermission(t *testing.T) {
 	b := newBench(t, Options{}, map[string]string{"bin/start_both.sh": "echo sh $*"})
 	contains(t, b.ok(t), "sh WAIT UP start")

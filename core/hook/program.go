@@ -54,9 +54,6 @@ func (c *call) programCommand(kind hookKind) command {
 	if a.Services != "" {
 		args = append(args, "-Services", a.Services)
 	}
-	if c.run.File != "" {
-		args = c.run.Words
-	}
 	switch kind {
 	case kindSh:
 		return command{path: "/bin/sh", args: append([]string{c.path}, args...)}

@@ -36,7 +36,7 @@ type luaRule struct {
 
 func (r luaRule) text() string {
 	if r.function != nil {
-		return fmt.Sprintf("the function in line %d", r.line)
+		return "its function answers that"
 	}
 	return fmt.Sprintf("%s == %s", r.resource, r.state)
 }

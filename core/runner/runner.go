@@ -118,6 +118,19 @@ func (r *Runner) Command(ctx context.Context, verb core.Verb, identity, by strin
 	}
 }
 
+// Deliver posts an event and waits until its step has been made and its actions begun;
+// it answers the step's error.
+func (r *Runner) Deliver(ev core.Event) error {
+	verdict := make(chan error, 1)
+	r.post(letter{event: ev, verdict: verdict})
+	select {
+	case err := <-verdict:
+		return err
+	case <-r.done:
+		return ErrClosed
+	}
+}
+
 // Snapshot answers the module as it is now.
 func (r *Runner) Snapshot() core.Instance {
 	r.mu.Lock()

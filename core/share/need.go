@@ -17,6 +17,9 @@ func (m *Machine) planNeeded(all []core.NodeID) (why string, urgent bool) {
 	if len(m.view.Tables) == 0 {
 		return "there is no view yet", len(all) == 1
 	}
+	if m.view.Rules != m.set.Rules {
+		return "the rules changed", false
+	}
 	for _, n := range all {
 		d := m.sent
 		if n != m.self {

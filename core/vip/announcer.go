@@ -32,6 +32,7 @@ type key struct {
 type Announcer struct {
 	log  *slog.Logger
 	send func(Target) error
+	may  func() bool
 
 	mu      sync.Mutex
 	closed  bool
@@ -43,11 +44,14 @@ type Announcer struct {
 type announcement struct{ stop context.CancelFunc }
 
 // NewAnnouncer makes an announcer. Failures to send go to log, since nobody
-// waits for the repetitions. Close it in the end.
-func NewAnnouncer(log *slog.Logger) *Announcer { return newAnnouncer(log, Announce) }
+// waits for the repetitions. Before each is sent may is asked: what is due when this
+// process wakes up after a pause may be no longer true. Close it in the end.
+func NewAnnouncer(log *slog.Logger, may func() bool) *Announcer {
+	return newAnnouncer(log, Announce, may)
+}
 
-func newAnnouncer(log *slog.Logger, send func(Target) error) *Announcer {
-	return &Announcer{log: log, send: send, running: map[key]*announcement{}}
+func newAnnouncer(log *slog.Logger, send func(Target) error, may func() bool) *Announcer {
+	return &Announcer{log: log, send: send, may: may, running: map[key]*announcement{}}
 }
 
 // Announce announces the targets now, and again after 50 ms, 200 ms, 1 s and
@@ -89,6 +93,9 @@ func (a *Announcer) repeat(ctx context.Context, t Target) {
 		}
 		if ctx.Err() != nil {
 			return
+		}
+		if !a.may() {
+			continue
 		}
 		if err := a.send(t); err != nil && err.Error() != last {
 			last = err.Error()

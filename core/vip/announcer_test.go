@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,7 +67,7 @@ func TestAnnouncer(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &sent{began: time.Now(), at: map[string][]time.Duration{}}
-				a := newAnnouncer(slog.New(slog.DiscardHandler), s.send)
+				a := newAnnouncer(slog.New(slog.DiscardHandler), s.send, always)
 				c.run(a)
 				time.Sleep(10 * time.Second)
 				a.Close()
@@ -90,12 +91,35 @@ func TestAnnouncerSaysEachFailureOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		s := &sent{began: time.Now(), at: map[string][]time.Duration{}, err: errors.New("network is down")}
-		a := newAnnouncer(slog.New(slog.NewTextHandler(&log, nil)), s.send)
+		a := newAnnouncer(slog.New(slog.NewTextHandler(&log, nil)), s.send, always)
 		a.Announce(target("10.0.0.1", 1))
 		time.Sleep(10 * time.Second)
 		a.Close()
 		if n := strings.Count(log.String(), "network is down"); n != 1 {
 			t.Errorf("said %d times: %s", n, log.String())
+		}
+	})
+}
+
+func always() bool { return true }
+
+// What is due while this node may not speak for the address is left out, and the rest is
+// sent when it may.
+func TestAnnouncerIsSilentWithoutLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &sent{began: time.Now(), at: map[string][]time.Duration{}}
+		var lease atomic.Bool
+		lease.Store(true)
+		a := newAnnouncer(slog.New(slog.DiscardHandler), s.send, lease.Load)
+		a.Announce(target("10.0.0.1", 1))
+		time.Sleep(10 * time.Millisecond)
+		lease.Store(false)
+		time.Sleep(500 * time.Millisecond)
+		lease.Store(true)
+		time.Sleep(10 * time.Second)
+		a.Close()
+		if got := s.at["10.0.0.1 02:00:00:00:00:01"]; !slices.Equal(got, []time.Duration{0, time.Second, 5 * time.Second}) {
+			t.Errorf("sent at %v instead of at 0, 1 and 5 s", got)
 		}
 	})
 }
