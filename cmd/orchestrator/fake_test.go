@@ -237,6 +237,20 @@ func (f *fakeNode) Why(_ context.Context, name string) (control.Why, error) {
 	return control.Why{Text: name + " is UP\n  because: root asked for it\n", Chain: []control.LogEntry{{ID: 1, Text: "root asked for it"}}}, nil
 }
 
+func (f *fakeNode) Verify(_ context.Context, name string) (control.Verification, error) {
+	f.note("verify %s", name)
+	v := control.Verification{At: fakeTime, Took: control.Duration(2 * time.Second), Complete: true, Files: 7, Bytes: 3 << 20}
+	if name == "bad" {
+		v.Different, v.Differences = 2, []control.Difference{{Path: "/data/f", What: "holds other data at byte 4096"}}
+	}
+	return v, nil
+}
+
+func (f *fakeNode) EstimateResync(_ context.Context, name string) (control.ResyncEstimate, error) {
+	f.note("estimate %s", name)
+	return control.ResyncEstimate{Files: 12, Bytes: 5 << 30}, nil
+}
+
 func (f *fakeNode) Explain(_ context.Context, q control.ExplainQuery) (control.Explanation, error) {
 	f.note("explain %s %q %s", q.Client, q.Address, q.Proto)
 	if q.Client == "nonsense" {

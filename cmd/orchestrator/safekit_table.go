@@ -7,7 +7,6 @@ import (
 
 // Half sentences that several commands share.
 const (
-	noCopy     = "nothing is replicated as yet"
 	ownWeb     = "the console is part of the daemon"
 	byItself   = "what is applied on one server reaches all of them by itself"
 	waits      = "waits, 15 minutes at most"
@@ -101,9 +100,9 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "safeagent", args: "start|stop|restart|check", now: "orchestrator status --json", note: "there is no SNMP agent", run: says(1)},
 		{words: "uninstall", args: "[-all]", now: "orchestrator cluster leave", note: "a server leaves its cluster first; then remove the package", run: says(1)},
 
-		{words: "rfsverify", args: "-m AM", note: noCopy, run: says(1)},
-		{words: "rfsdiff", args: "-m AM", note: noCopy, run: says(1)},
-		{words: "rfssync", args: "[-m AM] [rest…]", note: noCopy, run: says(1)},
+		{words: "rfsverify", args: "-m AM", now: "orchestrator mirror verify AM", note: "on the primary", run: as("mirror", "verify", "AM")},
+		{words: "rfsdiff", args: "-m AM", now: "orchestrator mirror diff AM", run: as("mirror", "diff", "AM")},
+		{words: "rfssync", args: "[-m AM] [rest…]", now: "orchestrator status AM", note: "copies are not seeded from a backup: what is the same is found by checksums; secondforce copies everything", run: says(1)},
 
 		{words: "snapshot", args: "[-m AM] FILE", now: "orchestrator snapshot FILE", note: "of the whole server; without a password, since no secret is in it", run: as("snapshot", "FILE")},
 		{words: "dump", args: "-m AM", now: "orchestrator snapshot FILE", note: "nothing has to be dumped: the journal has what happened", run: says(0)},

@@ -57,6 +57,10 @@ type Views interface {
 	Log(ctx context.Context, q LogQuery, emit func(LogEntry) error) error
 	Why(ctx context.Context, module string) (Why, error)
 	Explain(ctx context.Context, q ExplainQuery) (Explanation, error)
+	// Verify compares both copies of a mirror's data, EstimateResync what is recorded for the
+	// other node. Both are the primary's to answer.
+	Verify(ctx context.Context, module string) (Verification, error)
+	EstimateResync(ctx context.Context, module string) (ResyncEstimate, error)
 	Plugins(ctx context.Context) ([]PluginInfo, error)
 	// Serving says whether the module takes connections on this node; and since when
 	// (RFC 3339), or why not.

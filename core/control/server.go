@@ -56,6 +56,7 @@ func (s *server) routes() {
 	s.read("GET /v1/explain", func(r *http.Request) (any, error) {
 		return v.Explain(r.Context(), ExplainQuery{Client: r.FormValue("client"), Address: r.FormValue("address"), Proto: r.FormValue("proto")})
 	})
+	s.read("GET /v1/modules/{name}/resync", func(r *http.Request) (any, error) { return v.EstimateResync(r.Context(), r.PathValue("name")) })
 	s.mux.HandleFunc("GET /v1/log", s.guard(Monitor, s.logEntries))
 	s.mux.HandleFunc("GET /v1/modules/{name}/package", s.guard(Admin, s.archive))
 	s.mux.HandleFunc("GET /v1/nodes/{node}/{path...}", s.guard(Monitor, s.elsewhere))
@@ -77,6 +78,9 @@ func (s *server) routes() {
 		return m.Uninstall(r.Context(), by, r.PathValue("name"))
 	})
 	s.write(Operator, "POST /v1/modules/{name}/switch", named(m.Switch))
+	s.write(Operator, "POST /v1/modules/{name}/verify", func(_ string, r *http.Request) (any, error) {
+		return v.Verify(r.Context(), r.PathValue("name"))
+	})
 	s.say(Operator, "POST /v1/modules/{name}/resource", named(m.SetResource))
 	s.say(Operator, "POST /v1/modules/{name}/tell", named(m.Tell))
 	s.mux.HandleFunc("POST /v1/modules/{name}/{verb}", s.verb)

@@ -71,6 +71,8 @@ type Pair struct {
 	Degraded   bool          `json:"degraded,omitempty"` // primary: replication failed here
 	Failover   bool          `json:"failover"`           // the secondary takes over by itself
 	Serves     bool          `json:"serves"`             // the virtual address is served here
+
+	Replication *Replication `json:"replication,omitempty"`
 }
 
 // Loop is a module's error counter: Count automatic actions of the last Interval.

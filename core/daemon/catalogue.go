@@ -116,7 +116,12 @@ func (m *member) load(name string) error {
 	m.mu.Unlock()
 	if gone {
 		m.d.noteModule(name, "config", "info", name+" was uninstalled.", nil, 0)
-		return errors.Join(os.RemoveAll(m.d.path("active", name)), os.RemoveAll(m.d.path("modules", name)), removeIf(m.switchesFile(name)), removeIf(m.d.path("state", name+".json")), removeIf(m.d.keptFile(name)))
+		if old != nil && old.replica != nil {
+			if err := old.replica.Release(); err != nil {
+				m.d.noteModule(name, "config", "error", fmt.Sprintf("The replicated files of %s were left where they are: %v.", name, err), nil, 0)
+			}
+		}
+		return errors.Join(os.RemoveAll(m.d.path("active", name)), os.RemoveAll(m.d.path("modules", name)), removeIf(m.switchesFile(name)), removeIf(m.d.path("state", name+".json")), removeIf(m.d.keptFile(name)), removeIf(m.d.path("state", name+".replica")))
 	}
 	return m.adopt(name, item)
 }

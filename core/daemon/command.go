@@ -192,6 +192,9 @@ func (m *member) obey(ctx context.Context, o order) control.NodeOutcome {
 			return out
 		}
 	}
+	if o.Verb == core.VerbPrimForce && mod.replica != nil {
+		mod.replica.Forced()
+	}
 	if err := mod.runner.Command(ctx, o.Verb, o.Identity, o.By); err != nil {
 		out.Text = err.Error()
 		out.State = mod.runner.Snapshot().Status()

@@ -40,6 +40,9 @@ func (mod *module) Do(ctx context.Context, a core.Action, cause int64, answer fu
 		go mod.answerNetwork(answer, mod.network.down)
 	case core.ActPublish:
 		mod.pair.say(*a.Peer)
+		if mod.replica != nil {
+			mod.replica.Said(*a.Peer)
+		}
 	case core.ActReplicate:
 		go mod.replicate(a, answer)
 	case core.ActNetworkNew:

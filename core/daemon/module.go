@@ -77,6 +77,7 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 		}
 	}
 	mod.saved.Store(core.Stop)
+	var err error
 	in := core.New(m.coreOf(conf))
 	if conf.Mode == core.Mirror {
 		in = in.Restore(m.d.kept(conf.Name))
@@ -90,6 +91,9 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 	mod.follow(conf)
 	if conf.Mode == core.Mirror {
 		mod.joinPair(in)
+		if mod.replica, err = mod.newReplica(conf); err != nil {
+			m.log.Error("prepare replication", "module", conf.Name, "error", err)
+		}
 		ctx, cancel := context.WithCancel(m.d.ctx)
 		mod.witness = cancel
 		go followWitnesses(ctx, func() []config.Witness { return mod.config().Witnesses() }, mod.runner.Subscribe, mod.runner.Post)
@@ -182,6 +186,9 @@ func (mod *module) close() {
 	mod.m.d.checks.Set(mod.conf.Name, nil)
 	if mod.network != nil {
 		mod.network.close()
+	}
+	if mod.replica != nil {
+		mod.replica.Close()
 	}
 	if mod.pair != nil {
 		mod.leavePair()

@@ -23,8 +23,16 @@ func (s *serving) copy(e mirror.Extent) {
 	if sess == nil {
 		return // it has ended: Lost follows
 	}
+	c := &copying{s: s, sess: sess, extent: e, progress: resync.NewProgress(), done: make(chan struct{})}
+	s.mu.Lock()
+	before := s.copying
+	s.copying = c
+	s.mu.Unlock()
 	s.running.Go(func() {
-		c := &copying{s: s, sess: sess, extent: e}
+		defer close(c.done)
+		if before != nil {
+			<-before.done // it notes what is changed, too
+		}
 		err := c.run(sess.ctx)
 		for _, f := range s.recorder.Folders() {
 			f.Touched(false)
@@ -45,14 +53,11 @@ type copying struct {
 	extent   mirror.Extent
 	sources  []*resync.Source
 	progress *resync.Progress
+	done     chan struct{}
 }
 
 func (c *copying) run(ctx context.Context) error {
 	s := c.s
-	c.progress = resync.NewProgress()
-	s.mu.Lock()
-	s.copying = c
-	s.mu.Unlock()
 	for i, root := range s.roots {
 		c.sources = append(c.sources, s.source(c.sess, i, root, c.progress))
 	}

@@ -29,9 +29,11 @@ type following struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 
-	mu     sync.Mutex
-	copied core.Generation // told, and still so
-	why    string          // there is no session
+	mu        sync.Mutex
+	copied    core.Generation // told, and still so
+	connected bool
+	gens      mirror.Generations
+	why       string // there is no session
 }
 
 // follow makes this node secondary.
@@ -45,7 +47,7 @@ func (r *Replicator) follow(o Order) (*following, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &following{r: r, copies: c}
+	f := &following{r: r, copies: c, gens: c.generations()}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	f.running.Go(f.run)
 	return f, nil
@@ -130,7 +132,7 @@ func (f *following) session(conn net.Conn) error {
 	files.KeepLocal(slices.ContainsFunc(f.r.opts.Folders, func(x Folder) bool { return !x.Rules.None() }))
 	a := &applier{f: f, machine: mirror.NewSecondary(f.copies.generations()), Replica: files}
 	ready := make(chan struct{})
-	receiver, err := stream.NewReceiver(conn, a, stream.Options{Patience: f.r.opts.Patience, Word: func(b []byte) { <-ready; a.hear(b) }})
+	receiver, err := stream.NewReceiver(conn, a, stream.Options{Patience: f.r.opts.Patience, SyncPatience: f.r.opts.SyncPatience, Word: func(b []byte) { <-ready; a.hear(b) }})
 	if err != nil {
 		return err
 	}
@@ -140,6 +142,9 @@ func (f *following) session(conn net.Conn) error {
 		Answer:   func(x resync.Answer) { receiver.Say(message{Answer: &x}.encode()) },
 		Recorded: func(root stream.FileID) zones.Recorded { return f.copies.logs[folderOf(root)].Recorded() },
 	})
+	f.mu.Lock()
+	f.connected = true
+	f.mu.Unlock()
 	close(ready)
 	end := context.AfterFunc(f.ctx, receiver.Close)
 	defer end()
@@ -158,7 +163,7 @@ func folderOf(root stream.FileID) int { return int((root - stream.Root) >> 48) }
 // lost tells that the copy does not follow any more.
 func (f *following) lost(err error) {
 	f.mu.Lock()
-	f.copied = core.Generation{}
+	f.copied, f.connected = core.Generation{}, false
 	f.mu.Unlock()
 	if f.ctx.Err() == nil {
 		f.r.opts.Host.News(core.ReplicaLost, core.Generation{}, err.Error())
@@ -289,6 +294,9 @@ func (a *applier) store(g mirror.Generations) error {
 	if err := a.f.copies.store(g); err != nil {
 		return err
 	}
+	a.f.mu.Lock()
+	a.f.gens = g
+	a.f.mu.Unlock()
 	if g.Inconsistent() {
 		return nil
 	}

@@ -60,6 +60,8 @@ type Options struct {
 	Mode stream.Mode
 	// Patience is how long the peer may say nothing, 10 s unless set.
 	Patience time.Duration
+	// SyncPatience is how long it may take until something is durable there, 60 s unless set.
+	SyncPatience time.Duration
 	// Hold is how long a primary waits for a lost secondary that could be promoted
 	// before replication counts as failed, 3 s unless set.
 	Hold time.Duration

@@ -28,25 +28,29 @@ type Order struct {
 type Replicator struct {
 	opts Options
 
-	orders  chan func()
+	signal  chan struct{} // something came into orders
 	closed  chan struct{}
 	stopped sync.WaitGroup
 
 	mu     sync.Mutex
+	orders []func()
 	prim   *serving
 	second *following
+	why    string // the last order failed
 }
 
 // New makes a Replicator that is neither primary nor secondary, and answers the peer at the
 // port.
 func New(o Options) *Replicator {
-	r := &Replicator{opts: o.orDefaults(), orders: make(chan func(), 16), closed: make(chan struct{})}
+	r := &Replicator{opts: o.orDefaults(), signal: make(chan struct{}, 1), closed: make(chan struct{})}
 	r.opts.Port.Register(o.Module, r)
 	r.stopped.Go(func() {
 		for {
 			select {
-			case do := <-r.orders:
-				do()
+			case <-r.signal:
+				for _, do := range r.takeOrders() {
+					do()
+				}
 			case <-r.closed:
 				r.stop()
 				return
@@ -70,6 +74,11 @@ func (r *Replicator) Order(o Order) {
 		if err != nil {
 			r.opts.Log.Warn("replication", "module", r.opts.Module, "order", o.Replica, "error", err)
 		}
+		r.mu.Lock()
+		if r.why = ""; err != nil {
+			r.why = err.Error()
+		}
+		r.mu.Unlock()
 		r.opts.Host.Done(o.Replica, err)
 		if s := r.follows(); err == nil && s != nil {
 			s.repeat()
@@ -87,11 +96,31 @@ func (r *Replicator) Alone(data core.Generation) {
 	})
 }
 
-func (r *Replicator) do(what func()) {
-	select {
-	case r.orders <- what:
-	case <-r.closed:
+// Leave says that this node gives up being primary, and its application is being stopped:
+// from now on no operation is held, so that nothing hangs that is to end.
+func (r *Replicator) Leave() {
+	if s := r.serves(); s != nil {
+		s.letGo()
 	}
+}
+
+// do has something done, after what was asked for before.
+func (r *Replicator) do(what func()) {
+	r.mu.Lock()
+	r.orders = append(r.orders, what)
+	r.mu.Unlock()
+	select {
+	case r.signal <- struct{}{}:
+	default:
+	}
+}
+
+func (r *Replicator) takeOrders() []func() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	orders := r.orders
+	r.orders = nil
+	return orders
 }
 
 func (r *Replicator) serves() *serving {

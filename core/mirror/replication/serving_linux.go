@@ -203,7 +203,7 @@ func (s *serving) take(conn net.Conn, theirs link.Hello) {
 	default:
 	}
 	sess := newSession(s)
-	sender, err := stream.NewSender(conn, stream.Options{Patience: s.r.opts.Patience, Word: sess.hear})
+	sender, err := stream.NewSender(conn, stream.Options{Patience: s.r.opts.Patience, SyncPatience: s.r.opts.SyncPatience, Word: sess.hear})
 	if err != nil {
 		s.r.opts.Log.Warn("replication", "module", s.r.opts.Module, "error", err)
 		return
