@@ -118,12 +118,6 @@ func (s *ruleState) add(t *lua.LTable) {
 	})
 }
 
-// collect lists what was added.
-func (s *ruleState) collect() error {
-	s.labels = sortedKeys(s.rules)
-	return nil
-}
-
 // ifThen is if_then(resource, state, action).
 func (s *ruleState) ifThen(l *lua.LState) int {
 	r := luaRule{resource: l.CheckString(1), state: core.Value(l.CheckString(2)), action: core.Verb(l.CheckString(3))}

@@ -275,7 +275,7 @@ func (m *Machine) planFrom(r *round) {
 			kept = append(kept, mem)
 		}
 	}
-	set, waits := m.rulesInUse(r.reports)
+	set := m.rulesInUse(r.reports)
 	plan := propose(m.self, r.reports, set, kept, stale, m.risen())
 	commit := plan.commit
 	m.tellUnfit(plan)
@@ -284,9 +284,6 @@ func (m *Machine) planFrom(r *round) {
 		m.settleIn = min(2*m.settleIn, 10*m.timing.Settle)
 		m.settleAt = m.now.Add(m.settleIn)
 		m.round = nil
-		if waits {
-			m.dirty = m.now.Add(m.timing.Hold) // not at each tick
-		}
 		return
 	}
 	r.view = commit

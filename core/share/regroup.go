@@ -57,29 +57,34 @@ func regrouped(newest View, stays *Table, b int, weights Weights, heir core.Node
 }
 
 // rulesInUse are the settings to plan by: those of the configuration, but the rules
-// that are in use as long as some node does not know the new ones, or is silent. waits
-// says that it is so.
-func (m *Machine) rulesInUse(reports []Report) (set Settings, waits bool) {
+// that are in use as long as some node does not know the new ones.
+func (m *Machine) rulesInUse(reports []Report) Settings {
 	newest := reports[0].View
 	for _, r := range reports {
 		if r.View.Epoch > newest.Epoch {
 			newest = r.View
 		}
 	}
-	late := slices.ContainsFunc(reports, func(r Report) bool { return r.Rules != m.set.Rules })
-	if len(newest.Tables) == 0 || newest.Rules == m.set.Rules || !late {
-		return m.set, false
+	if !slices.ContainsFunc(reports, func(r Report) bool { return r.Rules != m.set.Rules }) {
+		return m.set
 	}
-	set = m.set
-	set.Rules, set.Weights = newest.Rules, map[string]Weights{}
-	for _, t := range newest.Tables {
-		w := m.set.Weights[t.Name]
-		if w == nil {
-			w = newest.configured(t)
+	m.rulesAt = m.now.Add(m.timing.Hold)
+	return m.set.by(newest)
+}
+
+// by are the settings with the rules and groups of a view, if it has some.
+func (s Settings) by(v View) Settings {
+	if len(v.Tables) == 0 || v.Rules == s.Rules {
+		return s
+	}
+	known := s.Weights
+	s.Rules, s.Weights = v.Rules, map[string]Weights{}
+	for _, t := range v.Tables {
+		if s.Weights[t.Name] = known[t.Name]; known[t.Name] == nil {
+			s.Weights[t.Name] = v.configured(t)
 		}
-		set.Weights[t.Name] = w
 	}
-	return set, true
+	return s
 }
 
 // configured are the weights of a table as the configuration has them, of the nodes

@@ -67,7 +67,7 @@ func TestRulesChangeTogether(t *testing.T) {
 	}
 	uses("")
 	f.feed(2, Ordered{core.ShareDrain})
-	f.run(1500)
+	f.run(300)
 	if got := f.nodes[1].view.Owned(2); got != 0 {
 		t.Errorf("a drain waits for the rules: %d buckets", got)
 	}
