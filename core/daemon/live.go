@@ -163,6 +163,9 @@ func (mod *module) renew(number string, cause int64) {
 		mod.network.reconfigure(next.conf.Interfaces)
 	}
 	mod.reweigh()
+	if mod.pair != nil {
+		mod.pair.put(patience{next.conf.Heart.Timeout})
+	}
 	mod.m.announceLoaded()
 }
 
