@@ -169,7 +169,9 @@ func (m *member) cycle(ctx context.Context, p proposal, a arrival, by string) []
 // primaryLast is the order in which nodes are stopped and started: of a mirror the
 // secondary first, so that its address moves once.
 func primaryLast(list []control.Running) []control.Running {
-	primary := func(r control.Running) bool { return strings.HasPrefix(r.State, "PRIM ") || strings.HasPrefix(r.State, "ALONE ") }
+	primary := func(r control.Running) bool {
+		return strings.HasPrefix(r.State, "PRIM ") || strings.HasPrefix(r.State, "ALONE ")
+	}
 	return slices.SortedStableFunc(slices.Values(list), func(a, b control.Running) int {
 		switch {
 		case primary(a) == primary(b):
