@@ -68,9 +68,10 @@ func (mod *module) specs(parts []core.When) []check.Spec {
 			map[string]any{"addr": c.Addr.String(), "timeout": sdk.Duration(c.Timeout)})
 	}
 	if w := conf.SplitBrain; w != nil {
+		pace := witnessPace(conf.Heart.Timeout)
 		for i, resource := range w.Resources() {
-			add(core.WhenPre, check.Spec{Resource: resource, Plugin: "ping", Interval: scanInterval, Timeout: scanInterval, Fall: lossFall},
-				map[string]any{"addr": w.Witnesses[i].String(), "timeout": sdk.Duration(scanInterval)})
+			add(core.WhenPre, check.Spec{Resource: resource, Plugin: "ping", Interval: pace, Timeout: pace, Fall: lossFall},
+				map[string]any{"addr": w.Witnesses[i].String(), "timeout": sdk.Duration(pace)})
 		}
 	}
 	for _, c := range conf.IntfChecks {
@@ -97,6 +98,12 @@ func (mod *module) specs(parts []core.When) []check.Spec {
 		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "process", Interval: min(scanInterval, c.Poll)}, processSettings(c))
 	}
 	return list
+}
+
+// witnessPace is how often witnesses are asked, and how long they may take: what cut the
+// other node off is to be known of them, too, when its silence has lasted long enough.
+func witnessPace(silence time.Duration) time.Duration {
+	return min(max(silence/6, 100*time.Millisecond), scanInterval)
 }
 
 func intfSettings(c config.IntfCheck) map[string]any {
