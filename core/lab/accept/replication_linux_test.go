@@ -155,7 +155,6 @@ func TestReplication(t *testing.T) {
 		fault lab.Fault
 	}{
 		{"kill of the machine", lab.Fault{Verb: lab.Kill, All: true}},
-		{"cable cut", lab.Fault{Verb: lab.Cut}},
 		{"kill of the daemon", lab.Fault{Verb: lab.Kill}},
 	} {
 		t.Run(one.name, func(t *testing.T) {
@@ -174,35 +173,27 @@ func TestReplication(t *testing.T) {
 			s.fault(t, lab.Heal, false, prim)
 			s.roles(t, second, prim, "SECOND", second, "PRIM")
 			s.verified(t, second)
-			var st struct {
-				Modules []struct {
-					Nodes []struct {
-						Node string `json:"node"`
-						Pair struct {
-							Replication struct {
-								Resync struct {
-									Extent string `json:"extent"`
-									Sent   int64  `json:"sent"`
-									Total  int64  `json:"total"`
-								} `json:"resync"`
-							} `json:"replication"`
-						} `json:"pair"`
-					} `json:"nodes"`
-				} `json:"modules"`
-			}
-			if err := json.Unmarshal([]byte(s.do(t, second, "status", "--json")), &st); err != nil {
-				t.Fatal(err)
-			}
-			for _, n := range st.Modules[0].Nodes {
-				if r := n.Pair.Replication.Resync; n.Node == second {
-					t.Logf("%+v", r)
-					if r.Extent != "zones" || r.Sent > 4<<20 {
-						t.Errorf("the return of %s copied %+v", prim, r)
-					}
-				}
+			if r := s.resync(t, second); r.Extent != "zones" || r.Sent > 4<<20 {
+				t.Errorf("the return of %s copied %+v", prim, r)
 			}
 		})
 	}
+	t.Run("split", func(t *testing.T) {
+		prim, second := s.paired(t)
+		s.fault(t, lab.Cut, false, prim)
+		s.roles(t, second, second, "ALONE")
+		s.counts(t, second) // both do
+		s.counts(t, prim)
+		s.fault(t, lab.Heal, false, prim)
+		kept, lost := s.paired(t)
+		s.verified(t, kept)
+		saved, err := filepath.Glob(s.inside(t, lost, "/srv/data_For_SafeKit_Replication/saved/*/count"))
+		if err != nil || len(saved) != 1 {
+			t.Errorf("what only %s had is in %q, %v", lost, saved, err)
+		} else if told, has := s.acknowledged(t, lost), number(t, saved[0]); has < told {
+			t.Errorf("%d was acknowledged on %s, and %d was set aside", told, lost, has)
+		}
+	})
 	t.Run("swap", func(t *testing.T) {
 		prim, second := s.paired(t)
 		s.do(t, prim, "swap", s.module)
@@ -211,4 +202,30 @@ func TestReplication(t *testing.T) {
 		s.verified(t, second)
 	})
 	s.do(t, "n1", "stop", s.module)
+}
+
+// resync is the last resynchronisation from a node.
+func (s *stage) resync(t *testing.T, node string) (r struct {
+	Extent string
+	Sent   int64
+}) {
+	t.Helper()
+	type answer struct {
+		Modules []struct {
+			Nodes []struct {
+				Node string
+				Pair struct {
+					Replication struct{ Resync json.RawMessage }
+				}
+			}
+		}
+	}
+	for _, n := range ask[answer](t, s, node, "status").Modules[0].Nodes {
+		if n.Node == node {
+			if err := json.Unmarshal(n.Pair.Replication.Resync, &r); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	return r
 }
