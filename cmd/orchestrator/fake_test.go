@@ -196,6 +196,10 @@ func (f *fakeNode) Status(_ context.Context, name string) (control.Status, error
 	return st, nil
 }
 
+func (f *fakeNode) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	fmt.Fprintln(w, `orchestrator_module_serving{module="web_farm"} 1`)
+}
+
 func (f *fakeNode) List(context.Context) ([]control.ModuleInfo, error) {
 	return []control.ModuleInfo{{Name: "web_farm", Mode: core.Farm, Signature: "0123456789ab", Version: "3.1",
 		Set: map[string]string{"VIRTUAL_IP": "192.0.2.10", "PORT": "8080"}, Applied: fakeTime, By: "root on this node"}}, nil
@@ -221,7 +225,11 @@ func (f *fakeNode) Log(_ context.Context, q control.LogQuery, emit func(control.
 			return err
 		}
 	}
-	f.note("log types=%v limit=%d follow=%t since=%t", q.Types, q.Limit, q.Follow, !q.Since.IsZero())
+	level := ""
+	if q.Level != "" {
+		level = " level=" + q.Level
+	}
+	f.note("log types=%v limit=%d follow=%t since=%t%s", q.Types, q.Limit, q.Follow, !q.Since.IsZero(), level)
 	return nil
 }
 

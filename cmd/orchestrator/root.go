@@ -64,7 +64,7 @@ func newRoot(a *app) *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add(groupRead, statusCommand(a), consoleCommand(a), logCommand(a), whyCommand(a), explainCommand(a), snapshotCommand(a))
+	add(groupRead, statusCommand(a), consoleCommand(a), logCommand(a), whyCommand(a), explainCommand(a), metricsCommand(a), snapshotCommand(a))
 	add(groupChange, verbCommands(a)...)
 	add(groupChange, failoverCommand(a))
 	add(groupChange, muteCommands(a)...)

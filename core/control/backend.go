@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -15,10 +16,11 @@ type Backend struct {
 	Cluster  Cluster
 	Modules  Modules
 	Views    Views
-	Nodes    Nodes     // the APIs of the others
-	Commands Commands  // nil: nobody takes note
-	Console  Console   // with Sessions: the logins of browsers
-	Sessions *Sessions // nil: no such logins
+	Nodes    Nodes        // the APIs of the others
+	Commands Commands     // nil: nobody takes note
+	Console  Console      // with Sessions: the logins of browsers
+	Metrics  http.Handler // in the text format of Prometheus; nil: there are none
+	Sessions *Sessions    // nil: no such logins
 }
 
 // Cluster founds and changes the cluster. by says who asks.

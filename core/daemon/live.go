@@ -155,6 +155,9 @@ func (mod *module) renew(number string, cause int64) {
 	mod.renewals.went(err)
 	mod.now.Store(&next.version)
 	mod.refollow(next.conf)
+	if mod.rules != nil {
+		mod.rules.know(rulesName(next.conf), mod.groups())
+	}
 	mod.rewatch(next.changed)
 	if mod.network != nil && len(mod.network.holds()) == 0 {
 		mod.network.reconfigure(next.conf.Interfaces)
@@ -223,6 +226,14 @@ func (mod *module) using(files config.Changes) []string {
 	}
 	for _, c := range conf.HTTPChecks {
 		uses(c.Resource(), cmp.Or(c.CA, " "))
+	}
+	for _, c := range conf.SQLChecks {
+		uses(c.Resource(), cmp.Or(c.CA, " "))
+	}
+	for _, w := range conf.Witnesses() {
+		if w.HTTP != nil {
+			uses(w.Resource(), cmp.Or(w.HTTP.CA, " "))
+		}
 	}
 	return list
 }

@@ -73,3 +73,22 @@ func TestPatienceIsAskedForFirst(t *testing.T) {
 		}
 	}
 }
+
+// What is counted: how late this node ran, and how often it declared another one lost.
+func TestLatenessAndLossAreCounted(t *testing.T) {
+	s := settled(t, 3, "default")
+	s.nodes[0].asleep = s.now + 150*msec
+	s.run(time.Second)
+	late, witness := board{now: func() int64 { return s.now }}, board{now: func() int64 { return s.now }}
+	late.publish(s.nodes[0].det, Counters{})
+	witness.publish(s.nodes[1].det, Counters{})
+	if c := late.counters; c.Stalls != 1 || c.Late < 100*time.Millisecond || c.Late > 150*time.Millisecond || c.Lapses != 1 || c.Losses != 0 {
+		t.Errorf("the late node counts %+v", c)
+	}
+	if c := witness.counters; c.Losses != 1 || c.Stalls != 0 || c.Late != 0 {
+		t.Errorf("another one counts %+v", c)
+	}
+	if now := time.Duration(late.timeout); now <= time.Duration(s.nodes[0].det.base) {
+		t.Errorf("its timeout is %v", now)
+	}
+}

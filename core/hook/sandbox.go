@@ -134,7 +134,11 @@ func (c *call) install(l *lua.LState) {
 		}
 		t.RawSetString(key, fn)
 	}
-	l.SetGlobal("ctx", c.contextTable(l))
+	if c.check != nil {
+		l.SetGlobal("ctx", c.checkTable(l))
+	} else {
+		l.SetGlobal("ctx", c.contextTable(l))
+	}
 	for _, name := range []string{"ctx", "log", "tcp", "file", "resource", "module", "os", "string", "table", "math", "coroutine"} {
 		strict(l, l.G.Global.RawGetString(name).(*lua.LTable), name+".")
 	}

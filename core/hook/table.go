@@ -68,6 +68,14 @@ func Tables() []Table {
 			{"program", "string", "path of the orchestrator program", false},
 			{"dir", "string", "directory of the module", false},
 		}},
+		{Name: "CheckContext", Doc: "What the function of a check in Lua (see docs/plugins.md, custom) is called with. In its file ctx is this, too.", Fields: []Param{
+			{"resource", "string", `the resource that it decides: "custom.queue"`, false},
+			{"args", "string[]", "the words of the attribute arg", false},
+			{"module", "string", "name of the module", false},
+			{"vars", "table<string,string>", "the <var> elements of userconfig.xml", false},
+			{"program", "string", "path of the orchestrator program", false},
+			{"dir", "string", "directory of the module", false},
+		}},
 		{Name: "Application", Open: true, Doc: "An application that a plugin controls; see application()."},
 		{Name: "ApplicationStatus", Doc: "What is known of an application.", Fields: []Param{
 			{"up", "boolean", "it runs", false},

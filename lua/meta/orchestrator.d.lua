@@ -19,6 +19,15 @@ error("this file is for editors and cannot be run")
 ---@field dir string directory of the module
 ctx = {}
 
+--- What the function of a check in Lua (see docs/plugins.md, custom) is called with. In its file ctx is this, too.
+---@class CheckContext
+---@field resource string the resource that it decides: "custom.queue"
+---@field args string[] the words of the attribute arg
+---@field module string name of the module
+---@field vars table<string,string> the <var> elements of userconfig.xml
+---@field program string path of the orchestrator program
+---@field dir string directory of the module
+
 --- An application that a plugin controls; see application().
 ---@class Application
 local Application = {}
