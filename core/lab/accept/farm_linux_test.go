@@ -2,6 +2,7 @@ package accept_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +28,13 @@ func TestNginxFarm(t *testing.T) {
 	t.Run("kill", func(t *testing.T) { s.lose(t, c, "n2", lab.Fault{Verb: lab.Kill, All: true}) })
 	t.Run("cut", func(t *testing.T) { s.lose(t, c, "n3", lab.Fault{Verb: lab.Cut}) })
 	t.Run("pause", func(t *testing.T) { s.lose(t, c, "n2", lab.Fault{Verb: lab.Pause}) })
-	t.Run("kill of the daemon", func(t *testing.T) { s.lose(t, c, "n1", lab.Fault{Verb: lab.Kill}) })
+	t.Run("kill of the daemon", func(t *testing.T) {
+		before := s.nginx(t, "n1")
+		s.lose(t, c, "n1", lab.Fault{Verb: lab.Kill})
+		if after := s.nginx(t, "n1"); !slices.Equal(before, after) {
+			t.Errorf("nginx did not go on: processes %v, now %v", before, after)
+		}
+	})
 	t.Run("drain", func(t *testing.T) { s.drain(t, c, "n3") })
 	t.Run("daemon stops by plan", func(t *testing.T) { s.stopDaemon(t, c, "n2") })
 	c.stop(t)
