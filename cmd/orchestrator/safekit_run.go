@@ -209,15 +209,6 @@ func installOld(s *safekit, c call) error {
 	return s.orchestrate("module", "install", cmp.Or(c.arg(0), c.module()), "--name", c.module())
 }
 
-// checkOld looks for mistakes in the copy that may be edited.
-func checkOld(s *safekit, c call) error {
-	home, err := s.homeDir()
-	if err != nil {
-		return err
-	}
-	return s.app.check(source{name: c.module(), folder: home + "/modules/" + c.module()}, map[string]string{})
-}
-
 // status is the state of the modules; all if name is empty.
 func (s *safekit) status(name string) (st control.Status, err error) {
 	client, err := s.client()
