@@ -160,6 +160,7 @@ func (p *pair) hear(now time.Time, news any) {
 		if p.cut {
 			p.lapsed(now, n.cause)
 		}
+		p.lapse.awake, p.lapse.at = 0, now // it listens when something can reach it
 	}
 	p.look(now)
 }
