@@ -49,6 +49,8 @@ type HookCall struct {
 	To      State
 	Verb    Verb // start, stop, stopstart, restart or wait
 	Timeout time.Duration
+
+	Services string // that a restart is about, with commas between; empty: all
 }
 
 // Action is an effect that Step asks for. Actions are carried out in order;

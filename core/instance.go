@@ -22,6 +22,8 @@ type Instance struct {
 	Cause      int64  `json:"cause,omitempty"`       // journal entry of what began it
 	BlockedBy  string `json:"blocked_by,omitempty"`  // what WAIT waits for, in words
 
+	Services string `json:"services,omitempty"` // that the running restart is about; empty: all
+
 	Plan  []Task `json:"plan,omitempty"` // the rest of the running transition
 	Asked Task   `json:"asked,omitzero"` // the task whose answer is awaited; at most one
 	Next  Order  `json:"next,omitzero"`  // replaces the plan as soon as Asked is answered
@@ -62,6 +64,8 @@ type Order struct {
 	Drop   bool   `json:"drop,omitempty"`   // mirror: remove the address before the stop hooks, because the peer has it or may
 	Leave  bool   `json:"leave,omitempty"`  // hand the share over by plan first, instead of withdrawing at once
 	Nice   bool   `json:"nice,omitempty"`   // call stop hooks without force first
+
+	Services string `json:"services,omitempty"` // that a restart is about, with commas between; empty: all
 }
 
 // New returns a module that is stopped, with nothing known of its resources.

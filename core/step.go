@@ -123,7 +123,7 @@ func (m *machine) goesOn(t Task) (goes, again bool) {
 // begin makes the plan of an order.
 func (m *machine) begin(o Order) {
 	m.Verb, m.LastReason, m.Cause, m.BlockedBy = o.Verb, o.Reason, o.Cause, ""
-	m.Target = Up
+	m.Target, m.Services = Up, ""
 	if m.mirror() {
 		m.leaveRole()
 		m.Pair.Waited = ""
@@ -133,7 +133,7 @@ func (m *machine) begin(o Order) {
 		m.Pair.Self.Wish = wishOf[o.Verb]
 		m.Plan = m.planStart()
 	case o.Verb == VerbRestart:
-		m.Plan, m.Target = m.planRestart(o), m.State
+		m.Plan, m.Target, m.Services = m.planRestart(o), m.State, o.Services
 	case o.Verb == VerbWait:
 		m.Plan = m.planWait(o)
 	case o.Verb == VerbChange || o.Verb == VerbSwap:
@@ -226,7 +226,7 @@ func (m *machine) callHook(t Task) {
 	}
 	if m.Module.Hooks[t.Hook] {
 		m.ask(t, Action{Kind: ActHook, Hook: HookCall{
-			Name: t.Hook, Force: t.Force, From: t.From, To: t.To, Verb: m.hookVerb(), Timeout: m.timeout(t)}})
+			Name: t.Hook, Force: t.Force, From: t.From, To: t.To, Verb: m.hookVerb(), Timeout: m.timeout(t), Services: m.Services}})
 	}
 }
 

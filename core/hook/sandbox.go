@@ -186,5 +186,12 @@ func (c *call) contextTable(l *lua.LState) *lua.LTable {
 	}
 	t.RawSetString("force", lua.LBool(a.Force))
 	t.RawSetString("vars", vars)
+	services := l.NewTable()
+	for _, name := range strings.Split(a.Services, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			services.Append(lua.LString(name))
+		}
+	}
+	t.RawSetString("services", services)
 	return t
 }

@@ -65,6 +65,7 @@ func Tables() []Table {
 			{"node", "string", "name of this server", false},
 			{"module", "string", "name of the module", false},
 			{"vars", "table<string,string>", "the <var> elements of userconfig.xml", false},
+			{"services", "string[]", "services that a restart is about (restart_services); empty: all", false},
 			{"program", "string", "path of the orchestrator program", false},
 			{"dir", "string", "directory of the module", false},
 		}},

@@ -15,6 +15,7 @@ error("this file is for editors and cannot be run")
 ---@field node string name of this server
 ---@field module string name of the module
 ---@field vars table<string,string> the <var> elements of userconfig.xml
+---@field services string[] services that a restart is about (restart_services); empty: all
 ---@field program string path of the orchestrator program
 ---@field dir string directory of the module
 ctx = {}
