@@ -46,7 +46,7 @@ type Check struct {
 	Resource string `json:"resource"`           // class.id
 	When     When   `json:"when"`               //
 	Action   Verb   `json:"action"`             // VerbRestart, VerbStopStart, VerbStop, VerbWait (WhenPre only) or VerbNone
-	Services string `json:"services,omitempty"` // that a restart is about, with commas between; empty: all
+	Services string `json:"services,omitempty"` // of VerbRestart: which services hooks are to restart, with commas between; empty: all
 }
 
 // Module is what the state machine needs to know of a module's configuration.

@@ -123,7 +123,11 @@ func (m *machine) goesOn(t Task) (goes, again bool) {
 // begin makes the plan of an order.
 func (m *machine) begin(o Order) {
 	m.Verb, m.LastReason, m.Cause, m.BlockedBy = o.Verb, o.Reason, o.Cause, ""
-	m.Target, m.Services = Up, ""
+	m.Services = ""
+	if o.Verb == VerbRestart {
+		m.Services = o.Services
+	}
+	m.Target = Up
 	if m.mirror() {
 		m.leaveRole()
 		m.Pair.Waited = ""
@@ -133,7 +137,7 @@ func (m *machine) begin(o Order) {
 		m.Pair.Self.Wish = wishOf[o.Verb]
 		m.Plan = m.planStart()
 	case o.Verb == VerbRestart:
-		m.Plan, m.Target, m.Services = m.planRestart(o), m.State, o.Services
+		m.Plan, m.Target = m.planRestart(o), m.State
 	case o.Verb == VerbWait:
 		m.Plan = m.planWait(o)
 	case o.Verb == VerbChange || o.Verb == VerbSwap:
@@ -161,7 +165,7 @@ func (m *machine) settle() bool {
 		m.begin(o)
 		return true
 	}
-	m.Verb, m.Target = "", m.State
+	m.Verb, m.Services, m.Target = "", "", m.State
 	if m.State == Stop {
 		m.Drained, m.Pair.Self.Wish = false, ""
 		m.renews()
@@ -226,7 +230,7 @@ func (m *machine) callHook(t Task) {
 	}
 	if m.Module.Hooks[t.Hook] {
 		m.ask(t, Action{Kind: ActHook, Hook: HookCall{
-			Name: t.Hook, Force: t.Force, From: t.From, To: t.To, Verb: m.hookVerb(), Timeout: m.timeout(t), Services: m.Services}})
+			Name: t.Hook, Force: t.Force, From: t.From, To: t.To, Verb: m.hookVerb(), Services: m.Services, Timeout: m.timeout(t)}})
 	}
 }
 

@@ -7,16 +7,9 @@
 --
 local services = {}
 
---- The names in the given text; without one, those that a restart is about, else those
---- in the variable SERVICES.
+--- The names in the variable SERVICES, or in the given text.
 function services.names(text)
   local names = {}
-  if not text and #ctx.services > 0 then
-    for i, name in ipairs(ctx.services) do
-      names[i] = name
-    end
-    return names
-  end
   for name in (text or ctx.vars.SERVICES or ""):gmatch("[^%s,]+") do
     names[#names + 1] = name
   end

@@ -158,11 +158,6 @@ func TestServicesPrelude(t *testing.T) {
 	b.ok(t)
 	f.want(t, `start systemd web/db {"unit":"db"}`, `start systemd web/web {"unit":"web"}`,
 		`stop systemd web/web {"unit":"web"} true`, `stop systemd web/db {"unit":"db"} true`)
-	f = &fake{}
-	b = fakeBench(t, f, "", `require("services").stop() print(#ctx.services)`)
-	b.run.Vars, b.run.Args.Services = map[string]string{"SERVICES": "db, web"}, "web, cache"
-	contains(t, b.ok(t), "2\n")
-	f.want(t, `stop systemd web/cache {"unit":"cache"} false`, `stop systemd web/web {"unit":"web"} false`)
 	b = fakeBench(t, &fake{err: errors.New("busy")}, "", `require("services").stop { names = "a b" }`)
 	b.fails(t, "stop web/b: busy; ", "stop web/a: busy")
 }

@@ -44,7 +44,7 @@ func (c *call) runProgram(kind hookKind) error {
 }
 
 // programCommand adds the interpreter and the arguments that hooks get:
-// [force] FROM TO ACTION [-Services "a, b"].
+// [force] FROM TO ACTION [-Services "A, B"].
 func (c *call) programCommand(kind hookKind) command {
 	a := c.run.Args
 	args := []string{a.From.String(), a.To.String(), actionName(a.Verb)}

@@ -185,13 +185,18 @@ func (c *call) contextTable(l *lua.LState) *lua.LTable {
 		t.RawSetString(k, lua.LString(v))
 	}
 	t.RawSetString("force", lua.LBool(a.Force))
+	t.RawSetString("services", services(l, a.Services))
 	t.RawSetString("vars", vars)
-	services := l.NewTable()
-	for _, name := range strings.Split(a.Services, ",") {
+	return t
+}
+
+// services is the list of services that a restart is about.
+func services(l *lua.LState, names string) *lua.LTable {
+	t := l.NewTable()
+	for name := range strings.SplitSeq(names, ",") {
 		if name = strings.TrimSpace(name); name != "" {
-			services.Append(lua.LString(name))
+			t.Append(lua.LString(name))
 		}
 	}
-	t.RawSetString("services", services)
 	return t
 }
