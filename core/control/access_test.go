@@ -68,6 +68,8 @@ func (n *node) Invite(_ context.Context, by string, r control.InviteRequest) (co
 
 func (n *node) Entered(c control.Caller) { n.note("login of %s as %s", c.Name, c.Role) }
 
+func (n *node) Refused(from string, times int) { n.note("%d refused, from %s", times, from) }
+
 func (n *node) Reach(name string) (*url.URL, http.RoundTripper, error) {
 	switch name {
 	case "n1":
@@ -242,6 +244,14 @@ func TestSessionsEnd(t *testing.T) {
 		time.Sleep(control.InvitationLife)
 		if w := login(late); w.Code != 401 {
 			t.Errorf("login after the end of the link: %d", w.Code)
+		}
+		for range 3 {
+			login("guessed")
+		}
+		time.Sleep(time.Minute)
+		login("guessed")
+		if got := strings.Join(n.asked, "; "); got != "1 refused, from 192.0.2.1; 4 refused, from 192.0.2.1" {
+			t.Errorf("refused logins are told as %q", got)
 		}
 		good, _ := n.sessions.Invite("anna", control.Admin)
 		w := login(good)
