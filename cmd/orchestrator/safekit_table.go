@@ -61,7 +61,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "module package", args: "-m AM FILE", now: "orchestrator module package AM FILE", run: as("module", "package", "AM", "FILE")},
 		{words: "module list", now: "orchestrator module list", reach: everywhere, run: as("module", "list")},
 		{words: "module listid", now: "orchestrator module list", note: noIDs, reach: everywhere, run: says(1)},
-		{words: "module getports", args: "[-m AM] [-i id]", note: noIDs + ": the cluster uses UDP 4800, TCP and UDP 4801, TCP 9010", reach: everywhere, run: says(0)},
+		{words: "module getports", args: "[-m AM] [-i id]", note: noIDs + ": the cluster uses UDP 4800, TCP and UDP 4801, TCP 4802, TCP 9010", reach: everywhere, run: says(0)},
 		{words: "module genkey", args: "-m AM", note: alwaysSafe, reach: everywhere, run: says(0)},
 		{words: "module delkey", args: "-m AM", note: alwaysSafe, reach: everywhere, run: says(1)},
 		{words: "config", args: "-m AM", now: "orchestrator config apply AM", note: "on all servers at once", reach: everywhere, run: as("config", "apply", "AM")},
@@ -119,7 +119,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "-r safeenc", args: "[rest…]", note: "no password is kept encrypted", run: says(1)},
 		{words: "-r printcert", args: "[rest…]", now: "openssl x509 -text -in FILE", note: "the certificates lie in the folder cluster of the node's directory", run: says(1)},
 
-		{words: "firewallcfg", args: "add|del [AM]", now: "firewall-cmd --add-port=4800/udp --add-port=4801/udp --add-port=4801/tcp --add-port=9010/tcp", note: "no rules are written: open UDP 4800, TCP and UDP 4801 and TCP 9010 between the servers", run: says(1)},
+		{words: "firewallcfg", args: "add|del [AM]", now: "firewall-cmd --add-port=4800/udp --add-port=4801/udp --add-port=4801/tcp --add-port=4802/tcp --add-port=9010/tcp", note: "no rules are written: open UDP 4800, TCP and UDP 4801, TCP 4802 (replication) and TCP 9010 between the servers", run: says(1)},
 		{words: "boundcmd", args: "seconds command…", now: "in Lua: exec{ …, timeout = \"10s\" }", note: "ends with 2 when the time is over, and kills the command with its children; also $SAFEBIN/boundcmd", run: boundCommand},
 		{words: "xpathGet", args: "[rest…]", now: "<var name=\"NAME\" value=\"%MACRO%\"/> in <user>, then $NAME", note: "there is no safeconf.xml: values reach scripts as variables", run: says(1)},
 		{words: "gencron", args: "[rest…]", now: "a systemd timer that start_both starts and stop_both stops", note: "crontabs are not edited", run: says(1)},

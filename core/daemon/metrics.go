@@ -14,7 +14,7 @@ import (
 // Metrics are all metrics of a node; docs/metrics.md is made of them. A new one is one
 // entry in the section that it belongs to, and a new section one more file.
 func Metrics() []metrics.Section[*Scrape] {
-	return []metrics.Section[*Scrape]{nodeMetrics, moduleMetrics, shareMetrics, filterMetrics, heartMetrics, pluginMetrics}
+	return []metrics.Section[*Scrape]{nodeMetrics, moduleMetrics, replicaMetrics, shareMetrics, filterMetrics, heartMetrics, pluginMetrics}
 }
 
 // Scrape is what one look at the metrics reads. What takes time is asked once, and only

@@ -204,7 +204,6 @@ func (c *cluster) noise(stop chan struct{}, w int) {
 		c.mu.Lock()
 		top := c.nodes[c.prim].dirs[0]
 		c.mu.Unlock()
-		dir := fmt.Sprintf("%s/noise%d", top, w)
 		var st unix.Statfs_t
 		if unix.Statfs(top, &st) != nil || st.Type != 0x65735546 {
 			continue
@@ -214,8 +213,7 @@ func (c *cluster) noise(stop chan struct{}, w int) {
 			continue
 		}
 		if unix.Fstatfs(fd, &st) == nil && st.Type == 0x65735546 {
-			dir = fmt.Sprintf("/proc/self/fd/%d/noise%d", fd, w)
-			change(rng, dir)
+			change(rng, fmt.Sprintf("/proc/self/fd/%d/noise%d", fd, w))
 		}
 		unix.Close(fd)
 	}
