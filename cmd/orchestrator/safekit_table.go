@@ -122,7 +122,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "firewallcfg", args: "add|del [AM]", now: "firewall-cmd --add-port=4800/udp --add-port=4801/udp --add-port=4801/tcp --add-port=4802/tcp --add-port=9010/tcp", note: "no rules are written: open UDP 4800, TCP and UDP 4801, TCP 4802 (replication) and TCP 9010 between the servers", run: says(1)},
 		{words: "boundcmd", args: "seconds command…", now: "in Lua: exec{ …, timeout = \"10s\" }", note: "ends with 2 when the time is over, and kills the command with its children; also $SAFEBIN/boundcmd", run: boundCommand},
 		{words: "xpathGet", args: "[rest…]", now: "<var name=\"NAME\" value=\"%MACRO%\"/> in <user>, then $NAME", note: "there is no safeconf.xml: values reach scripts as variables", run: says(1)},
-		{words: "gencron", args: "[rest…]", now: "a systemd timer that start_both starts and stop_both stops", note: "crontabs are not edited", run: says(1)},
+		{words: "gencron", args: "del|add user command -c text", now: "a systemd timer that start_both starts and stop_both stops", note: "comments the lines of the user's crontab that have the command in them, or all, out and in again; the text marks them; also $SAFEBIN/gencron", run: switchCron},
 
 		{words: "help", note: "shows these commands", run: showOldHelp},
 		{words: "-h", note: "the same", run: showOldHelp},
