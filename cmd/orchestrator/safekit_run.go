@@ -192,8 +192,21 @@ func printOld(level string) func(*safekit, call) error {
 // showLog shows the module's journal.
 func showLog(more ...string) func(*safekit, call) error {
 	return func(s *safekit, c call) error {
-		return s.orchestrate(append([]string{"log", c.module(), "--lines", cmp.Or(c.val["-s"], "300"), "--level", leastLevel(c)}, more...)...)
+		return s.orchestrate(append([]string{"log", c.module(), "--lines", cmp.Or(c.val["-s"], "300"), "--level", leastLevel(c)}, append(more, s.nodeFlag()...)...)...)
 	}
+}
+
+// nodeFlag says which server is to tell something, for commands of the new form.
+func (s *safekit) nodeFlag() []string {
+	if s.node == "" {
+		return nil
+	}
+	return []string{"--node", s.node}
+}
+
+// commandLog shows who asked for what.
+func commandLog(s *safekit, _ call) error {
+	return s.orchestrate(append([]string{"log", "--type", "command"}, s.nodeFlag()...)...)
 }
 
 // leastLevel is what a log shows: with -A everything, else what an administrator wants to
@@ -244,10 +257,13 @@ func (s *safekit) own(name string) (control.ModuleStatus, control.ModuleNode, er
 	}
 	for _, m := range st.Modules {
 		for _, n := range m.Nodes {
-			if m.Name == name && n.Node == st.Node {
+			if m.Name == name && n.Node == cmp.Or(s.node, st.Node) {
+				if !n.Reachable {
+					return m, n, fmt.Errorf("%s does not answer", n.Node)
+				}
 				return m, n, nil
 			}
 		}
 	}
-	return control.ModuleStatus{}, control.ModuleNode{}, fmt.Errorf("%s is not on this server", name)
+	return control.ModuleStatus{}, control.ModuleNode{}, fmt.Errorf("%s is not on %s", name, cmp.Or(s.node, "this server"))
 }
