@@ -5,6 +5,9 @@ RELEASE ?= $(shell git describe --tags --exact-match 2>/dev/null | sed 's/^v//')
 LDFLAGS := -s -w $(if $(RELEASE),-X main.release=$(RELEASE))
 export CGO_ENABLED := 0
 
+# Plugins that are programs of their own, found beside orchestrator.
+SEPARATE := ./cmd/orchestrator-checker-sql
+
 # Under sudo, git may refuse a checkout that belongs to somebody else; the build
 # then does without the revision.
 export GOFLAGS := $(GOFLAGS) -buildvcs=$(if $(shell git rev-parse HEAD 2>/dev/null),auto,false)
@@ -14,8 +17,9 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## bin/orchestrator for this machine, and the module archives in dist/modules
+build: ## bin/orchestrator and its separate plugins for this machine, and the module archives in dist/modules
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/orchestrator ./cmd/orchestrator
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(SEPARATE)
 	@bin/orchestrator module archives dist/modules
 
 .PHONY: cross
@@ -23,6 +27,9 @@ cross: ## the static binaries for all platforms, in dist/
 	GOOS=linux   GOARCH=amd64 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o dist/orchestrator-linux-amd64 ./cmd/orchestrator
 	GOOS=linux   GOARCH=arm64 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o dist/orchestrator-linux-arm64 ./cmd/orchestrator
 	GOOS=windows GOARCH=amd64 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o dist/orchestrator-windows-amd64.exe ./cmd/orchestrator
+	GOOS=linux   GOARCH=amd64 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o dist/plugins-linux-amd64/ $(SEPARATE)
+	GOOS=linux   GOARCH=arm64 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o dist/plugins-linux-arm64/ $(SEPARATE)
+	GOOS=windows GOARCH=amd64 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o dist/plugins-windows-amd64/ $(SEPARATE)
 
 .PHONY: demo
 demo: root ## a farm of three servers in network namespaces loses one, and another (JSON=1: as one JSON document)
@@ -64,9 +71,9 @@ generate: ## the protocol's Go code (protoc) and the packet filter's objects (cl
 root:
 	@test "$$(id -u)" = 0 || { echo "this needs root: network namespaces and packet filters are made; try: sudo make $(MAKECMDGOALS)"; exit 1; }
 
-# What the tests use besides Go: a real nginx, everyday clients of a farm, xmllint, and what works on a replicated directory.
+# What the tests use besides Go: a real nginx, everyday clients of a farm, xmllint, database servers, and what works on a replicated directory.
 PACKAGES := nginx-light:nginx curl:curl iputils-ping:ping iproute2:ip bind9-dnsutils:dig dnsmasq-base:dnsmasq socat:socat iperf3:iperf3 \
-	arping:arping ndisc6:ndisc6 libxml2-utils:xmllint sqlite3:sqlite3 fio:fio dbench:dbench stress-ng:stress-ng attr:setfattr acl:setfacl
+	postgresql:psql mariadb-server-core:mariadbd dbus-daemon:dbus-daemon arping:arping ndisc6:ndisc6 libxml2-utils:xmllint sqlite3:sqlite3 fio:fio dbench:dbench stress-ng:stress-ng attr:setfattr acl:setfacl
 # What make bench measures beside ours.
 BENCH_PACKAGES := wrk:wrk haproxy:haproxy keepalived:keepalived postgresql:pg_lsclusters iptables:iptables-legacy nftables:nft
 

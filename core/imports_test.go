@@ -88,7 +88,12 @@ var rules = []rule{
 	{from: "...", except: []string{"sdk", "sdk/sdktest", "core/pluginhost"}, forbid: []string{"github.com/hashicorp/go-plugin/..."}, why: "two doors: go-plugin (5)"},
 	{from: "...", except: []string{"core/mirror/fs"}, forbid: []string{"github.com/hanwen/go-fuse/..."}, why: "one door: go-fuse (5)"},
 	{from: "...", except: []string{"core/journal"}, forbid: []string{"modernc.org/sqlite/..."}, why: "one door: SQLite (5)"},
+	{from: "...", except: []string{"core/metrics"}, forbid: []string{"github.com/prometheus/client_golang/..."}, why: "one door: the Prometheus client (5)"},
 	{from: "...", except: []string{"cmd/..."}, forbid: []string{"github.com/spf13/cobra/..."}, why: "one door: cobra (5)"},
+	{from: "...", except: []string{"plugins/checker/sql"}, forbid: []string{"github.com/jackc/pgx/v5/...", "github.com/go-sql-driver/mysql/...", "github.com/microsoft/go-mssqldb/..."},
+		why: "one door: drivers of databases (5)"},
+	{from: "...", except: []string{"cmd/orchestrator-checker-sql"}, forbid: []string{"plugins/checker/sql"},
+		why: "what is large is a program of its own, and the main one stays small (5)"},
 }
 
 // refusedNames say nothing of what a package is for.

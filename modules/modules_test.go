@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -21,13 +22,51 @@ import (
 )
 
 func TestNames(t *testing.T) {
-	want := []string{"apache_farm", "dns_farm", "farm", "iis_farm", "mirror", "nginx_farm", "web_farm"}
+	want := []string{"apache_farm", "dns_farm", "farm", "iis_farm", "light", "mirror", "nginx_farm", "web_farm"}
 	if got := modules.Names(); !slices.Equal(got, want) {
 		t.Errorf("got %v", got)
 	}
 	for _, name := range []string{"", ".", "..", "embed.go", "none.safe", "farm/conf", "farm.safe.safe"} {
 		if _, ok := modules.Builtin(name); ok {
 			t.Errorf("%q is built in", name)
+		}
+	}
+}
+
+// addressed are the modules that have a virtual address.
+func addressed() []string {
+	return slices.DeleteFunc(modules.Names(), func(name string) bool { return name == "light" })
+}
+
+// The light module needs nothing to be set, and asks for no address.
+func TestLight(t *testing.T) {
+	for _, set := range []map[string]string{nil, {"PORT": "8080", "SERVICES": "app, db"}} {
+		m, problems := config.Parse(builtin(t, "light"), "light", config.Options{Set: set, CheckHook: hook.CheckSyntax})
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		c := m.Core()
+		if c.Mode != core.Light || c.Shared || !c.Hooks["start_both"] || !c.Hooks["stop_both"] || m.User.Vars["SERVICES"] != set["SERVICES"] {
+			t.Errorf("got %+v with %v", c, m.User.Vars)
+		}
+	}
+}
+
+// A macro that a module declares is used in it, and told in its README.
+func TestMacrosAreUsed(t *testing.T) {
+	for _, name := range modules.Names() {
+		text := func(file string) string {
+			raw, err := fs.ReadFile(builtin(t, name), file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(raw)
+		}
+		xml, readme := text("conf/userconfig.xml"), text("README.md")
+		for _, m := range regexp.MustCompile(`<macro name="([^"]*)"`).FindAllStringSubmatch(xml, -1) {
+			if !strings.Contains(xml, "%"+m[1]+"%") || !strings.Contains(readme, "| "+m[1]+" |") {
+				t.Errorf("%s: macro %s is not used, or not in the README", name, m[1])
+			}
 		}
 	}
 }
@@ -44,7 +83,7 @@ func builtin(t *testing.T, name string) fs.FS {
 // Every shipped module is without any problem once it has its address, also
 // after it went through an archive.
 func TestModulesAreClean(t *testing.T) {
-	for _, name := range modules.Names() {
+	for _, name := range addressed() {
 		var b bytes.Buffer
 		if err := archive.Write(&b, builtin(t, name+".safe")); err != nil {
 			t.Fatal(err)
@@ -83,7 +122,7 @@ func TestModulesAreClean(t *testing.T) {
 
 // Without its address, each tells what to type.
 func TestModulesAskForTheirAddress(t *testing.T) {
-	for _, name := range modules.Names() {
+	for _, name := range addressed() {
 		_, problems := config.Parse(builtin(t, name), name, config.Options{CheckHook: hook.CheckSyntax})
 		if len(problems) != 1 || problems[0].ID != "config/missing-macro" || !strings.Contains(problems[0].Hint, "--set VIRTUAL_IP=") {
 			t.Errorf("%s: got\n%v", name, problems)

@@ -95,11 +95,22 @@ type FilterStranger struct {
 	Seen      uint64 // last time, CLOCK_BOOTTIME, ns
 }
 
+// FilterCount is how many packets met the same end for the same reason. Those without
+// a group met it before a bucket was asked for.
+type FilterCount struct {
+	Module  string
+	Group   string
+	Class   string // what the bucket was to this node: own, other, own-moving, other-moving; see share.Class
+	Reason  string // e.g. accept-owner
+	Packets uint64
+}
+
 // FilterState is what a filter shows of itself.
 type FilterState struct {
 	Modules     []string // that the filter has, also those of an earlier process
 	Attachments []FilterAttachment
 	Counters    map[string]uint64 // by module/reason, e.g. web_farm/accept-owner
+	Packets     []FilterCount     // the same by group and class of bucket; those that are not zero
 	LeaseUntil  uint64            // CLOCK_BOOTTIME, ns
 	Strangers   []FilterStranger  // who answers for an address without being a node of the farm
 	// Lease is where a BPF array map with one 64-bit number is pinned: the lease.

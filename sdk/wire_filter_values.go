@@ -164,6 +164,9 @@ func toFilterState(s FilterState) *pluginpb.FilterState {
 			Interface: a.Interface, Index: int32(a.Index), Mac: a.MAC[:], How: a.How, Note: a.Note,
 		})
 	}
+	for _, c := range s.Packets {
+		r.Packets = append(r.Packets, &pluginpb.FilterCount{Module: c.Module, Group: c.Group, Class: c.Class, Reason: c.Reason, Packets: c.Packets})
+	}
 	for _, x := range s.Strangers {
 		r.Strangers = append(r.Strangers, &pluginpb.FilterStranger{
 			Interface: x.Interface, Address: x.Address.AsSlice(), Mac: append([]byte(nil), x.MAC[:]...), Seen: x.Seen,
@@ -178,6 +181,9 @@ func fromFilterState(r *pluginpb.FilterState) FilterState {
 		fa := FilterAttachment{Interface: a.Interface, Index: int(a.Index), How: a.How, Note: a.Note}
 		copy(fa.MAC[:], a.Mac)
 		s.Attachments = append(s.Attachments, fa)
+	}
+	for _, c := range r.Packets {
+		s.Packets = append(s.Packets, FilterCount{Module: c.Module, Group: c.Group, Class: c.Class, Reason: c.Reason, Packets: c.Packets})
 	}
 	for _, x := range r.Strangers {
 		fs := FilterStranger{Interface: x.Interface, Seen: x.Seen}

@@ -70,6 +70,7 @@ var (
 		Attachments: []sdk.FilterAttachment{{Interface: "eth0", Index: 2, MAC: sdk.MAC{2, 0, 0, 0, 0, 1}, How: "tcx", Note: "no XDP"}},
 		Strangers:   []sdk.FilterStranger{{Interface: "eth0", Address: netip.MustParseAddr("fd00::1"), MAC: sdk.MAC{2, 0, 0, 0, 0, 9}, Seen: 12}},
 		Counters:    map[string]uint64{"web/accept-owner": 7}, LeaseUntil: 1 << 60,
+		Packets: []sdk.FilterCount{{Module: "web", Group: "http", Class: "own", Reason: "accept-owner", Packets: 7}},
 	}
 	config = sdk.FilterConfig{
 		Module: "web", Self: 64, HashKey: [16]byte{1, 15: 9}, Fence: true,

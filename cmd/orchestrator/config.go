@@ -17,8 +17,8 @@ What a change does where the module runs:
   live       it is taken over while the module runs; no connection breaks
   check      the check begins anew, all else goes on
   stopstart  the module has to be stopped and started, on one server after the other
-  stop       servers with the old and the new configuration must not run together:
-             stop the module on all of them first`
+  stop       servers with the old and the new configuration must not run together: the
+             module has to be stopped on all of them and started again`
 
 func configCommand(a *app) *cobra.Command {
 	return noun("config", "The configuration of modules: apply, compare, set back", configLong,
@@ -33,9 +33,10 @@ func configApply(a *app) *cobra.Command {
 directory, where you may edit it, and give it to all servers. Values that were set
 stay, unless --set changes them. Where the module runs, what can change without a stop
 does: addresses, rules, powers, checks, hooks, variables, failover rules and more; no
-connection breaks. What needs a stop is refused, unless --stopstart allows to stop
-and start the module on one server after the other. --dry-run tells before what would
-happen. Servers that cannot be reached now take it over later.`,
+connection breaks. What needs a stop is refused, unless --stopstart allows it: on one
+server after the other, or, where servers with the old and the new configuration must
+not run together, on all at once. --dry-run tells before what would happen. Servers that
+cannot be reached now take it over later.`,
 		Example: `  $EDITOR /var/lib/orchestrator/modules/web_farm/conf/userconfig.xml
   orchestrator config apply web_farm --dry-run
   orchestrator config apply web_farm
@@ -65,7 +66,7 @@ type applyFlags struct{ dry, stopstart bool }
 
 func (f *applyFlags) add(c *cobra.Command) {
 	c.Flags().BoolVar(&f.dry, "dry-run", false, "change nothing, tell what would change and whether anything stops")
-	c.Flags().BoolVar(&f.stopstart, "stopstart", false, "stop and start the module, on one server after the other, if something needs that")
+	c.Flags().BoolVar(&f.stopstart, "stopstart", false, "stop and start the module if something needs that")
 }
 
 func configDiff(a *app) *cobra.Command {

@@ -77,7 +77,7 @@ func verdict(d control.Diff) string {
 	case d.Effect == "stopstart":
 		return fmt.Sprintf("With --stopstart %s is stopped and started on %s, one after the other.", d.Module, on)
 	case d.Stops:
-		return fmt.Sprintf("%s has to be stopped on %s first, all together: orchestrator stop %s", d.Module, on, d.Module)
+		return fmt.Sprintf("With --stopstart %s is stopped on %s, all together, and started again: the service is interrupted.", d.Module, on)
 	default:
 		return fmt.Sprintf("Nothing stops: %s goes on on %s.", d.Module, on)
 	}

@@ -196,6 +196,10 @@ func (f *fakeNode) Status(_ context.Context, name string) (control.Status, error
 	return st, nil
 }
 
+func (f *fakeNode) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	fmt.Fprintln(w, `orchestrator_module_serving{module="web_farm"} 1`)
+}
+
 func (f *fakeNode) List(context.Context) ([]control.ModuleInfo, error) {
 	return []control.ModuleInfo{{Name: "web_farm", Mode: core.Farm, Signature: "0123456789ab", Version: "3.1",
 		Set: map[string]string{"VIRTUAL_IP": "192.0.2.10", "PORT": "8080"}, Applied: fakeTime, By: "root on this node"}}, nil
@@ -221,12 +225,30 @@ func (f *fakeNode) Log(_ context.Context, q control.LogQuery, emit func(control.
 			return err
 		}
 	}
-	f.note("log types=%v limit=%d follow=%t since=%t", q.Types, q.Limit, q.Follow, !q.Since.IsZero())
+	level := ""
+	if q.Level != "" {
+		level = " level=" + q.Level
+	}
+	f.note("log types=%v limit=%d follow=%t since=%t%s", q.Types, q.Limit, q.Follow, !q.Since.IsZero(), level)
 	return nil
 }
 
 func (f *fakeNode) Why(_ context.Context, name string) (control.Why, error) {
 	return control.Why{Text: name + " is UP\n  because: root asked for it\n", Chain: []control.LogEntry{{ID: 1, Text: "root asked for it"}}}, nil
+}
+
+func (f *fakeNode) Verify(_ context.Context, name string) (control.Verification, error) {
+	f.note("verify %s", name)
+	v := control.Verification{At: fakeTime, Took: control.Duration(2 * time.Second), Complete: true, Files: 7, Bytes: 3 << 20}
+	if name == "bad" {
+		v.Different, v.Differences = 2, []control.Difference{{Path: "/data/f", What: "holds other data at byte 4096"}}
+	}
+	return v, nil
+}
+
+func (f *fakeNode) EstimateResync(_ context.Context, name string) (control.ResyncEstimate, error) {
+	f.note("estimate %s", name)
+	return control.ResyncEstimate{Files: 12, Bytes: 5 << 30}, nil
 }
 
 func (f *fakeNode) Explain(_ context.Context, q control.ExplainQuery) (control.Explanation, error) {

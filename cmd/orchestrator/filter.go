@@ -48,9 +48,13 @@ each module who has which part of the clients and what became of the packets.
 
 An interface is filtered by xdp-native (in the driver, fastest), tcx, or xdp-generic.
 Packets are counted by what was done with them and why: accept-…, forward-… (to
-another server), arp-… and ndp-… (who asks for an address), drop-….`,
+another server), arp-… and ndp-… (who asks for an address), drop-…; and for each group
+by what the client's part was to this server at that moment: own, or other (another
+server's), and own-moving or other-moving while several servers may have connections in
+it, so that they are looked for.
+Packets that met their end before a group was asked stand behind the groups.`,
 		Example: `  orchestrator filter show
-  orchestrator filter show --json | jq '.modules[].counters'`,
+  orchestrator filter show --json | jq '.modules[].packets[] | select(.class == "own-moving")'`,
 	})
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		s, home, err := a.snapshot()

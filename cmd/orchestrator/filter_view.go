@@ -31,8 +31,9 @@ func showFilter(w io.Writer, s *ebpf.Snapshot, names map[uint8]string, color boo
 		fmt.Fprintf(&b, "\n%s: %s\n", paint(color, bold, clean(m.Name)), clean(moduleText(s, m)))
 		for _, g := range m.Groups {
 			fmt.Fprintf(&b, "  group %s: %s\n", clean(g.Name), clean(sharesText(g, m.Self, names)))
+			writeCounts(&b, m, g.Name)
 		}
-		writeCounters(&b, m.Counters)
+		writeCounts(&b, m, "")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -106,9 +107,17 @@ func sharesText(g ebpf.PinnedGroup, self uint8, names map[uint8]string) string {
 	return text
 }
 
-func writeCounters(b *strings.Builder, counters map[string]uint64) {
-	for _, name := range slices.Sorted(maps.Keys(counters)) {
-		fmt.Fprintf(b, "  %-24s %d\n", clean(name), counters[name])
+// writeCounts tells what became of the packets of a group; "": of those that met their end
+// before a group was asked.
+func writeCounts(b *strings.Builder, m ebpf.PinnedModule, group string) {
+	for _, c := range m.Packets {
+		switch {
+		case c.Group != group:
+		case group == "":
+			fmt.Fprintf(b, "  %-24s %d\n", clean(c.Reason), c.Packets)
+		default:
+			fmt.Fprintf(b, "    %-12s %-18s %d\n", clean(c.Class), clean(c.Reason), c.Packets)
+		}
 	}
 }
 
@@ -203,10 +212,10 @@ func dumpRows(s *ebpf.Snapshot) table {
 }
 
 func dumpCounters(s *ebpf.Snapshot) table {
-	t := table{heads: []string{"MODULE", "REASON", "PACKETS"}}
+	t := table{heads: []string{"MODULE", "GROUP", "CLASS", "REASON", "PACKETS"}}
 	for _, m := range s.Modules {
-		for _, reason := range slices.Sorted(maps.Keys(m.Counters)) {
-			t.add(plain(m.Name), plain(reason), plain(fmt.Sprint(m.Counters[reason])))
+		for _, c := range m.Packets {
+			t.add(plain(m.Name), plain(cmp.Or(c.Group, "-")), plain(cmp.Or(c.Class, "-")), plain(c.Reason), plain(fmt.Sprint(c.Packets)))
 		}
 	}
 	return t

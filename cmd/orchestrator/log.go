@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/orchestrator-ha/orchestrator/core/control"
+	"github.com/orchestrator-ha/orchestrator/core/diag"
 )
 
 // logFlags choose entries.
@@ -21,7 +23,14 @@ type logFlags struct {
 	grep   string
 	limit  int
 	node   string
+	level  string
 }
+
+// kinds are those of the entries of a journal; a mistyped one finds nothing.
+var kinds = []string{"command", "config", "hook", "journal", "member", "message", "network", "node", "output", "peer", "plugin", "replica", "resource", "share", "transition"}
+
+// levels are those of entries, the least serious first.
+var levels = []string{"debug", "info", "warn", "error"}
 
 func logCommand(a *app) *cobra.Command {
 	var f logFlags
@@ -38,6 +47,7 @@ entries, the oldest of them first. With --json, one object a line.`,
 	c.Flags().StringVar(&f.since, "since", "", "only what is not older than a duration, or than a time such as 2025-01-31T08:00:00Z")
 	c.Flags().StringSliceVar(&f.types, "type", nil, "only entries of this `KIND`: transition, command, output, resource, …; may be repeated")
 	c.Flags().StringVar(&f.grep, "grep", "", "only entries whose text contains `TEXT`")
+	c.Flags().StringVar(&f.level, "level", "", "only entries of this `LEVEL` and above: debug, info, warn or error")
 	c.Flags().StringVar(&f.node, "node", "", "the journal of the server `NODE` (default this one)")
 	c.Flags().IntVarP(&f.limit, "lines", "n", 300, "at most so many entries")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
@@ -70,7 +80,18 @@ func (f logFlags) query(args []string, now time.Time) (url.Values, error) {
 	if f.limit <= 0 {
 		return nil, usagef("--lines %d is not positive", f.limit)
 	}
+	for _, kind := range f.types {
+		if near := diag.Nearest(kind, kinds); near != "" && near != kind {
+			return nil, usagef("--type %q: did you mean %q?", kind, near)
+		}
+	}
 	q.Set("limit", strconv.Itoa(f.limit))
+	if f.level != "" && !slices.Contains(levels, f.level) {
+		return nil, usagef("--level %q is none of %s", f.level, strings.Join(levels, ", "))
+	}
+	if f.level != "" {
+		q.Set("level", f.level)
+	}
 	if f.grep != "" {
 		q.Set("grep", f.grep)
 	}

@@ -27,7 +27,7 @@ are is told by "orchestrator module check".`,
   orchestrator module install ./shop.safe --name shop_test --set VIRTUAL_IP=192.0.2.11 --set PORT=8080`,
 	})
 	given := setFlag(c)
-	c.Flags().BoolVar(&stopstart, "stopstart", false, "stop and start a module that is replaced, on one server after the other, if something needs that")
+	c.Flags().BoolVar(&stopstart, "stopstart", false, "stop and start a module that is replaced, if something needs that")
 	c.Flags().StringVar(&name, "name", "", "`NAME` of the module in the cluster (default that of the archive)")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		set, err := settings(*given)

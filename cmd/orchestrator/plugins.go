@@ -30,21 +30,16 @@ func builtinPlugins() []pluginhost.Plugin {
 	plugin := func(kind sdk.Kind, name string) pluginhost.Plugin {
 		return pluginhost.Plugin{Kind: kind, Name: name, Program: pluginhost.Program{Args: "plugin serve " + string(kind)}}
 	}
-	return []pluginhost.Plugin{
-		plugin(sdk.KindChecker, "tcp"),
-		plugin(sdk.KindChecker, "ping"),
-		plugin(sdk.KindChecker, "intf"),
-		plugin(sdk.KindChecker, "ip"),
-		plugin(sdk.KindChecker, "custom"),
-		plugin(sdk.KindChecker, "module"),
-		plugin(sdk.KindChecker, "http"),
-		plugin(sdk.KindChecker, "dns"),
-		plugin(sdk.KindChecker, "process"),
+	var all []pluginhost.Plugin
+	for _, c := range checkers() {
+		all = append(all, plugin(sdk.KindChecker, c.Describe().Name))
+	}
+	return append(all,
+		pluginhost.Separate(sdk.KindChecker, "sql"), // cmd/orchestrator-checker-sql
 		plugin(sdk.KindFilter, "ebpf"),
 		plugin(sdk.KindApplication, "process"),
 		plugin(sdk.KindApplication, "systemd"),
-		plugin(sdk.KindApplication, "w3svc"),
-	}
+		plugin(sdk.KindApplication, "w3svc"))
 }
 
 // serveCommand is the command line of the plugins' processes.
@@ -66,9 +61,10 @@ func serveCommand(a *app) *cobra.Command {
 	}
 }
 
+// checkers are the built-in ones: a new one is one more here.
 func checkers() []sdk.Plugin {
 	return []sdk.Plugin{
-		tcp.New(), ping.New(), address.NewInterface(), address.NewAddress(), custom.New(), module.New(), http.New(), dns.New(), process.New(),
+		tcp.New(), ping.New(), address.NewInterface(), address.NewAddress(), custom.New(luaChecks{}), module.New(), http.New(), dns.New(), process.New(),
 	}
 }
 

@@ -64,12 +64,12 @@ func newRoot(a *app) *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add(groupRead, statusCommand(a), consoleCommand(a), logCommand(a), whyCommand(a), explainCommand(a), snapshotCommand(a))
+	add(groupRead, statusCommand(a), consoleCommand(a), logCommand(a), whyCommand(a), explainCommand(a), metricsCommand(a), snapshotCommand(a))
 	add(groupChange, verbCommands(a)...)
 	add(groupChange, failoverCommand(a))
 	add(groupChange, muteCommands(a)...)
 	add(groupScript, resourceCommand(a), noteCommand(a), loopCommand(a))
-	add(groupSetup, clusterCommand(a), moduleCommand(a), configCommand(a), rulesCommand(a), pluginCommand(a), filterCommand(a), labCommand(a))
+	add(groupSetup, clusterCommand(a), moduleCommand(a), configCommand(a), rulesCommand(a), mirrorCommand(a), pluginCommand(a), filterCommand(a), labCommand(a))
 	add(groupProgram, daemonCommand(a), webCommand(a), versionCommand(a))
 	root.AddCommand(helpTopics()...)
 	root.SetHelpCommandGroupID(groupProgram)

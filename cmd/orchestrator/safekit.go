@@ -25,7 +25,7 @@ type safekit struct {
 }
 
 // helpers are the other names: commands of the table in programs of their own.
-var helpers = []string{"boundcmd", "xpathGet", "gencron"}
+var helpers = []string{"boundcmd", "xpathGet", "gencron", "firewallcfg"}
 
 // calledAs is the old name that a program path ends with, empty if it is none.
 func calledAs(path string) string {

@@ -75,6 +75,34 @@ lies beside and means nothing here (` + "`manifest.xml`, `web/`, `*.template`, `
 ignored. Hooks are run with the arguments and variables that [hooks.md](hooks.md) lists. A hook that ends
 with a code other than 0 has failed. ` + "`safekit stop -i NAME`" + ` in a hook is carried out when the hook has
 ended, so it must not be ` + "`waitstop`" + `.
+
+Below ` + "`$SAFE`" + ` scripts find ` + "`private/bin`, `private/modules/AM` (the copy that runs) and `modules/AM`" + ` (the
+one to edit); ` + "`$SAFEUSERVAR`" + ` is a folder of the module for files of its own. What a hook prints is kept
+in a file for each run, and shown by ` + "`orchestrator log`" + `. The wrappers ` + "`AM_start_wrapper`" + ` are not made: to
+work on an application without being disturbed, ` + "`orchestrator mute AM`" + `. A load balancer may go on asking for
+` + "`/var/modules/AM/ready.txt`" + ` at port 9010, by https.
+
+## What is better than there
+
+| what people have to live with | here |
+|---|---|
+| 30 s until a lost server is noticed, 10 s between two checks, 15 s until a rule acts | a lost server is taken over from after 100 ms; checks may run every 50 ms; rules are looked at when something changes, and act after their ` + "`handle_time`" + ` |
+| a kernel module to compile, to sign, and to compile again after each update of the kernel | a filter that the kernel checks and loads by itself (eBPF), without compiler or headers |
+| ` + "`vmac_invisible`" + ` floods switches; ` + "`vmac_directed`" + ` waits for the clients' ARP; three ways to share; no drain | connections survive a server that joins, leaves, drains or is weighed anew; ` + "`orchestrator drain`" + `, ` + "`slow_start`" + `; the share of each client is told by ` + "`orchestrator explain`" + ` |
+| the address is open before ` + "`start_both`" + ` has run, unless ` + "`scriptcontrol`" + ` | traffic comes after it has succeeded |
+| most of the configuration only when stopped | what can be changed while the module runs is marked in [userconfig.md](userconfig.md) |
+| plain HTTP and unencrypted modules by default, everybody is administrator, one password on all servers | all traffic is encrypted and authenticated from the first command; roles; links for one login; the local socket is root's |
+| the console is gone with the server that it was opened on | all servers have it, and the page links the others; see [console.md](console.md) |
+| the password of snapshots is public | no secret is in them |
+| custom checkers must loop, count and say everything themselves | ` + "`http`, `dns`, `tcp`, `ping`" + ` and more with thresholds, or a checker as a function in Lua or as a plugin; the old ones run as they are |
+| errors in XML without a place; no schema; no way to try a rule | ` + "`module check`" + ` shows every mistake with its line and what would be right; ` + "`module schema`" + ` for editors; ` + "`rules explain`, `rules test`" + ` |
+| ` + "`<` and `>`" + ` cannot be in a pattern | ` + "`&lt;` and `&gt;`" + ` can, as everywhere in XML |
+| why something happened is to be guessed from a log | ` + "`orchestrator why`" + ` tells it back to its first cause, ` + "`resource history`" + ` what each resource was, ` + "`log --type command`" + ` who did what from where with which result |
+| all modules start with a licence that is bound to host names | there is no licence |
+| modules are changed by hand on each server, or pushed with a password | what is applied on one server reaches all, also those that were away; a module is a folder that can be kept in git |
+
+What is not better yet: a mirror has two servers; the virtual address has to lie in one network (for others
+there is ` + "`/health/AM`" + `, for a load balancer).
 `
 
 // printPlaces prints where scripts find what.

@@ -123,23 +123,32 @@ func setGroups(s *safekit, c call) error {
 
 // turn turns a switch of the module.
 func turn(name, to string) func(*safekit, call) error {
+	return func(s *safekit, c call) error { return s.turn(c, name, to) }
+}
+
+// turnClass switches a class of processes of the module's own.
+func turnClass(to string) func(*safekit, call) error {
 	return func(s *safekit, c call) error {
-		client, err := s.client()
-		if err != nil {
-			return err
-		}
-		var out control.Outcome
-		q := control.SwitchRequest{Nodes: c.hosts, Here: !c.remote, Name: name, To: to}
-		if err := client.Post(s.ctx, modulePath(c.module())+"/switch", q, &out); err != nil {
-			return err
-		}
-		for _, n := range out.Nodes {
-			if !n.OK {
-				return errors.Join(silent(exitOldFailed), s.outcome(out))
-			}
-		}
-		return nil
+		return s.turn(c, control.ClassPrefix+c.arg(0), to)
 	}
+}
+
+func (s *safekit) turn(c call, name, to string) error {
+	client, err := s.client()
+	if err != nil {
+		return err
+	}
+	var out control.Outcome
+	q := control.SwitchRequest{Nodes: c.hosts, Here: !c.remote, Name: name, To: to}
+	if err := client.Post(s.ctx, modulePath(c.module())+"/switch", q, &out); err != nil {
+		return err
+	}
+	for _, n := range out.Nodes {
+		if !n.OK {
+			return errors.Join(silent(exitOldFailed), s.outcome(out))
+		}
+	}
+	return nil
 }
 
 func setResource(s *safekit, c call) error {
@@ -170,8 +179,17 @@ func printOld(level string) func(*safekit, call) error {
 // showLog shows the module's journal.
 func showLog(more ...string) func(*safekit, call) error {
 	return func(s *safekit, c call) error {
-		return s.orchestrate(append([]string{"log", c.module(), "--lines", cmp.Or(c.val["-s"], "300")}, more...)...)
+		return s.orchestrate(append([]string{"log", c.module(), "--lines", cmp.Or(c.val["-s"], "300"), "--level", leastLevel(c)}, more...)...)
 	}
+}
+
+// leastLevel is what a log shows: with -A everything, else what an administrator wants to
+// know.
+func leastLevel(c call) string {
+	if c.has["-A"] {
+		return "debug"
+	}
+	return "info"
 }
 
 // saveLog writes all of the module's journal to a file.
@@ -182,7 +200,7 @@ func saveLog(s *safekit, c call) error {
 	}
 	to := *s.app
 	to.stdout = file
-	err = (&safekit{app: &to, ctx: s.ctx, name: s.name}).orchestrate("log", c.module(), "--lines", "1000000000")
+	err = (&safekit{app: &to, ctx: s.ctx, name: s.name}).orchestrate("log", c.module(), "--lines", "1000000000", "--level", leastLevel(c))
 	return errors.Join(err, file.Close())
 }
 

@@ -100,12 +100,12 @@ func waitState(s *safekit, c call) error {
 
 // getResource prints the value of one resource.
 func getResource(s *safekit, c call) error {
-	_, n, err := s.own(c.module())
+	m, n, err := s.own(c.module())
 	if err != nil {
 		return err
 	}
-	if c.val["-r"] == "state.local" {
-		_, err := fmt.Fprintln(s.stdout, n.State)
+	if value, ok := ownResource(m, n, c.val["-r"]); ok {
+		_, err := fmt.Fprintln(s.stdout, value)
 		return err
 	}
 	i := slices.IndexFunc(n.Resources, func(r core.Resource) bool { return r.Name == c.val["-r"] })
@@ -116,8 +116,20 @@ func getResource(s *safekit, c call) error {
 	return err
 }
 
-// showBoot tells whether the module starts when this server boots.
+// showBoot tells whether the module starts when this server boots; without a name, of
+// all modules.
 func showBoot(s *safekit, c call) error {
+	if c.module() == "" {
+		st, err := s.status("")
+		for _, m := range st.Modules {
+			for _, n := range m.Nodes {
+				if n.Node == st.Node {
+					fmt.Fprintf(s.stdout, "%s %s\n", clean(m.Name), n.Boot)
+				}
+			}
+		}
+		return err
+	}
 	_, n, err := s.own(c.module())
 	if err != nil {
 		return err

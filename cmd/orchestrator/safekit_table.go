@@ -7,7 +7,6 @@ import (
 
 // Half sentences that several commands share.
 const (
-	noCopy     = "nothing is replicated as yet"
 	ownWeb     = "the console is part of the daemon"
 	byItself   = "what is applied on one server reaches all of them by itself"
 	waits      = "waits, 15 minutes at most"
@@ -43,7 +42,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 
 		{words: "state", args: "[-m AM] [-v|-lq]", now: "orchestrator status [AM]", note: "-lq prints nothing and ends with 0 for STOP, 1 for WAIT, 2 for UP or ALONE, 3 for PRIM, 4 for SECOND, 255 where nobody can tell", reach: onHosts, run: showState},
 		{words: "level", args: "[-m AM]", now: "orchestrator version", run: as("version")},
-		{words: "log", args: "-m AM [-s nb] [-A] [-l en|fr|ja]", now: "orchestrator log AM --lines NB", note: "the language is English", run: showLog()},
+		{words: "log", args: "-m AM [-s nb] [-A] [-l en|fr|ja]", now: "orchestrator log AM --lines NB", note: "the language is English; -A shows what is of interest to developers, too", run: showLog()},
 		{words: "logview", args: "-m AM [-A] [-s nb] [-l en|fr|ja]", now: "orchestrator log AM --follow", run: showLog("--follow")},
 		{words: "logsave", args: "-m AM [-A] [-l en|fr|ja] FILE", now: "orchestrator log AM > FILE", run: saveLog},
 		{words: "cmdlog", now: "orchestrator log --type command", run: as("log", "--type", "command")},
@@ -51,7 +50,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "printw", args: "-m AM TEXT…", now: "orchestrator note AM --level warn TEXT; in Lua: log.warn(TEXT)", run: printOld("warn")},
 		{words: "printe", args: "-m AM TEXT…", now: "orchestrator note AM --level error TEXT; in Lua: log.error(TEXT)", run: printOld("error")},
 
-		{words: "get", args: "-m AM -r resource", now: "orchestrator resource get AM NAME; in Lua: resource.get(NAME)", note: "also state.local", run: getResource},
+		{words: "get", args: "-m AM -r resource", now: "orchestrator resource get AM NAME; in Lua: resource.get(NAME)", note: "also state.local, state.remote, usersetting.checker, .errd, .boot, .failover and .encryption, rfs.uptodate, rfs.degraded, GROUP_0 (the share), connections.ADDRESS", run: getResource},
 		{words: "set", args: "-m AM -r resource -v up|down|unknown [-n] [-l] [-i identity]", now: "orchestrator resource set AM NAME VALUE; in Lua: resource.set(NAME, VALUE)", note: "resources of class custom, as there", run: setResource},
 		{words: "incloop", args: "-m AM [-i identity]", now: "orchestrator loop count AM", note: "counts one automatic action; ends with 1 when the limit is reached", run: move(core.VerbIncLoop, 0)},
 		{words: "resetloop", args: "-m AM [-i identity]", now: "orchestrator loop reset AM", note: "forgets what was counted, as any command of an operator does", run: move(core.VerbResetLoop, 0)},
@@ -62,7 +61,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "module package", args: "-m AM FILE", now: "orchestrator module package AM FILE", run: as("module", "package", "AM", "FILE")},
 		{words: "module list", now: "orchestrator module list", reach: everywhere, run: as("module", "list")},
 		{words: "module listid", now: "orchestrator module list", note: noIDs, reach: everywhere, run: says(1)},
-		{words: "module getports", args: "[-m AM] [-i id]", note: noIDs + ": the cluster uses UDP 4800, TCP and UDP 4801, TCP 9010", reach: everywhere, run: says(0)},
+		{words: "module getports", args: "[-m AM] [-i id]", note: noIDs + ": the cluster uses UDP 4800, TCP and UDP 4801, TCP 4802, TCP 9010", reach: everywhere, run: says(0)},
 		{words: "module genkey", args: "-m AM", note: alwaysSafe, reach: everywhere, run: says(0)},
 		{words: "module delkey", args: "-m AM", note: alwaysSafe, reach: everywhere, run: says(1)},
 		{words: "config", args: "-m AM", now: "orchestrator config apply AM", note: "on all servers at once", reach: everywhere, run: as("config", "apply", "AM")},
@@ -83,7 +82,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 
 		{words: "boot on", args: "-m AM", now: "orchestrator boot AM on --node NODE", note: bootNote, reach: onHosts, run: turn(control.SwitchBoot, "on")},
 		{words: "boot off", args: "-m AM", now: "orchestrator boot AM off --node NODE", note: bootNote, reach: onHosts, run: turn(control.SwitchBoot, "off")},
-		{words: "boot status", args: "-m AM", now: "orchestrator status AM --json", note: bootNote, run: showBoot},
+		{words: "boot status", args: "[-m AM]", now: "orchestrator status AM --json", note: bootNote, run: showBoot},
 		{words: "boot webon", note: ownWeb, reach: onHosts, run: says(0)},
 		{words: "boot", args: "weboff|webstatus|snmpon|snmpoff|snmpstatus", now: "systemctl enable orchestrator", note: ownWeb + ", and there is no SNMP agent", reach: onHosts, run: says(1)},
 		{words: "errd off", args: "-m AM", now: "orchestrator mute AM --processes --node NODE", note: muteNote, reach: onHosts, run: turn(control.WatchProcesses, "off")},
@@ -91,18 +90,19 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "errd suspend", args: "-m AM", now: "orchestrator mute AM --processes --node NODE", note: "the older name of errd off", reach: onHosts, run: turn(control.WatchProcesses, "off")},
 		{words: "errd resume", args: "-m AM", now: "orchestrator unmute AM --processes --node NODE", note: "the older name of errd on", reach: onHosts, run: turn(control.WatchProcesses, "on")},
 		{words: "errd list", args: "-m AM", now: "orchestrator status AM", note: "the resources proc.* of state -v", run: showProcesses},
-		{words: "errd", args: "enable|disable class [-m AM]", now: "orchestrator mute AM --processes --node NODE", note: "classes of one's own cannot be switched: processes are watched while the module is UP", reach: onHosts, run: says(1)},
+		{words: "errd enable", args: "class -m AM", now: "orchestrator unmute AM --class CLASS --node NODE", note: "a class of the module's own; it stays so until it is disabled", reach: onHosts, run: turnClass("on")},
+		{words: "errd disable", args: "class -m AM", now: "orchestrator mute AM --class CLASS --node NODE", reach: onHosts, run: turnClass("off")},
 		{words: "checker off", args: "-m AM", now: "orchestrator mute AM --checks --node NODE", note: muteNote, reach: onHosts, run: turn(control.WatchChecks, "off")},
 		{words: "checker on", args: "-m AM", now: "orchestrator unmute AM --checks --node NODE", reach: onHosts, run: turn(control.WatchChecks, "on")},
 		{words: "webserver", args: "[restart]", now: "systemctl restart orchestrator", note: ownWeb, run: says(1)},
-		{words: "webservercfg", args: "[-passwd password] [-user user] [-rcmdpasswd password] [-rcmduser user]", note: "who may read cluster/admin.token on a server may use its console and API", run: says(1)},
+		{words: "webservercfg", args: "[-passwd password] [-user user] [-rcmdpasswd password] [-rcmduser user]", now: "orchestrator console", note: "nobody has a password: a link lets somebody in once, with a role", run: says(1)},
 		{words: "notification", args: "enable|disable|status", now: "orchestrator log --follow --json", note: "no mail is sent; follow the journal instead", run: says(1)},
 		{words: "safeagent", args: "start|stop|restart|check", now: "orchestrator status --json", note: "there is no SNMP agent", run: says(1)},
 		{words: "uninstall", args: "[-all]", now: "orchestrator cluster leave", note: "a server leaves its cluster first; then remove the package", run: says(1)},
 
-		{words: "rfsverify", args: "-m AM", note: noCopy, run: says(1)},
-		{words: "rfsdiff", args: "-m AM", note: noCopy, run: says(1)},
-		{words: "rfssync", args: "[-m AM] [rest…]", note: noCopy, run: says(1)},
+		{words: "rfsverify", args: "-m AM", now: "orchestrator mirror verify AM", note: "on the primary", run: as("mirror", "verify", "AM")},
+		{words: "rfsdiff", args: "-m AM", now: "orchestrator mirror diff AM", run: as("mirror", "diff", "AM")},
+		{words: "rfssync", args: "[-m AM] [rest…]", now: "orchestrator status AM", note: "copies are not seeded from a backup: what is the same is found by checksums; secondforce copies everything", run: says(1)},
 
 		{words: "snapshot", args: "[-m AM] FILE", now: "orchestrator snapshot FILE", note: "of the whole server; without a password, since no secret is in it", run: as("snapshot", "FILE")},
 		{words: "dump", args: "-m AM", now: "orchestrator snapshot FILE", note: "nothing has to be dumped: the journal has what happened", run: says(0)},
@@ -119,6 +119,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "-r safeenc", args: "[rest…]", note: "no password is kept encrypted", run: says(1)},
 		{words: "-r printcert", args: "[rest…]", now: "openssl x509 -text -in FILE", note: "the certificates lie in the folder cluster of the node's directory", run: says(1)},
 
+		{words: "firewallcfg", args: "add|del [AM]", now: "firewall-cmd --add-port=4800/udp --add-port=4801/udp --add-port=4801/tcp --add-port=4802/tcp --add-port=9010/tcp", note: "no rules are written: open UDP 4800, TCP and UDP 4801, TCP 4802 (replication) and TCP 9010 between the servers", run: says(1)},
 		{words: "boundcmd", args: "seconds command…", now: "in Lua: exec{ …, timeout = \"10s\" }", note: "ends with 2 when the time is over, and kills the command with its children; also $SAFEBIN/boundcmd", run: boundCommand},
 		{words: "xpathGet", args: "[rest…]", now: "<var name=\"NAME\" value=\"%MACRO%\"/> in <user>, then $NAME", note: "there is no safeconf.xml: values reach scripts as variables", run: says(1)},
 		{words: "gencron", args: "[rest…]", now: "a systemd timer that start_both starts and stop_both stops", note: "crontabs are not edited", run: says(1)},

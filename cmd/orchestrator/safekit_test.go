@@ -4,6 +4,9 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/control"
 )
 
 const oldPageFile = "../../docs/safekit.md"
@@ -72,5 +75,30 @@ func TestCalledAs(t *testing.T) {
 		if got := calledAs(path); got != want {
 			t.Errorf("%s is called as %q", path, got)
 		}
+	}
+}
+
+// What SafeKit keeps as resources is told also where it is something else here.
+func TestOwnResources(t *testing.T) {
+	n := control.ModuleNode{Node: "n1", State: core.Prim, Shares: map[string]float64{"Farm_Proto": 0.4965}, Muted: []string{control.WatchChecks}, Boot: "off", Connections: 7}
+	m := control.ModuleStatus{Addresses: []string{"192.0.2.10"}, Nodes: []control.ModuleNode{n, {Node: "n2", Reachable: true, State: core.Second}}}
+	for name, want := range map[string]string{
+		"state.local": "PRIM", "state.remote": "SECOND", "usersetting.checker": "off", "usersetting.errd": "on", "usersetting.boot": "off",
+		"usersetting.encryption": "on", "Farm_Proto_0": "50%", "connections.192.0.2.10": "7",
+		"Farm_Proto": "", "Farm_Proto_x": "", "other_0": "", "tcp.web": "", "state.other": "", "usersetting.other": "", "rfs.uptodate": "", "usersetting.failover": "",
+	} {
+		if got, ok := ownResource(m, n, name); got != want || ok != (want != "") {
+			t.Errorf("%s is %q, %t; want %q", name, got, ok, want)
+		}
+	}
+	n.Pair = &control.Pair{UpToDate: true}
+	for name, want := range map[string]string{"rfs.uptodate": "up", "rfs.degraded": "down", "usersetting.failover": "off", "rfs.other": ""} {
+		if got, ok := ownResource(m, n, name); got != want || ok != (want != "") {
+			t.Errorf("%s of a mirror is %q, %t; want %q", name, got, ok, want)
+		}
+	}
+	m.Nodes[1].Reachable = false
+	if got, _ := ownResource(m, n, "state.remote"); got != "UNKNOWN" {
+		t.Errorf("the state of a server that does not answer is %q", got)
 	}
 }

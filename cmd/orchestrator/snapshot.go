@@ -20,8 +20,8 @@ import (
 )
 
 const snapshotLong = `Pack what is needed to understand what happened on this server into an archive:
-status, cluster, modules with their configuration and hooks, plugins, the journal
-with what hooks printed, the packet filter, versions. What cannot be had, because
+status, cluster, modules with their configuration and hooks, what their resources
+were, plugins, the journal with what hooks printed, the packet filter, versions. What cannot be had, because
 the daemon does not run, is told in the archive in its place.
 
 Keys and certificates are left out, and what is called password, secret, token or
@@ -123,6 +123,11 @@ func (a *app) gather(ctx context.Context, home string) ([]exhibit, identities) {
 		for name, value := range m.Set {
 			known.set[name] = value
 		}
+	}
+	for _, m := range modules {
+		var changes []control.Change
+		err := client.Get(ctx, modulePath(m.Name)+"/history", &changes)
+		add("history/"+m.Name+".json", changes, err)
 	}
 	filter, _, err := a.snapshot()
 	add("filter.json", filter, err)

@@ -129,6 +129,9 @@ func showDetail(w io.Writer, m control.ModuleStatus, color bool) error {
 		b.WriteByte('\n')
 		if n.Pair != nil {
 			b.WriteString(clean("  "+pairText(*n.Pair)) + "\n")
+			if n.Pair.Replication != nil {
+				b.WriteString(clean("  "+replicationText(*n.Pair.Replication)) + "\n")
+			}
 		}
 		if len(n.Muted) > 0 {
 			fmt.Fprintf(&b, "  switched off: %s\n", strings.Join(n.Muted, ", "))

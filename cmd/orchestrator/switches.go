@@ -24,7 +24,7 @@ func muteCommands(a *app) []*cobra.Command {
 }
 
 func muteCommand(a *app, name, to, short, long string) *cobra.Command {
-	var nodes []string
+	var nodes, classes []string
 	var checks, processes bool
 	c := a.jsonFlag(&cobra.Command{
 		Use: name + " MODULE", Short: short, Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeModule, Long: long,
@@ -33,16 +33,22 @@ func muteCommand(a *app, name, to, short, long string) *cobra.Command {
 	c.Flags().StringSliceVar(&nodes, "node", nil, "a `NODE` to do it on; may be repeated (default all)")
 	c.Flags().BoolVar(&checks, "checks", false, "only the checks of addresses, networks and the like")
 	c.Flags().BoolVar(&processes, "processes", false, "only the watches of processes and services")
+	c.Flags().StringSliceVar(&classes, "class", nil, "only a `CLASS` of processes of the module's own, which begins switched off; may be repeated")
 	a.completeNodes(c, "node")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		for _, w := range []struct {
-			name string
-			want bool
-		}{{control.WatchChecks, checks || !processes}, {control.WatchProcesses, processes || !checks}} {
-			if !w.want {
-				continue
-			}
-			if err := a.turn(cmd, args[0], control.SwitchRequest{Nodes: nodes, Name: w.name, To: to}); err != nil {
+		all := !checks && !processes && len(classes) == 0
+		var names []string
+		if checks || all {
+			names = append(names, control.WatchChecks)
+		}
+		if processes || all {
+			names = append(names, control.WatchProcesses)
+		}
+		for _, class := range classes {
+			names = append(names, control.ClassPrefix+class)
+		}
+		for _, name := range names {
+			if err := a.turn(cmd, args[0], control.SwitchRequest{Nodes: nodes, Name: name, To: to}); err != nil {
 				return err
 			}
 		}

@@ -30,6 +30,7 @@ type Spec struct {
 	Timeout  time.Duration   // of one check; 0 is the interval, at most 5 s
 	Rise     int             // results in a row that make the resource up; 0 is 1
 	Fall     int             // results in a row that make it down; 0 is 1
+	Grace    time.Duration   // after the start of the check until it is begun: what it watches is still on its way
 }
 
 // withDefaults fills in what was left out.

@@ -39,6 +39,29 @@ func TestCounter(t *testing.T) {
 	}
 }
 
+// What a check watches may take its time to appear: until then it is not asked.
+func TestGrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l log
+		app := make(chan found, 1)
+		app <- found{core.ResDown, "not there yet"}
+		r := New(fakePlugins{"1": app}, l.publish)
+		set := func(grace time.Duration) {
+			if err := r.Set("m", []Spec{{Resource: "proc.app", Plugin: "process", Settings: json.RawMessage("1"), Grace: grace}}); err != nil {
+				t.Error(err)
+			}
+		}
+		set(20 * time.Second)
+		<-time.After(19 * time.Second)
+		l.take(t, "m proc.app=init no result yet")
+		<-time.After(time.Second)
+		l.take(t, "m proc.app=down not there yet")
+		set(time.Hour)
+		l.take(t, "m proc.app=init no result yet")
+		r.Close() // does not wait for it
+	})
+}
+
 // fakePlugins lets the test report for each watch, by settings.
 type fakePlugins map[string]chan found
 
@@ -124,6 +147,12 @@ func TestRunner(t *testing.T) {
 		b.Interval = time.Second
 		set(b)
 		l.take(t, "m tcp.db=init no result yet")
+		db <- found{core.ResUp, ""}
+		l.take(t, "m tcp.db=up ")
+		r.Again("m", []string{"tcp.db", "tcp.web"})
+		l.take(t, "m tcp.db=init no result yet")
+		db <- found{core.ResDown, "refused"}
+		l.take(t, "m tcp.db=down refused")
 		if err := r.Set("m", []Spec{a, a}); err == nil || !strings.Contains(err.Error(), "two checks are called tcp.web") {
 			t.Errorf("a resource twice: %v", err)
 		}

@@ -75,6 +75,20 @@ func (r *Runner) Set(module string, specs []Spec) error {
 	return nil
 }
 
+// Again forgets what these checks of a module have found and has them look at once.
+// What does not run is left alone.
+func (r *Runner) Again(module string, resources []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	running := r.modules[module]
+	for _, name := range resources {
+		if s := running[name]; s != nil {
+			s.end()
+			running[name] = r.start(module, s.spec)
+		}
+	}
+}
+
 // Say takes a result for a check that runs from elsewhere: a program that a checker
 // runs may tell what it knows by a command. It answers false if there is no such
 // check.
@@ -136,12 +150,30 @@ func (r *Runner) start(module string, spec Spec) *stream {
 	s.cancel = cancel
 	r.publish(module, s.resource)
 	r.wg.Go(func() {
+		if !pause(ctx, spec.Grace) {
+			return
+		}
 		err := r.plugins.Follow(ctx, spec.Plugin, spec.Settings, spec.Interval, spec.Timeout, max(spec.Rise, spec.Fall), s.take)
 		if err != nil {
 			s.take(core.ResUnknown, err.Error())
 		}
 	})
 	return s
+}
+
+// pause waits; false means that ctx ended meanwhile.
+func pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // take takes a result and publishes the resource if its value changed.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
 )
@@ -54,7 +55,8 @@ type Cluster struct {
 	mu       sync.Mutex // never held while the carrier is called
 	closed   bool
 	peers    map[core.NodeID]Peer
-	members  map[core.NodeID]*member // of everybody heard of, configured or not
+	members  map[core.NodeID]*member       // of everybody heard of, configured or not
+	trips    map[core.NodeID]time.Duration // there and back, of the last ping
 	seen     map[core.NodeID]*seen
 	handlers map[string]Handler
 	calls    map[uint64]call // by number of the request
@@ -75,7 +77,7 @@ func newCluster(o Options) (*Cluster, error) {
 		slots:   make(chan struct{}, maxHandlers),
 		retry:   make(chan core.NodeID, core.MaxNodes),
 		peers:   map[core.NodeID]Peer{},
-		members: map[core.NodeID]*member{}, seen: map[core.NodeID]*seen{},
+		members: map[core.NodeID]*member{}, seen: map[core.NodeID]*seen{}, trips: map[core.NodeID]time.Duration{},
 		handlers: map[string]Handler{}, calls: map[uint64]call{},
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())

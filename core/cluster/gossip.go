@@ -111,7 +111,7 @@ func (g *gossip) start(o Options) error {
 	conf.BindPort = int(self.Port())
 	conf.AdvertiseAddr, conf.AdvertisePort = self.Addr().String(), int(self.Port())
 	conf.Logger = logger
-	conf.Delegate, conf.Events, conf.Alive = g, g, g
+	conf.Delegate, conf.Events, conf.Alive, conf.Ping = g, g, g, g
 	conf.GossipVerifyIncoming, conf.GossipVerifyOutgoing = true, true
 	conf.EnableCompression = false // archives are compressed already
 	conf.ProbeInterval, conf.ProbeTimeout = probeInterval, probeTimeout
@@ -219,6 +219,16 @@ func (g *gossip) NotifyUpdate(n *memberlist.Node) { g.up(n) }
 func (g *gossip) NotifyLeave(n *memberlist.Node) {
 	if number, err := numberOf(n.Name); err == nil {
 		g.c.memberDown(number, 0, false)
+	}
+}
+
+// AckPayload is part of memberlist.PingDelegate.
+func (g *gossip) AckPayload() []byte { return nil }
+
+// NotifyPingComplete is part of memberlist.PingDelegate.
+func (g *gossip) NotifyPingComplete(n *memberlist.Node, took time.Duration, _ []byte) {
+	if number, err := numberOf(n.Name); err == nil {
+		g.c.pinged(number, took)
 	}
 }
 

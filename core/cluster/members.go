@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
 )
@@ -52,6 +53,7 @@ func (c *Cluster) setPeers(peers []Peer) (changed []core.NodeID) {
 			c.queue.add(Event{Kind: Left, Node: n})
 		}
 		delete(c.seen, n)
+		delete(c.trips, n)
 	}
 	return changed
 }
@@ -83,7 +85,7 @@ func (c *Cluster) Members() []Member {
 			m.Address = p.Addresses[0]
 		}
 		if known := c.members[p.Number]; known != nil {
-			m.Status, m.Meta = known.status, known.meta
+			m.Status, m.Meta, m.RoundTrip = known.status, known.meta, c.trips[p.Number]
 			if known.status == StatusAlive && known.address.IsValid() {
 				m.Address = known.address
 			}
@@ -175,6 +177,15 @@ func (c *Cluster) memberDown(n core.NodeID, session uint64, graceful bool) {
 		m.status = StatusLeft
 	}
 	c.notify(Event{Kind: Left, Node: n, Graceful: graceful})
+}
+
+// pinged notes how long a message and its answer took.
+func (c *Cluster) pinged(n core.NodeID, took time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.peers[n]; ok {
+		c.trips[n] = took
+	}
 }
 
 // remoteState takes the other side's part of a state exchange.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
 )
@@ -104,6 +105,9 @@ type Member struct {
 	Address netip.AddrPort // in use, else the first configured
 	Status  Status
 	Meta    []byte
+	// RoundTrip is how long the last ping and its answer took, processes included;
+	// zero: there was none yet.
+	RoundTrip time.Duration
 }
 
 var (

@@ -16,7 +16,7 @@ func (p *parser) checks(m *Module, list *node) {
 		for _, n := range list.all(kind) {
 			to := n.one("to")
 			c, ok := p.checker(n, def)
-			if idents.add(n.values["ident"]) && ok && (to != nil || kind == "custom" || kind == "splitbrain") {
+			if idents.add(n.values["ident"]) && ok && (to != nil || kind == "custom" || kind == "splitbrain" || kind == "plugin") {
 				use(n, to, c)
 			}
 		}
@@ -39,14 +39,11 @@ func (p *parser) checks(m *Module, list *node) {
 	})
 	each("custom", core.VerbNone, func(n, _ *node, c Checker) {
 		if v := n.values; p.program(v["exec"]) {
-			if strings.HasSuffix(v["exec"].text, ".lua") {
-				p.notYet(v["exec"].at, v["exec"].macros, "a check in Lua").Hint = "use a program, or a script of the shell"
-			}
 			m.CustomChecks = append(m.CustomChecks, CustomCheck{c, v["exec"].text, strings.Fields(v["arg"].text), v["interval"].span, v["timeout"].span})
 		}
 	})
 	each("splitbrain", core.VerbWait, func(n, _ *node, c Checker) {
-		m.SplitBrain = &SplitBrain{c, n.values["exec"].text, n.values["arg"].addrs}
+		m.SplitBrain = &SplitBrain{c, p.witnesses(n)}
 	})
 	p.moduleChecks(m, list)
 	each("http", core.VerbRestart, func(_, to *node, c Checker) {
@@ -63,6 +60,35 @@ func (p *parser) checks(m *Module, list *node) {
 			})
 		}
 	})
+	each("sql", core.VerbRestart, func(_, to *node, c Checker) {
+		if s, ok := p.sqlCheck(to); ok {
+			s.Checker = c
+			m.SQLChecks = append(m.SQLChecks, s)
+		}
+	})
+	p.pluginChecks(m, list)
+}
+
+// sqlCheck reads what a database server is asked.
+func (p *parser) sqlCheck(to *node) (SQLCheck, bool) {
+	v := to.values
+	good := p.inModule(v["ca"])
+	for _, name := range []string{"addr", "port"} {
+		if v["socket"].set && v[name].set {
+			p.valueProblem(idCheck, v[name], name+" and socket both say where the server is").Hint = "leave out one of them"
+			good = false
+		}
+	}
+	if v["ca"].set && v["tls"].ok && v["tls"].text != "verify" {
+		p.valueProblem(idCheck, v["ca"], `ca is for tls="verify"`).Hint = `write tls="verify", or leave it out`
+		good = false
+	}
+	return SQLCheck{
+		Driver: v["driver"].text, Addr: v["addr"].addr, Port: uint16(v["port"].number), Socket: v["socket"].text,
+		Database: v["database"].text, User: v["user"].text, PasswordFile: v["password_file"].text,
+		TLS: v["tls"].text, CA: v["ca"].text, Query: v["query"].text, Answer: v["answer"].text,
+		Interval: v["interval"].span, Timeout: v["timeout"].span,
+	}, good
 }
 
 // oneOf says whether just one of two attributes is written.

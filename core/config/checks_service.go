@@ -30,13 +30,20 @@ func (p *parser) httpCheck(to *node) (HTTPCheck, bool) {
 		p.valueProblem(idValue, s, fmt.Sprintf("%q is no list of status codes", short(s.text))).Hint = "write codes and ranges with spaces between, such as 200 300-399"
 		good = false
 	}
-	if ca := v["ca"]; ca.set && ca.ok {
-		if info, err := fs.Stat(p.files, strings.ReplaceAll(ca.text, `\`, "/")); err != nil || info.IsDir() {
-			p.valueProblem(idPath, ca, fmt.Sprintf("the module has no %s", short(ca.text))).Hint = "put the certificates into a file of the module, such as conf/ca.pem"
-			good = false
-		}
+	return h, p.inModule(v["ca"]) && good
+}
+
+// inModule says whether the file with certificates, if there is to be one, is a file
+// of the module.
+func (p *parser) inModule(ca value) bool {
+	if !ca.set || !ca.ok {
+		return true
 	}
-	return h, good
+	if info, err := fs.Stat(p.files, strings.ReplaceAll(ca.text, `\`, "/")); err != nil || info.IsDir() {
+		p.valueProblem(idPath, ca, fmt.Sprintf("the module has no %s", short(ca.text))).Hint = "put the certificates into a file of the module, such as conf/ca.pem"
+		return false
+	}
+	return true
 }
 
 func areStatusCodes(text string) bool {

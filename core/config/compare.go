@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -19,7 +20,7 @@ const (
 	EffectLive      Effect = "live"      // taken over while the module runs
 	EffectCheck     Effect = "check"     // the check begins anew, all else goes on
 	EffectStopStart Effect = "stopstart" // needs a stop and a start, on one node after the other
-	EffectStop      Effect = "stop"      // nodes with the old and the new one must not run together: stop it on all
+	EffectStop      Effect = "stop"      // nodes with the old and the new one must not run together: a stop on all of them, then a start
 )
 
 var effects = []Effect{EffectNone, EffectLive, EffectCheck, EffectStopStart, EffectStop}
@@ -185,12 +186,28 @@ func (r FailoverRules) text() string {
 	return strings.Join(all, "\n")
 }
 
-// hooks tells of hooks that run from now on, or do so no more, though their files
-// may be the same: without <user> none does.
+// hooks tells of hooks that run from now on, or do so no more; what is in their
+// files CompareFiles tells. What the old hooks of a part have started they have to
+// stop, and what a new one starts has to be started.
 func (c *comparison) hooks(old, next *Module) {
-	if (len(old.Hooks) > 0) == (len(next.Hooks) > 0) {
-		return // the files tell
+	was, is := map[string]string{}, map[string]string{}
+	for _, h := range old.Hooks {
+		was[h.Name] = h.File
 	}
-	words := map[bool]string{true: "hooks run", false: "no hook runs"}
-	c.add(Change{Path: "service/user", Old: words[len(old.Hooks) > 0], New: words[len(next.Hooks) > 0], Effect: EffectLive})
+	for _, h := range next.Hooks {
+		is[h.Name] = h.File
+	}
+	names := maps.Clone(was)
+	maps.Copy(names, is)
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if was[name] == is[name] {
+			continue
+		}
+		one := Change{Path: "hook " + name, Old: was[name], New: is[name], Effect: EffectLive}
+		part := strings.HasPrefix(name, "start_") || strings.HasPrefix(name, "stop_")
+		if part && (was[name] == "" || is[name] == "") {
+			one.Effect, one.Why = EffectStopStart, "what the old hooks have started they have to stop"
+		}
+		c.add(one)
+	}
 }

@@ -80,10 +80,10 @@ func TestCompare(t *testing.T) {
 		{`<group name="dns"><rule port="53" proto="udp" filter="on_addr"/></group>`, ``, []string{`service/vip/loadbalancing_list/group[dns] <group name="dns"><rule port="53" proto="udp"> → : live`}},
 		{`<rule port="53" proto="udp" filter="on_addr"/>`, `<rule port="53" proto="udp" filter="on_addr"/><rule port="53" proto="tcp"/>`,
 			[]string{`service/vip/loadbalancing_list/group[dns]/rule[tcp * 53]  → <rule port="53" proto="tcp">: live`}},
-		{`filter="on_port"`, `filter="on_addr"`, []string{`service/vip/loadbalancing_list/group[web]/rule[tcp * 80]/@filter on_port → on_addr: stop (tcp to 192.0.2.10:80 goes from group web (on_port) to group web (on_addr))`}},
+		{`filter="on_port"`, `filter="on_addr"`, []string{`service/vip/loadbalancing_list/group[web]/rule[tcp * 80]/@filter on_port → on_addr: live`}},
 		{`group name="web"`, `group name="www"`, []string{
-			`service/vip/loadbalancing_list/group[web] <group name="web"><cluster><host name="n1"><rule port="80" proto="tcp" filter="on_port"> → : stop (tcp to 192.0.2.10:80 goes from group web (on_port) to group www (on_port))`,
-			`service/vip/loadbalancing_list/group[www]  → <group name="www"><cluster><host name="n1"><rule port="80" proto="tcp" filter="on_port">: stop (tcp to 192.0.2.10:80 goes from group web (on_port) to group www (on_port))`}},
+			`service/vip/loadbalancing_list/group[web] <group name="web"><cluster><host name="n1"><rule port="80" proto="tcp" filter="on_port"> → : live`,
+			`service/vip/loadbalancing_list/group[www]  → <group name="www"><cluster><host name="n1"><rule port="80" proto="tcp" filter="on_port">: live`}},
 		{`name="PORT" value="80"`, `name="PORT" value="81"`, []string{`macro[PORT]/@value 80 → 81: none`,
 			`service/vip/loadbalancing_list/group[web]/rule[tcp * 80] <rule port="80" proto="tcp" filter="on_port"> → : live`,
 			`service/vip/loadbalancing_list/group[web]/rule[tcp * 81]  → <rule port="81" proto="tcp" filter="on_port">: live`}},
@@ -104,6 +104,29 @@ func TestCompare(t *testing.T) {
 		}
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s to %s:\n%s\ninstead of\n%s", c.from, c.to, strings.Join(got, "\n"), strings.Join(c.want, "\n"))
+		}
+	}
+}
+
+// In vmac_invisible traffic that goes elsewhere needs a stop, and says which; what
+// comes or goes does not.
+func TestCompareInvisible(t *testing.T) {
+	base := configuration(t, "vmac_directed", "vmac_invisible")
+	for change, want := range map[[2]string]string{
+		{`filter="on_port"`, `filter="on_addr"`}:                                   "tcp to 192.0.2.10:80 goes from group web (on_port) to group web (on_addr)",
+		{`group name="web"`, `group name="www"`}:                                   "tcp to 192.0.2.10:80 goes from group web (on_port) to group www (on_port)",
+		{`<rule port="53"`, `<rule port="54"`}:                                     "",
+		{`<group name="dns">`, `<group name="dns"><rule port="443" proto="tcp"/>`}: "",
+		{`<group name="dns">`, `<group name="dns"><rule port="*" proto="tcp"/>`}:   "",
+	} {
+		effect, why := EffectLive, ""
+		for _, one := range Compare(base, configuration(t, "vmac_directed", "vmac_invisible", change[0], change[1])) {
+			if one.Effect.Worse(effect) {
+				effect, why = one.Effect, one.Why
+			}
+		}
+		if (effect == EffectStop) != (want != "") || why != want {
+			t.Errorf("%s to %s: %s (%s), want %q", change[0], change[1], effect, why, want)
 		}
 	}
 }
@@ -129,11 +152,11 @@ func TestCompareModesAndAddresses(t *testing.T) {
 func TestCompareWithoutUser(t *testing.T) {
 	base, next := configuration(t), configuration(t, `<user starttimeout="60"><var name="A" value="1"/></user>`, "", `<errd><proc name="nginx" atleast="1"/></errd>`, "")
 	all := Compare(base, next)
-	if !slices.Contains(all, Change{Path: "service/user", Old: "hooks run", New: "no hook runs", Effect: EffectLive}) {
+	if !slices.Contains(all, Change{"hook stop_both", "bin/stop_both", "", EffectStopStart, "what the old hooks have started they have to stop"}) {
 		t.Errorf("%+v", all)
 	}
-	if e := all.Effect(); e != EffectCheck {
-		t.Errorf("the watch of processes ends: %s", e)
+	if e := all.Effect(); e != EffectStopStart {
+		t.Errorf("what was started is never stopped: %s", e)
 	}
 }
 

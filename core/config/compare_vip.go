@@ -13,7 +13,8 @@ func (c *comparison) structure(old, next *Module) {
 	if (len(old.Addresses()) > 0) != (len(next.Addresses()) > 0) {
 		c.worsen("service/vip/", EffectStop, "a module gets its first address, or loses its last one, when it is stopped")
 	}
-	if moved := remapped(old, next); moved != "" {
+	invisible := slices.ContainsFunc(old.Interfaces, func(i Interface) bool { return !i.Directed })
+	if moved := remapped(old, next); invisible && moved != "" {
 		c.worsen("service/vip/loadbalancing_list/", EffectStop, moved)
 	}
 }
@@ -35,9 +36,8 @@ type traffic struct {
 }
 
 // remapped says which traffic both configurations share, but by another group or
-// in another way; empty if there is none. Its connections are found by the tables
-// of the group, so while some nodes use the one and some the other, they could be
-// taken for connections that nobody has.
+// in another way; empty if there is none. While some nodes use the one and some the
+// other, two would take one packet in vmac_invisible, where all see it.
 func remapped(old, next *Module) string {
 	ports := []uint16{0}
 	for _, g := range slices.Concat(old.Groups, next.Groups) {

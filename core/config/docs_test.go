@@ -80,12 +80,11 @@ attribute. "orchestrator module check" finds mistakes, docs/problems.md explains
   configuration.
 - *Change* is what a change does here, where the module runs. live: it is taken over, no
   connection breaks. check: the check begins anew. stopstart: the module has to be stopped
-  and started, on one node after the other. stop: it has to be stopped on all nodes.
+  and started, on one node after the other. stop: on all nodes at once.
   none: nobody could notice. It holds for all in an element that says nothing else.
   "orchestrator config diff" tells it of a change at hand, as some depends on more than
-  one element: a rule that comes or goes is live, but traffic that would go from one group,
-  or one filter, to another needs a stop, and so do the first address of a module and its
-  last.
+  one element: the first address of a module and its last need a stop, and so does, in
+  vmac_invisible, traffic that would go from one group, or one filter, to another.
 - A duration is made of whole numbers with the units d, h, m, s, ms, us, such as 1h30m. A
   bare number is in the unit that stands beside it. A time that would come to 0 of
   that unit, or of the finer one named, is refused.

@@ -38,6 +38,8 @@ type Module struct {
 	ModuleChecks    []ModuleCheck
 	HTTPChecks      []HTTPCheck
 	DNSChecks       []DNSCheck
+	SQLChecks       []SQLCheck
+	PluginChecks    []PluginCheck
 	SplitBrain      *SplitBrain // mirror; nil: there is no witness
 	Procs           []Proc
 	Rules           FailoverRules
@@ -190,7 +192,7 @@ func (m *Module) Core() core.Module {
 // knows alone: which nodes the pair is, and how long a start listens for a peer.
 func (m *Module) mirror() core.MirrorConfig {
 	c := core.MirrorConfig{FailoverOff: !m.Failover, LastPrim: m.DefaultPrim == "lastprim", Replicated: m.Rfs != nil}
-	if m.SplitBrain != nil {
+	if m.SplitBrain != nil && m.SplitBrain.Action != core.VerbNone {
 		c.Witnesses = m.SplitBrain.Resources()
 	}
 	return c

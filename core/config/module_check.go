@@ -1,7 +1,9 @@
 package config
 
 import (
+	"encoding/json"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -93,11 +95,47 @@ type DNSCheck struct {
 	Timeout  time.Duration
 }
 
+// SQLCheck is a checker that asks a database server.
+type SQLCheck struct {
+	Checker
+	Driver       string
+	Addr         netip.Addr
+	Port         uint16 // 0: the driver's usual one
+	Socket       string // instead of Addr and Port, if not empty
+	Database     string
+	User         string
+	PasswordFile string // on each node; empty: no password
+	TLS          string // off, on or verify
+	CA           string // file of the module
+	Query        string
+	Answer       string // pattern that the answer must match; empty: any will do
+	Interval     time.Duration
+	Timeout      time.Duration
+}
+
+// PluginCheck is a checker that this package does not know.
+type PluginCheck struct {
+	Checker
+	Name     string // of the checker, and of the class of the resource
+	Settings map[string]json.RawMessage
+	Interval time.Duration
+	Timeout  time.Duration
+}
+
 // SplitBrain asks witnesses whether a node that lost its peer may go on.
 type SplitBrain struct {
 	Checker
-	Exec      string // how they are asked: ping
-	Witnesses []netip.Addr
+	Witnesses []Witness
+}
+
+// Witness is who is asked, and how: HTTP, else TCP if there is a port, else ping.
+type Witness struct {
+	Ident    string // the resource is splitbrain.Ident
+	Addr     netip.Addr
+	Port     uint16
+	HTTP     *HTTPCheck // without what all checkers have
+	Interval time.Duration
+	Timeout  time.Duration
 }
 
 // Proc is a process or service that must run.
@@ -142,20 +180,39 @@ func (c HTTPCheck) Resource() string { return "http." + c.Ident }
 // Resource is the name of the resource that the check publishes.
 func (c DNSCheck) Resource() string { return "dns." + c.Ident }
 
+// Resource is the name of the resource that the check publishes.
+func (c SQLCheck) Resource() string { return "sql." + c.Ident }
+
+// Resource is the name of the resource that the check publishes.
+func (c PluginCheck) Resource() string { return c.Name + "." + c.Ident }
+
 // Resource is the name of the resource that the watch publishes.
 func (c Proc) Resource() string { return "proc." + c.Name }
+
+// Resource is the name of the resource that the witness publishes.
+func (w Witness) Resource() string { return "splitbrain." + w.Ident }
+
+// WitnessReached is the resource that tells of all witnesses together.
+const WitnessReached = "splitbrain.uptodate"
 
 // Resources are the names of the resources that the witnesses publish.
 func (s SplitBrain) Resources() []string {
 	var out []string
 	for _, w := range s.Witnesses {
-		out = append(out, "splitbrain."+w.String())
+		out = append(out, w.Resource())
 	}
 	return out
 }
 
-// Checks are all checkers, as the state machine knows them. Of processes those
-// of the module's own classes are left out: hooks switch them on and off.
+// Witnesses are those of a mirror that has some.
+func (m *Module) Witnesses() []Witness {
+	if m.SplitBrain == nil {
+		return nil
+	}
+	return m.SplitBrain.Witnesses
+}
+
+// Checks are all checkers, as the state machine knows them.
 func (m *Module) Checks() []core.Check {
 	var all []core.Check
 	add := func(kind string, c Checker) {
@@ -185,15 +242,19 @@ func (m *Module) Checks() []core.Check {
 	for _, c := range m.DNSChecks {
 		add("dns", c.Checker)
 	}
+	for _, c := range m.SQLChecks {
+		add("sql", c.Checker)
+	}
+	for _, c := range m.PluginChecks {
+		add(c.Name, c.Checker)
+	}
 	if m.SplitBrain != nil { // what their silence means, the state machine knows
 		for _, resource := range m.SplitBrain.Resources() {
 			all = append(all, core.Check{Resource: resource, When: core.WhenPre, Action: core.VerbNone})
 		}
 	}
 	for _, c := range m.Procs {
-		if c.Class == "" {
-			all = append(all, core.Check{Resource: c.Resource(), When: c.When, Action: c.Action})
-		}
+		all = append(all, core.Check{Resource: c.Resource(), When: c.When, Action: c.Action, Services: strings.Join(c.Services, ", ")})
 	}
 	return all
 }

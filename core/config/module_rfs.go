@@ -26,6 +26,19 @@ type Rfs struct {
 	Pos         diag.Position
 }
 
+// FlowNetwork is the name of the network that replication is to use; empty: any.
+func (m *Module) FlowNetwork() string {
+	for _, n := range m.Heart.Networks {
+		if n.Ident == "flow" {
+			return n.Name
+		}
+	}
+	if m.Rfs != nil && m.Rfs.Flow != nil {
+		return m.Rfs.Flow.Name
+	}
+	return ""
+}
+
 // Folder is a folder that is replicated.
 type Folder struct {
 	Dir      string

@@ -15,7 +15,7 @@ func folder(s string) error {
 	}
 	switch {
 	case !ok:
-		return fmt.Errorf("%q is not the whole path of a folder", short(s))
+		return fmt.Errorf("%q is not a whole path", short(s))
 	case strings.Trim(rest, "/.") == "":
 		return fmt.Errorf("%q is the root of a file system, which cannot be used as a whole", short(s))
 	case slices.Contains(strings.Split(rest, "/"), ".."):

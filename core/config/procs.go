@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -50,8 +51,6 @@ func (p *parser) proc(n *node, poll time.Duration) (Proc, bool) {
 	own := !slices.Contains([]string{"both", "prim", "pre", "second", "sec"}, v["class"].text)
 	if own {
 		c.Class = v["class"].text
-		p.notYet(v["class"].at, v["class"].macros, fmt.Sprintf("class %q, of your own,", short(c.Class))).Hint =
-			"the classes that are supported are both, prim, second, sec and pre"
 	}
 	if p.handler(v["action"]) {
 		return p.handled(c, v["action"], own)
@@ -62,9 +61,6 @@ func (p *parser) proc(n *node, poll time.Duration) (Proc, bool) {
 	}
 	var ok bool
 	c.When, c.Action, ok = p.reaction(when, v["action"], core.VerbStopStart)
-	if own {
-		c.When = ""
-	}
 	return c, ok && v["class"].ok
 }
 
@@ -82,15 +78,32 @@ func (p *parser) handled(c Proc, action value, own bool) (Proc, bool) {
 			fmt.Sprintf("did you mean %q? possible values are %s, and the name of a program in bin/", near, strings.Join(possible, ", "))
 		return c, false
 	}
-	c.Handler = action.text
-	p.notYet(action.at, action.macros, fmt.Sprintf("action %q, a program of your own,", short(action.text))).Hint =
-		"the actions that are supported are restart, stopstart, stop and noaction"
+	c.Handler, c.When, c.Action = handlerName(action.text), core.WhenBoth, core.VerbNone
 	if !own {
 		p.valueProblem(idCheck, action, "a program of your own needs a class of your own").Hint = `write class="NAME", and switch it on and off in hooks`
 		return c, false
 	}
+	if !validHook(c.Handler) {
+		p.valueProblem(idCheck, action, fmt.Sprintf("%q cannot be called", short(action.text))).Hint = "such a program lies in bin/ itself, and its name is of letters, digits, _, - and ."
+		return c, false
+	}
 	return c, p.program(action)
 }
+
+// handlerName is a program in bin/ as hooks are called: without its ending.
+func handlerName(file string) string {
+	for _, end := range []string{".lua", ".sh", ".exe", ".cmd", ".bat", ".ps1"} {
+		if name, ok := strings.CutSuffix(file, end); ok {
+			return name
+		}
+	}
+	return file
+}
+
+var hookName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
+
+// validHook says that a name can be that of a hook.
+func validHook(name string) bool { return hookName.MatchString(name) }
 
 // restarted are the services that a restart is about.
 func (p *parser) restarted(v map[string]value) []string {

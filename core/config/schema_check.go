@@ -1,11 +1,9 @@
 package config
 
-import "github.com/orchestrator-ha/orchestrator/core"
-
 func errdElement() Element {
 	return live(Element{Name: "errd", Status: Used, Once: true, Effect: EffectCheck, Doc: "Watches processes and services; needs <user>.",
 		Attributes: []Attribute{
-			{Name: "polltimer", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "30s", Min: 1, Status: Used, Doc: "How often the process list is read as a safety net; the end of a process is seen at once."},
+			{Name: "polltimer", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "30s", Min: 1, Status: Used, Doc: "How often the process list is read, or systemd asked, as a safety net: that a process starts or ends, or a service changes, is seen at once where the system tells of it."},
 		},
 		Children: []Element{{Name: "proc", Status: Used, Key: []string{"name"}, Doc: "A process or service that must run.",
 			Attributes: []Attribute{
@@ -14,10 +12,10 @@ func errdElement() Element {
 				{Name: "nameregex", Kind: KindRegex, Empty: true, Status: Used, Doc: "Regular expression for the program's name, instead of name."},
 				{Name: "argregex", Kind: KindRegex, Empty: true, Status: Used, Doc: "Regular expression that the command line must match too."},
 				{Name: "class", Kind: KindName, Default: "both", Status: Used,
-					Doc: "When it must run: both, prim (in a farm the same), second, sec (secondary or alone), pre; or a name of your own: when a hook says so. *Not supported yet: names of your own.*"},
+					Doc: "When it must run: both, prim (in a farm the same), second, sec (secondary or alone), pre; or a name of your own: while a hook has switched it on with safekit errd enable NAME."},
 				{Name: "action", Kind: KindText, Default: "stopstart", Status: Used,
-					Doc: "What its failure does: restart, stopstart, stop, noaction; with class pre wait or noaction; or a program in bin/, with a class of your own. *Not supported yet: programs.*"},
-				{Name: "restart_services", Kind: KindText, Empty: true, Status: NotYet, Doc: "Services, with commas between, that a restart is about: hooks get their names. Needs service=\"yes\" and action=\"restart\"."},
+					Doc: "What its failure does: restart, stopstart, stop, noaction; with class pre wait or noaction; or a program in bin/ that brings it back, with a class of your own: it is called again each polltimer while that has not helped, and when it ends with a code other than 0 the module is stopped and started."},
+				{Name: "restart_services", Kind: KindText, Empty: true, Status: Used, Doc: "Services, with commas between, that a restart is about: hooks get -Services \"a, b\" after their other arguments, those in Lua ctx.services. Needs service=\"yes\" and action=\"restart\"."},
 				{Name: "start_after", Kind: KindNumber, Min: 0, Max: 100000, Default: "0", Status: Used, Doc: "Polls to let pass after the start before the first judgement."},
 				{Name: "atleast", Kind: KindNumber, Min: -1, Max: 100000, Default: "1", Status: Used, Doc: "Fewest processes; -1 for no limit."},
 				{Name: "atmax", Kind: KindNumber, Min: -1, Max: 100000, Default: "-1", Status: Used, Doc: "Most processes; -1 for no limit."},
@@ -48,16 +46,18 @@ func checkElement() Element {
 			splitbrainElement(),
 			httpElement(),
 			dnsElement(),
+			sqlElement(),
+			pluginElement(),
 		}})
 }
 
 func customElement() Element {
-	return checker("custom", Used, "A program of the module decides. It is called with the names of module and resource and then its own arguments. Either it ends, 0 is up and any other code down, and is run again; or it goes on and prints a line whenever it knows something new: up, or down or unknown with a reason; safekit set -r does the same. Resource custom.IDENT.",
+	return checker("custom", Used, "A program of the module decides. It is called with the names of module and resource and then its own arguments. Either it ends, 0 is up and any other code down, and is run again; or it goes on and prints a line whenever it knows something new: up, or down or unknown with a reason; safekit set -r does the same. If its name ends in .lua, it is a file of Lua that returns a function: return function(check) … return \"down\", \"why\" end. Resource custom.IDENT.",
 		anyTime, "both", "noaction", Element{},
-		Attribute{Name: "exec", Kind: KindPath, Required: true, Status: Used, Doc: "Program in bin/. *Not supported yet: Lua.*"},
+		Attribute{Name: "exec", Kind: KindPath, Required: true, Status: Used, Doc: "Program in bin/, or file of Lua there."},
 		Attribute{Name: "arg", Kind: KindText, Status: Used, Doc: "Its arguments, with spaces between."},
 		Attribute{Name: "interval", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "10s", Min: 10, Status: Used, New: true, Doc: "How long after its last start one that has ended is run again."},
-		Attribute{Name: "timeout", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "0s", Status: Used, New: true, Doc: "How long it may go on without printing such a line; it is killed then, and the resource is down. 0: for ever."})
+		Attribute{Name: "timeout", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "0s", Status: Used, New: true, Doc: "How long it may go on without printing such a line, or how long the function in Lua may take; it is cut off then, and the resource is down. 0: for ever, in Lua 10 s."})
 }
 
 func moduleCheckElement() Element {
@@ -74,15 +74,6 @@ func moduleCheckElement() Element {
 			{Name: "ident", Kind: KindName, Status: Used, Doc: "Name of the resource. Default: NAME_ADDR."},
 		},
 		Children: []Element{e}}
-}
-
-func splitbrainElement() Element {
-	e := checker("splitbrain", Used, "A witness is reachable: a node that has lost its peer becomes primary only if it is. Resources splitbrain.ADDRESS and splitbrain.uptodate.",
-		beforeAll, "pre", "wait", Element{},
-		Attribute{Name: "exec", Kind: KindChoice, Values: []string{"ping"}, Default: "ping", Status: Used, Doc: "How witnesses are asked."},
-		Attribute{Name: "arg", Kind: KindAddresses, Required: true, Status: Used, Doc: "Addresses of the witnesses, such as a router; one that answers is enough."})
-	e.Modes, e.Once = only(core.Mirror), true
-	return e
 }
 
 // checker is one checker with the attributes that all have. def is when it runs,

@@ -7,7 +7,7 @@ func ClusterSchema() *Element {
 	return &Element{Name: "cluster", Status: Used, Required: true, Once: true, Doc: "The nodes and the networks between them.",
 		Children: []Element{{Name: "lans", Status: Used, Required: true, Once: true, Doc: "The networks.",
 			Attributes: []Attribute{
-				{Name: "port", Kind: KindPort, Default: "4800", Status: Ignored, Why: "the cluster's ports are its own: UDP 4800, TCP and UDP 4801, TCP 9010", Doc: "UDP port."},
+				{Name: "port", Kind: KindPort, Default: "4800", Status: Ignored, Why: "the cluster's ports are its own: UDP 4800, TCP and UDP 4801, TCP 4802, TCP 9010", Doc: "UDP port."},
 				{Name: "pulse", Kind: KindDuration, Unit: "ms", Default: "100ms", Status: Ignored, Why: clock, Doc: "Heartbeat interval."},
 				{Name: "mlost_count", Kind: KindNumber, Max: 100000, Default: "20", Status: Ignored, Why: clock, Doc: "Missed heartbeats until a new leader is chosen."},
 				{Name: "slost_count", Kind: KindNumber, Max: 100000, Default: "10", Status: Ignored, Why: clock, Doc: "Missed heartbeats until a node is lost."},

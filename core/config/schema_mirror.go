@@ -5,7 +5,7 @@ import "github.com/orchestrator-ha/orchestrator/core"
 func heartElement() Element {
 	pulse := Attribute{Name: "pulse", Kind: KindDuration, Unit: "ms", Default: "700ms", Status: Ignored, Why: clock, Doc: "Heartbeat interval."}
 	const silence = "Silence on all networks after which the peer is lost, at least the timeout of the cluster's heartbeat. SafeKit's default is 30000ms."
-	return live(Element{Name: "heart", Status: Used, Modes: only(core.Mirror), Once: true, Doc: "How the two nodes watch each other.",
+	return live(Element{Name: "heart", Status: Used, Modes: only(core.Mirror), Once: true, Effect: EffectLive, Doc: "How the two nodes watch each other.",
 		Attributes: []Attribute{
 			{Name: "port", Kind: KindPort, Status: Ignored, Why: clock, Doc: "UDP port."},
 			onOff("permanent_arp", "on", Attribute{Status: Ignored, Why: "heartbeats keep the peer's ARP entry fresh", Doc: "Fixed ARP entries for the peer."}),
@@ -36,21 +36,21 @@ const (
 )
 
 func rfsElement() Element {
-	e := Element{Name: "rfs", Status: NotYet, Modes: only(core.Mirror), Once: true, Doc: "Folders that are replicated.",
+	e := Element{Name: "rfs", Status: Used, Modes: only(core.Mirror), Once: true, Effect: EffectStop, Doc: "Folders that are replicated.",
 		Attributes: []Attribute{
-			onOff("acl", "off", Attribute{Status: Used, Doc: "Replicate access lists."}),
-			{Name: "async", Kind: KindChoice, Values: []string{"second", "none"}, Default: "second", Status: Used, Live: true, Doc: "second: the secondary acknowledges what it has received; none: what it has written to its disk."},
-			{Name: "locktimeout", Kind: KindDuration, Unit: "s", Default: "100s", Min: 1, Status: Used, Doc: "How long an answer of the secondary may take before the primary goes on alone."},
-			{Name: "sendtimeout", Kind: KindDuration, Unit: "s", Default: "30s", Min: 1, Status: Used, Doc: "How long sending may take before the primary goes on alone."},
+			onOff("acl", "off", Attribute{Status: Ignored, Why: "access lists are always replicated", Doc: "Replicate access lists."}),
+			{Name: "async", Kind: KindChoice, Values: []string{"second", "none"}, Default: "none", Status: Used, Live: true, Doc: "What a sync of the application (fsync) waits for. none: until the data is on the disks of both nodes; second: until the secondary has it in memory. SafeKit's default is second."},
+			{Name: "locktimeout", Kind: KindDuration, Unit: "s", Default: "60s", Min: 1, Status: Used, Doc: "How long the secondary's disk may take before the primary goes on alone. SafeKit's default is 100s."},
+			{Name: "sendtimeout", Kind: KindDuration, Unit: "s", Default: "10s", Min: 1, Status: Used, Doc: "How long the secondary may say nothing before the primary goes on alone. SafeKit's default is 30s."},
 			{Name: "nbrei", Kind: KindNumber, Min: 1, Max: 1000, Default: "6", Status: Used, Live: true, Doc: "Files that are resynchronised at the same time."},
-			{Name: "reitimeout", Kind: KindDuration, Unit: "s", Default: "150s", Min: 1, Status: Used, Live: true, Doc: "How long an answer may take while files are resynchronised."},
+			{Name: "reitimeout", Kind: KindDuration, Unit: "s", Default: "150s", Min: 1, Status: Ignored, Why: "locktimeout and sendtimeout hold then, too", Live: true, Doc: "How long an answer may take while files are resynchronised."},
 			{Name: "reiallowedbw", Kind: KindNumber, Min: 1, Max: 1 << 30, Empty: true, Status: Used, Doc: "Limit for resynchronisation, in KB/s; without it there is none."},
-			onOff("reidetail", "off", Attribute{Status: Used, Live: true, Doc: "Log each file that is resynchronised."}),
-			{Name: "syncdelta", Kind: KindDuration, Unit: "m", Default: "0m", Status: Used, Doc: "Age of the last synchronisation up to which a node may start alone."},
-			{Name: "syncat", Kind: KindText, Empty: true, Status: Used, Doc: "Synchronise at these times only, as cron writes them."},
-			onOff("scripts", "off", Attribute{Status: Used, Doc: "Call the module's _rfs_ hooks."}),
-			{Name: "mountoversuffix", Kind: KindText, Default: "_For_SafeKit_Replication", Status: Used, Doc: "What is added to the name of a folder for the place where its content is kept."},
-			{Name: "nfsbox_options", Kind: KindText, Default: "cross", Status: Used, Doc: "cross: replicate what is mounted inside a folder too; nocross: do not."},
+			onOff("reidetail", "off", Attribute{Status: Ignored, Why: "the status tells the progress", Live: true, Doc: "Log each file that is resynchronised."}),
+			{Name: "syncdelta", Kind: KindDuration, Unit: "m", Default: "0m", Status: NotYet, Doc: "Age of the last synchronisation up to which a node may start alone."},
+			{Name: "syncat", Kind: KindText, Empty: true, Status: NotYet, Doc: "Synchronise at these times only, as cron writes them."},
+			onOff("scripts", "off", Attribute{Status: Used, NotYet: []string{"on"}, Doc: "Call the module's _rfs_ hooks."}),
+			{Name: "mountoversuffix", Kind: KindText, Default: "_For_SafeKit_Replication", Status: Used, Doc: "What is added to the name of a folder for the place where its files and what is known of them are kept."},
+			{Name: "nfsbox_options", Kind: KindText, Default: "cross", Status: Ignored, Why: "a folder lies on one file system: what is mounted inside is refused", Doc: "cross: replicate what is mounted inside a folder too; nocross: do not."},
 			onOff("mountover", "on", Attribute{Status: Ignored, Why: noRename, Doc: "Old."}),
 		},
 		Children: []Element{replicatedElement(),
@@ -81,7 +81,7 @@ func replicatedElement() Element {
 	return Element{Name: "replicated", Status: Used, Required: true, Key: []string{"dir"}, Effect: EffectStop, Doc: "A folder.",
 		Attributes: []Attribute{
 			{Name: "dir", Kind: KindFolder, Required: true, Status: Used, Doc: "Its path."},
-			{Name: "mode", Kind: KindChoice, Values: []string{"read_only"}, Default: "read_only", Status: Used, Doc: "The secondary's copy can be read only."},
+			{Name: "mode", Kind: KindChoice, Values: []string{"read_only"}, Default: "read_only", Status: Ignored, Why: "the folder is empty on the secondary", Doc: "The secondary's copy can be read only."},
 		},
 		Children: []Element{
 			{Name: "tocheck", Status: Used, Key: []string{"path"}, Doc: "A path in the folder that must exist before replication starts.",

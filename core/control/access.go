@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 )
 
@@ -92,6 +93,40 @@ func (s *server) admit(w http.ResponseWriter, r *http.Request, role Role) (Calle
 		s.send(w, http.StatusUnauthorized, failure{Error: err.Error()})
 	}
 	return c, false
+}
+
+// secretName is in the names of macros whose values are for administrators alone.
+var secretName = regexp.MustCompile(`(?i)passw|passphrase|secret|token|credential|api_?key|private_?key`)
+
+// hide answers settings as a role may see them.
+func hide(role Role, set map[string]string) map[string]string {
+	if role >= Admin || set == nil {
+		return set
+	}
+	seen := map[string]string{}
+	for name, value := range set {
+		if secretName.MatchString(name) && value != "" {
+			value = "(secret)"
+		}
+		seen[name] = value
+	}
+	return seen
+}
+
+// list serves what has settings of modules in it.
+func list[T any](s *server, pattern string, call func(*http.Request) ([]T, error), set func(*T) *map[string]string) {
+	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		c, ok := s.admit(w, r, Monitor)
+		if !ok {
+			return
+		}
+		all, err := call(r)
+		for i := range all {
+			m := set(&all[i])
+			*m = hide(c.Role, *m)
+		}
+		s.answer(w, all, err)
+	})
 }
 
 // ownPages refuses what a page of another site has a browser send (cross-site

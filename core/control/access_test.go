@@ -37,6 +37,16 @@ func (n *node) Status(context.Context, string) (control.Status, error) {
 	return control.Status{Node: "n1", Modules: []control.ModuleStatus{}}, nil
 }
 
+func (n *node) Serving(name string) (bool, string) { return name == "web", name + " is STOP NotReady" }
+
+func (n *node) List(context.Context) ([]control.ModuleInfo, error) {
+	return []control.ModuleInfo{{Name: "web", Set: map[string]string{"DB_PASSWORD": "hunter2", "PORT": "80"}}}, nil
+}
+
+func (n *node) History(context.Context, string) ([]control.Version, error) {
+	return []control.Version{{Set: map[string]string{"ADMIN_TOKEN": "hunter2", "PORT": "80"}}}, nil
+}
+
 func (n *node) Package(context.Context, string) ([]byte, error) { return []byte("archive"), nil }
 
 func (n *node) Do(_ context.Context, by, name string, verb core.Verb, _ control.VerbRequest) (control.Outcome, error) {
@@ -69,6 +79,8 @@ func (n *node) Reach(name string) (*url.URL, http.RoundTripper, error) {
 	return nil, nil, &control.Refusal{Kind: control.ErrNotFound, Text: "there is no node " + name}
 }
 
+func (n *node) ServeHTTP(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "some_metric 1") }
+
 const adminToken = "the admin token"
 
 // serve starts the API as it is served to the network.
@@ -76,7 +88,7 @@ func serve(t *testing.T) (*node, *httptest.Server) {
 	t.Helper()
 	n := &node{sessions: control.NewSessions()}
 	who := n.sessions.Or(control.Bearer(func() string { return adminToken }))
-	server := httptest.NewTLSServer(control.Handler(control.Backend{Cluster: n, Modules: n, Views: n, Nodes: n, Console: n, Sessions: n.sessions}, who, slog.New(slog.DiscardHandler)))
+	server := httptest.NewTLSServer(control.Handler(control.Backend{Cluster: n, Modules: n, Views: n, Metrics: n, Nodes: n, Console: n, Sessions: n.sessions}, who, slog.New(slog.DiscardHandler)))
 	t.Cleanup(server.Close)
 	n.other = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "n2 was asked for %s with %d headers of a login", r.URL, len(r.Header["Cookie"])+len(r.Header["Authorization"]))
@@ -138,12 +150,15 @@ func TestRoles(t *testing.T) {
 				method, path string
 				want         int
 			}{
-				{"GET", "/v1/status", c.read}, {"GET", "/v1/login", 200}, {"POST", "/v1/modules/web/stop", c.move},
+				{"GET", "/v1/status", c.read}, {"GET", "/v1/login", 200}, {"GET", "/v1/modules", 200}, {"GET", "/v1/modules/web/versions", 200}, {"POST", "/v1/modules/web/stop", c.move},
 				{"GET", "/v1/modules/web/package", c.uninstall}, {"DELETE", "/v1/modules/web", c.uninstall}, {"POST", "/v1/console", c.uninstall},
 			} {
 				code, text := send(t, b, q.method, server.URL+q.path, "")
 				if code != q.want {
 					t.Errorf("%s %s: %d, want %d: %s", q.method, q.path, code, q.want, text)
+				}
+				if strings.Contains(text, "hunter2") && c.role < control.Admin || strings.Contains(q.path, "versions") && !strings.Contains(text, `"PORT":"80"`) {
+					t.Errorf("%s %s: %s", q.method, q.path, text)
 				}
 				if code == 403 && !strings.Contains(text, "you have the role "+c.role.String()) {
 					t.Errorf("%s %s: the refusal does not say why: %s", q.method, q.path, text)
@@ -274,6 +289,9 @@ func TestElsewhere(t *testing.T) {
 	if code, _ := send(t, b, "GET", server.URL+"/v1/nodes/n2/log", ""); code != 401 {
 		t.Errorf("without a login: %d", code)
 	}
+	if code, text := send(t, b, "GET", server.URL+"/metrics", ""); code != 401 || strings.Contains(text, "some_metric") {
+		t.Errorf("metrics without a login: %d", code)
+	}
 	token, _ := n.sessions.Invite("anna", control.Monitor)
 	send(t, b, "POST", server.URL+"/v1/login", `{"token": "`+token+`"}`)
 	for _, c := range []struct {
@@ -284,6 +302,7 @@ func TestElsewhere(t *testing.T) {
 		{"GET", "/v1/nodes/n2/log?module=web&type=a&type=b", 200, "n2 was asked for /v1/log?module=web&type=a&type=b with 0 headers of a login"},
 		{"GET", "/v1/nodes/n2/modules/a%2Fb/history", 200, "/v1/modules/a"},
 		{"GET", "/v1/nodes/n1/status", 200, `"node":"n1"`},
+		{"GET", "/metrics", 200, "some_metric 1"},
 		{"GET", "/v1/nodes/n1/modules/web/package", 403, "you have the role monitor"},
 		{"GET", "/v1/nodes/n9/status", 404, "there is no node n9"},
 		{"GET", "/v1/nodes/n1/nodes/n2/status", 404, "for itself only"},
@@ -297,5 +316,17 @@ func TestElsewhere(t *testing.T) {
 	n.other.Close()
 	if code, text := send(t, b, "GET", server.URL+"/v1/nodes/n2/log", ""); code != 502 || !strings.Contains(text, "n2") {
 		t.Errorf("a node that is gone: %d %s", code, text)
+	}
+}
+
+// A load balancer needs no login.
+func TestHealth(t *testing.T) {
+	_, server := serve(t)
+	for path, want := range map[string]int{
+		"/health/web": 200, "/health/db": 503, "/var/modules/web/ready.txt": 200, "/var/modules/db/ready.txt": 404,
+	} {
+		if code, text := send(t, server.Client(), "GET", server.URL+path, ""); code != want || code != 200 && !strings.Contains(text, "db is STOP") {
+			t.Errorf("%s: %d %s, want %d", path, code, text, want)
+		}
 	}
 }

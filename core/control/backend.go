@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -15,10 +16,11 @@ type Backend struct {
 	Cluster  Cluster
 	Modules  Modules
 	Views    Views
-	Nodes    Nodes     // the APIs of the others
-	Commands Commands  // nil: nobody takes note
-	Console  Console   // with Sessions: the logins of browsers
-	Sessions *Sessions // nil: no such logins
+	Nodes    Nodes        // the APIs of the others
+	Commands Commands     // nil: nobody takes note
+	Console  Console      // with Sessions: the logins of browsers
+	Metrics  http.Handler // in the text format of Prometheus; nil: there are none
+	Sessions *Sessions    // nil: no such logins
 }
 
 // Cluster founds and changes the cluster. by says who asks.
@@ -55,6 +57,10 @@ type Views interface {
 	Log(ctx context.Context, q LogQuery, emit func(LogEntry) error) error
 	Why(ctx context.Context, module string) (Why, error)
 	Explain(ctx context.Context, q ExplainQuery) (Explanation, error)
+	// Verify compares both copies of a mirror's data, EstimateResync what is recorded for the
+	// other node. Both are the primary's to answer.
+	Verify(ctx context.Context, module string) (Verification, error)
+	EstimateResync(ctx context.Context, module string) (ResyncEstimate, error)
 	Plugins(ctx context.Context) ([]PluginInfo, error)
 	// Serving says whether the module takes connections on this node; and since when
 	// (RFC 3339), or why not.

@@ -83,7 +83,7 @@ func (s *server) configurations() {
 		}
 		return c.Apply(r.Context(), by, r.PathValue("name"), ApplyRequest{set, r.FormValue("stopstart") == "true"})
 	})
-	s.say("POST /v1/modules/{name}/diff", func(_ string, r *http.Request) (any, error) {
+	s.say(Admin, "POST /v1/modules/{name}/diff", func(_ string, r *http.Request) (any, error) {
 		q := DiffRequest{Version: r.URL.Query().Get("version")}
 		var err error
 		if q.Set, err = settings(r); err == nil {
@@ -94,7 +94,8 @@ func (s *server) configurations() {
 		}
 		return c.Diff(r.Context(), r.PathValue("name"), q)
 	})
-	s.read("GET /v1/modules/{name}/versions", func(r *http.Request) (any, error) { return c.History(r.Context(), r.PathValue("name")) })
+	list(s, "GET /v1/modules/{name}/versions", func(r *http.Request) ([]Version, error) { return c.History(r.Context(), r.PathValue("name")) },
+		func(v *Version) *map[string]string { return &v.Set })
 	s.write(Admin, "POST /v1/modules/{name}/rollback", named(c.Rollback))
 }
 

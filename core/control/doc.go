@@ -22,10 +22,12 @@
 //	GET    /v1/log                       journal entries, one JSON object a line
 //	GET    /v1/why/{name}                the cause chain of the last change
 //	GET    /v1/plugins
+//	GET    /metrics                      of this node, for Prometheus
 //	GET    /v1/nodes/{node}/{path}       the same of another node: /v1/nodes/n2/log
 //	POST   /v1/console                   invite somebody into the web console
 //	POST   /v1/login                     log in with an invitation: sets a cookie
 //	GET    /v1/login                     who one is; DELETE logs out
+//	GET    /var/modules/{name}/ready.txt the same as SafeKit has it: 200, else 404
 //	GET    /health/{name}                200 while the module takes connections here, else 503
 //
 // A caller has a role: monitor may read, control may also move modules, admin all.

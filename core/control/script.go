@@ -19,6 +19,7 @@ const (
 	WatchChecks    = "checks"    // all checks but those of processes; on or off
 	WatchProcesses = "processes" // on or off
 	SwitchBoot     = "boot"      // on, off, or auto: what ran before runs again
+	ClassPrefix    = "class."    // before the name of a module's own class of processes; on or off, which is how it begins
 )
 
 // SwitchRequest turns a switch, for as long as the module is installed.

@@ -48,7 +48,7 @@ type server struct {
 func (s *server) routes() {
 	v, m, c := s.b.Views, s.b.Modules, s.b.Cluster
 	s.read("GET /v1/status", func(r *http.Request) (any, error) { return v.Status(r.Context(), r.FormValue("module")) })
-	s.read("GET /v1/modules", func(r *http.Request) (any, error) { return v.List(r.Context()) })
+	list(s, "GET /v1/modules", func(r *http.Request) ([]ModuleInfo, error) { return v.List(r.Context()) }, func(m *ModuleInfo) *map[string]string { return &m.Set })
 	s.read("GET /v1/cluster", func(r *http.Request) (any, error) { return v.ClusterStatus(r.Context()) })
 	s.read("GET /v1/plugins", func(r *http.Request) (any, error) { return v.Plugins(r.Context()) })
 	s.read("GET /v1/modules/{name}/history", s.history)
@@ -56,10 +56,15 @@ func (s *server) routes() {
 	s.read("GET /v1/explain", func(r *http.Request) (any, error) {
 		return v.Explain(r.Context(), ExplainQuery{Client: r.FormValue("client"), Address: r.FormValue("address"), Proto: r.FormValue("proto")})
 	})
+	s.read("GET /v1/modules/{name}/resync", func(r *http.Request) (any, error) { return v.EstimateResync(r.Context(), r.PathValue("name")) })
 	s.mux.HandleFunc("GET /v1/log", s.guard(Monitor, s.logEntries))
 	s.mux.HandleFunc("GET /v1/modules/{name}/package", s.guard(Admin, s.archive))
 	s.mux.HandleFunc("GET /v1/nodes/{node}/{path...}", s.guard(Monitor, s.elsewhere))
+	if s.b.Metrics != nil {
+		s.mux.HandleFunc("GET /metrics", s.guard(Monitor, s.b.Metrics.ServeHTTP))
+	}
 	s.mux.HandleFunc("GET /health/{name}", s.health)
+	s.mux.HandleFunc("GET /var/modules/{name}/ready.txt", s.ready)
 
 	s.write(Admin, "POST /v1/modules/{name}", func(by string, r *http.Request) (any, error) {
 		q, err := installRequest(r)
@@ -73,8 +78,11 @@ func (s *server) routes() {
 		return m.Uninstall(r.Context(), by, r.PathValue("name"))
 	})
 	s.write(Operator, "POST /v1/modules/{name}/switch", named(m.Switch))
-	s.say("POST /v1/modules/{name}/resource", named(m.SetResource))
-	s.say("POST /v1/modules/{name}/tell", named(m.Tell))
+	s.write(Operator, "POST /v1/modules/{name}/verify", func(_ string, r *http.Request) (any, error) {
+		return v.Verify(r.Context(), r.PathValue("name"))
+	})
+	s.say(Operator, "POST /v1/modules/{name}/resource", named(m.SetResource))
+	s.say(Operator, "POST /v1/modules/{name}/tell", named(m.Tell))
 	s.mux.HandleFunc("POST /v1/modules/{name}/{verb}", s.verb)
 	s.write(Admin, "POST /v1/cluster/init", decoded(c.Init))
 	s.write(Admin, "POST /v1/cluster/join", decoded(c.Join))
@@ -127,10 +135,10 @@ func (s *server) write(role Role, pattern string, call func(by string, r *http.R
 	})
 }
 
-// say serves what scripts say all the time, which is in the journal by itself.
-func (s *server) say(pattern string, call func(by string, r *http.Request) (any, error)) {
+// say serves what comes into the journal by itself, as what scripts say.
+func (s *server) say(role Role, pattern string, call func(by string, r *http.Request) (any, error)) {
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		if c, ok := s.admit(w, r, Operator); ok {
+		if c, ok := s.admit(w, r, role); ok {
 			out, err := call(c.Name, r)
 			s.answer(w, out, err)
 		}
@@ -228,7 +236,7 @@ func (s *server) archive(w http.ResponseWriter, r *http.Request) {
 
 // logEntries streams entries, one JSON object a line.
 func (s *server) logEntries(w http.ResponseWriter, r *http.Request) {
-	q := LogQuery{Module: r.FormValue("module"), Types: r.URL.Query()["type"], Grep: r.FormValue("grep"), Follow: r.FormValue("follow") == "true", Limit: 300}
+	q := LogQuery{Module: r.FormValue("module"), Types: r.URL.Query()["type"], Level: r.FormValue("level"), Grep: r.FormValue("grep"), Follow: r.FormValue("follow") == "true", Limit: 300}
 	var err error
 	if n := r.FormValue("limit"); n != "" {
 		q.Limit, err = strconv.Atoi(n)
@@ -267,5 +275,15 @@ func (s *server) health(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Module-Since", more)
+	fmt.Fprintln(w, "OK")
+}
+
+// ready is health as load balancers know it from SafeKit: what is not ready is not
+// there.
+func (s *server) ready(w http.ResponseWriter, r *http.Request) {
+	if ok, why := s.b.Views.Serving(r.PathValue("name")); !ok {
+		http.Error(w, why, http.StatusNotFound)
+		return
+	}
 	fmt.Fprintln(w, "OK")
 }

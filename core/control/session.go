@@ -174,7 +174,7 @@ func cookie(value string, life time.Duration) *http.Cookie {
 
 // sessionRoutes serve what a browser needs to log in and out.
 func (s *server) sessionRoutes() {
-	s.write(Admin, "POST /v1/console", func(by string, r *http.Request) (any, error) {
+	s.say(Admin, "POST /v1/console", func(by string, r *http.Request) (any, error) {
 		q, err := body[InviteRequest](r)
 		if err != nil {
 			return nil, err

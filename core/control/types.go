@@ -43,8 +43,18 @@ type ModuleNode struct {
 	Held        int                `json:"held"`             // buckets of other owners in which connections may be left
 	Filter      []string           `json:"filter,omitempty"` // how each interface is filtered
 	Resources   []core.Resource    `json:"resources,omitempty"`
-	Signature   string             `json:"signature"` // of the configuration in use
-	Counters    map[string]uint64  `json:"counters,omitempty"`
+	Signature   string             `json:"signature"`          // of the configuration in use
+	Counters    map[string]uint64  `json:"counters,omitempty"` // packets by what became of them
+	Packets     []PacketCount      `json:"packets,omitempty"`  // the same by group and class of bucket
+}
+
+// PacketCount is how many packets met the same end for the same reason. Those without
+// a group met it before a bucket was asked for.
+type PacketCount struct {
+	Group   string `json:"group,omitempty"`
+	Class   string `json:"class,omitempty"` // what the bucket was to the node: own, other, own-moving, other-moving
+	Reason  string `json:"reason"`
+	Packets uint64 `json:"packets"`
 }
 
 // Pair is what one node of a mirror knows of the two.
@@ -61,6 +71,8 @@ type Pair struct {
 	Degraded   bool          `json:"degraded,omitempty"` // primary: replication failed here
 	Failover   bool          `json:"failover"`           // the secondary takes over by itself
 	Serves     bool          `json:"serves"`             // the virtual address is served here
+
+	Replication *Replication `json:"replication,omitempty"`
 }
 
 // Loop is a module's error counter: Count automatic actions of the last Interval.
@@ -181,6 +193,7 @@ type LogQuery struct {
 	Module string
 	Since  time.Time
 	Types  []string
+	Level  string // this or more serious: debug, info, warn, error
 	Grep   string
 	After  int64 // only entries with a higher ID, the oldest first
 	Limit  int

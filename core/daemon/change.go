@@ -77,17 +77,20 @@ func (p proposal) refused(stopstart bool) error {
 			what = append(what, c.Path)
 		}
 	}
-	text := fmt.Sprintf("%s is %s, and what changes needs it stopped: %s", p.name, strings.Join(where, ", "), strings.Join(what, ", "))
-	switch {
-	case p.Effect == string(config.EffectStop):
-		text += fmt.Sprintf("; nodes with the old and the new configuration must not run together, so stop it on all of them first with: orchestrator stop %s", p.name)
-	case stopstart:
+	if stopstart {
 		return nil
-	default:
-		text += "; add --stopstart to stop and start it on one node after the other, or stop it first"
 	}
-	return &control.Refusal{Kind: control.ErrRefused, Text: text + "; nothing was changed"}
+	text := fmt.Sprintf("%s is %s, and what changes needs a stop: %s", p.name, strings.Join(where, ", "), strings.Join(what, ", "))
+	how := "on one node after the other"
+	if p.together() {
+		how = "on all of them at once, because nodes with the old and the new configuration must not run together"
+	}
+	return &control.Refusal{Kind: control.ErrRefused, Text: fmt.Sprintf("%s; add --stopstart to stop it, take that over and start it, %s; nothing was changed", text, how)}
 }
+
+// together says that nodes with the old and the new configuration must not run at
+// the same time.
+func (p proposal) together() bool { return p.Effect == string(config.EffectStop) }
 
 // strangers refuses new addresses that machines outside of the cluster have, where
 // this node can see that.
@@ -113,23 +116,71 @@ func newPlace(of *network, conf []config.Interface) *network {
 	return &network{module: of.module, conf: conf, wire: of.wire}
 }
 
-// cycle stops and starts a module with its new configuration where it runs, on one
-// node after the other, so that the service stays. It ends at the first node that
-// does not come back.
+// pause stops a module on all nodes where it runs, for a configuration that must not
+// run beside the old one. If one does not stop, the others are started again.
+func (m *member) pause(ctx context.Context, p proposal, by string) error {
+	done := m.orders(ctx, p, order{Module: p.name, Verb: core.VerbStop, Pause: true, By: by, Wait: control.Duration(cycleTime)})
+	failed := failedNodes(done)
+	if len(failed) == 0 {
+		return nil
+	}
+	at := slices.IndexFunc(done, func(o control.NodeOutcome) bool { return !o.OK })
+	m.orders(ctx, p, order{Module: p.name, Verb: core.VerbStart, By: by})
+	return &control.Refusal{Kind: control.ErrRefused, Text: fmt.Sprintf("%s did not stop on %s (%s), so it goes on everywhere as it was; nothing was changed", p.name, strings.Join(failed, ", "), done[at].Text)}
+}
+
+// orders has all nodes obey where a module runs, side by side.
+func (m *member) orders(ctx context.Context, p proposal, o order) []control.NodeOutcome {
+	out := make([]control.NodeOutcome, len(p.Running))
+	var all sync.WaitGroup
+	for i, r := range p.Running {
+		all.Go(func() {
+			out[i] = control.NodeOutcome{Node: r.Node, State: r.State, Text: "it is no node of the cluster any more"}
+			if n, ok := m.settings().NodeNamed(r.Node); ok {
+				out[i] = m.send(ctx, n, o)
+			}
+		})
+	}
+	all.Wait()
+	return out
+}
+
+// cycle brings a module with its new configuration up again where it ran: on all
+// nodes side by side if it was paused, else on one node after the other, so that the
+// service stays. That ends at the first node that does not come back.
 func (m *member) cycle(ctx context.Context, p proposal, a arrival, by string) []control.NodeOutcome {
+	o := order{Module: p.name, Renew: &a, By: by, Wait: control.Duration(cycleTime)}
+	if p.together() {
+		return m.orders(ctx, p, o)
+	}
 	var out []control.NodeOutcome
-	for _, r := range p.Running {
-		n, ok := m.settings().NodeNamed(r.Node)
-		if !ok {
-			continue
-		}
-		if slices.ContainsFunc(out, func(o control.NodeOutcome) bool { return !o.OK }) {
+	for _, r := range primaryLast(p.Running) {
+		if len(failedNodes(out)) > 0 {
 			out = append(out, control.NodeOutcome{Node: r.Node, State: r.State, Text: "left as it is, with the old configuration: a node before it did not come back"})
 			continue
 		}
-		out = append(out, m.send(ctx, n, order{Module: p.name, Renew: &a, By: by, Wait: control.Duration(cycleTime)}))
+		one := p
+		one.Running = []control.Running{r}
+		out = append(out, m.orders(ctx, one, o)...)
 	}
 	return out
+}
+
+// primaryLast is the order in which nodes are stopped and started: of a mirror the
+// secondary first, so that its address moves once.
+func primaryLast(list []control.Running) []control.Running {
+	primary := func(r control.Running) bool {
+		return strings.HasPrefix(r.State, "PRIM ") || strings.HasPrefix(r.State, "ALONE ")
+	}
+	return slices.SortedStableFunc(slices.Values(list), func(a, b control.Running) int {
+		switch {
+		case primary(a) == primary(b):
+			return 0
+		case primary(a):
+			return 1
+		}
+		return -1
+	})
 }
 
 // cycleTime is how long a node may take to stop and start a module.
@@ -149,11 +200,11 @@ func merged(nodes []cluster.Node, done, said []control.NodeOutcome) []control.No
 	return out
 }
 
-// renewed waits until a version that was taken over is in force as a whole.
+// renewed waits until a version that was taken over is in force as a whole, as long as
+// it is in time to tell.
 func (mod *module) renewed(ctx context.Context) error {
-	in, err := mod.runner.WaitSettled(ctx)
-	if err != nil {
-		return fmt.Errorf("it uses the new configuration, but is still %s", in.Status())
+	if _, err := mod.runner.WaitSettled(ctx); err != nil {
+		return nil // it uses it; hooks take their time
 	}
 	if wrong := mod.renewals.wrong(); wrong != "" {
 		return fmt.Errorf("it could not take over all of it: %s", wrong)
@@ -174,41 +225,62 @@ func (m *member) holding(ctx context.Context, a arrival) error {
 	}
 }
 
-// renewStopped stops a module here, takes over the configuration that waits for
-// that, and starts it again. What the operator wants of it stays as it is, also
-// over a crash half way.
-func (m *member) renewStopped(ctx context.Context, mod *module, by string) error {
-	name := mod.conf.Name
+// pauseHere stops a module; what the operator wants of it stays as it is, also over a
+// crash.
+func (mod *module) pauseHere(ctx context.Context, by string) error {
 	mod.frozen.Store(true)
-	if mod.runner.Snapshot().State != core.Stop {
-		if err := mod.runner.Command(ctx, core.VerbStop, "", by); err != nil {
-			mod.frozen.Store(false)
-			return err
-		}
+	in := mod.runner.Snapshot()
+	err := error(nil)
+	if in.State != core.Stop {
+		err = mod.runner.Command(ctx, core.VerbStop, "", by)
 	}
-	in, err := mod.runner.WaitSettled(ctx)
+	if err == nil {
+		in, err = mod.runner.WaitSettled(ctx)
+	}
 	if err == nil && in.State != core.Stop {
 		err = fmt.Errorf("it did not stop: it is %s", in.Status())
 	}
 	if err != nil {
 		mod.frozen.Store(false)
+	}
+	return err
+}
+
+// renewStopped stops a module here, takes over the configuration that waits for
+// that, and starts it again.
+func (m *member) renewStopped(ctx context.Context, mod *module, a arrival, by string) error {
+	if mod.now.Load().head.Signature != a.Signature {
+		if err := mod.pauseHere(ctx, by); err != nil {
+			return err
+		}
+	}
+	if err := m.load(a.Module); err != nil {
 		return err
 	}
-	if err := m.load(name); err != nil {
-		return err
-	}
-	next, err := m.module(name)
+	next, err := m.standing(a.Module)
 	if err != nil {
 		return err
 	}
-	if in := next.runner.Snapshot(); in.State != core.Stop || !in.Settled() {
-		return nil // started, because that is what was wanted of it
+	if next.runner.Snapshot().State != core.Stop {
+		return nil // started already, because that is what was wanted of it
 	}
 	err = next.runner.Command(ctx, core.VerbStart, "", by)
 	if err != nil && next.runner.Snapshot().State != core.Stop {
 		return nil
 	}
 	return err
+}
+
+// obeyPause carries out the order to pause.
+func (mod *module) obeyPause(ctx context.Context, o order) control.NodeOutcome {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(o.Wait))
+	defer cancel()
+	err := mod.pauseHere(ctx, o.By)
+	out := control.NodeOutcome{Node: mod.m.name(mod.m.id.Node.Number), OK: err == nil, State: mod.runner.Snapshot().Status()}
+	if err != nil {
+		out.Text = err.Error()
+	}
+	return out
 }
 
 // obeyRenew carries out the order to stop a module, to take over the configuration
@@ -225,9 +297,9 @@ func (m *member) obeyRenew(ctx context.Context, mod *module, o order) control.No
 		err = m.holding(ctx, *o.Renew)
 	}
 	if err == nil {
-		err = m.renewStopped(ctx, mod, o.By)
+		err = m.renewStopped(ctx, mod, *o.Renew, o.By)
 	}
-	next, gone := m.module(o.Module)
+	next, gone := m.standing(o.Module)
 	if gone != nil {
 		next = mod
 	}

@@ -14,9 +14,9 @@ import (
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
-// scanInterval is how often the process list is looked through for new
-// processes, and interfaces are looked at to be sure; that a known process ends, or
-// an interface changes, is seen at once.
+// scanInterval is how often the process list is looked through where the system does
+// not tell of new processes, and how often interfaces are looked at to be sure; that a
+// known process ends, or an interface changes, is seen at once.
 const scanInterval = time.Second
 
 // lossFall is how many failures in a row mean down for what goes over a network:
@@ -67,13 +67,6 @@ func (mod *module) specs(parts []core.When) []check.Spec {
 		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "ping", Interval: c.Interval, Timeout: c.Timeout, Fall: lossFall},
 			map[string]any{"addr": c.Addr.String(), "timeout": sdk.Duration(c.Timeout)})
 	}
-	if w := conf.SplitBrain; w != nil {
-		pace := witnessPace(conf.Heart.Timeout)
-		for i, resource := range w.Resources() {
-			add(core.WhenPre, check.Spec{Resource: resource, Plugin: "ping", Interval: pace, Timeout: pace, Fall: lossFall},
-				map[string]any{"addr": w.Witnesses[i].String(), "timeout": sdk.Duration(pace)})
-		}
-	}
 	for _, c := range conf.IntfChecks {
 		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "intf", Interval: scanInterval}, intfSettings(c))
 	}
@@ -94,16 +87,24 @@ func (mod *module) specs(parts []core.When) []check.Spec {
 		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "dns", Interval: c.Interval, Timeout: c.Timeout, Fall: lossFall},
 			map[string]any{"server": c.Server.String(), "port": c.Port, "name": c.Name, "type": c.Type, "answer": c.Answer, "timeout": sdk.Duration(c.Timeout)})
 	}
+	for _, c := range conf.SQLChecks {
+		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "sql", Interval: c.Interval, Timeout: c.Timeout, Fall: lossFall}, mod.sqlSettings(c))
+	}
+	for _, c := range conf.PluginChecks {
+		settings := map[string]any{}
+		for name, value := range c.Settings {
+			settings[name] = value
+		}
+		add(c.When, check.Spec{Resource: c.Resource(), Plugin: c.Name, Interval: c.Interval, Timeout: c.Timeout}, settings)
+	}
+	for _, w := range conf.Witnesses() {
+		spec, settings := mod.witnessSpec(w)
+		add(core.WhenPre, spec, settings)
+	}
 	for _, c := range conf.Procs {
-		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "process", Interval: min(scanInterval, c.Poll)}, processSettings(c))
+		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "process", Interval: min(scanInterval, c.Poll), Grace: c.Grace}, processSettings(c))
 	}
 	return list
-}
-
-// witnessPace is how often witnesses are asked, and how long they may take: what cut the
-// other node off is to be known of them, too, when its silence has lasted long enough.
-func witnessPace(silence time.Duration) time.Duration {
-	return min(max(silence/6, 100*time.Millisecond), scanInterval)
 }
 
 func intfSettings(c config.IntfCheck) map[string]any {
@@ -123,6 +124,26 @@ func (mod *module) httpSettings(c config.HTTPCheck) map[string]any {
 	return s
 }
 
+// sqlSettings say where the password is, and not what it is.
+func (mod *module) sqlSettings(c config.SQLCheck) map[string]any {
+	s := map[string]any{
+		"driver": c.Driver, "addr": c.Addr.String(), "database": c.Database, "user": c.User, "tls": c.TLS,
+		"query": c.Query, "answer": c.Answer, "timeout": sdk.Duration(c.Timeout),
+	}
+	for name, text := range map[string]string{"socket": c.Socket, "password_file": c.PasswordFile} {
+		if text != "" {
+			s[name] = text
+		}
+	}
+	if c.Port != 0 {
+		s["port"] = c.Port
+	}
+	if c.CA != "" {
+		s["ca"] = mod.file(c.CA)
+	}
+	return s
+}
+
 // customSettings run a program of the module as SafeKit does: with the names of
 // module and resource before its own arguments.
 func (mod *module) customSettings(c config.CustomCheck) map[string]any {
@@ -132,10 +153,14 @@ func (mod *module) customSettings(c config.CustomCheck) map[string]any {
 		k, v, _ := strings.Cut(kv, "=")
 		env[k] = v
 	}
-	return map[string]any{
+	s := map[string]any{
 		"path": mod.file("bin/" + c.Exec), "args": append([]string{mod.conf.Name, c.Resource()}, c.Args...),
 		"directory": mod.dir, "env": env, "timeout": sdk.Duration(c.Timeout),
 	}
+	if len(run.Vars) > 0 {
+		s["vars"] = run.Vars
+	}
+	return s
 }
 
 // file is the path of a file of the module; name may be written as on Windows.
@@ -144,7 +169,7 @@ func (mod *module) file(name string) string {
 }
 
 func processSettings(c config.Proc) map[string]any {
-	s := map[string]any{"name": c.Name, "atleast": c.AtLeast, "atmax": c.AtMost, "service": c.Service}
+	s := map[string]any{"name": c.Name, "atleast": c.AtLeast, "atmax": c.AtMost, "service": c.Service, "poll": sdk.Duration(c.Poll)}
 	for key, pattern := range map[string]string{"nameregex": c.NameRegex, "argregex": c.ArgRegex} {
 		if pattern != "" {
 			s[key] = pattern

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,13 +20,14 @@ import (
 	othermodule "github.com/orchestrator-ha/orchestrator/plugins/checker/module"
 	"github.com/orchestrator-ha/orchestrator/plugins/checker/ping"
 	"github.com/orchestrator-ha/orchestrator/plugins/checker/process"
+	"github.com/orchestrator-ha/orchestrator/plugins/checker/sql"
 	"github.com/orchestrator-ha/orchestrator/plugins/checker/tcp"
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
 // checkedConfig is a module with one check of each kind.
 const checkedConfig = `<safe><service mode="light">
-	<user/>
+	<user><var name="LIMIT" value="7"/></user>
 	<errd polltimer="10"><proc name="nginx"/></errd>
 	<check>
 		<tcp ident="web" when="both"><to addr="127.0.0.1" port="80"/></tcp>
@@ -37,6 +39,9 @@ const checkedConfig = `<safe><service mode="light">
 		<module name="db"/>
 		<http ident="shop" when="both"><to url="https://127.0.0.1/health" ca="conf/ca.pem" verify="off"><header name="Host" value="shop"/></to></http>
 		<http ident="plain" when="both"><to url="http://[::1]:8080"/></http>
+		<sql ident="pg" when="both"><to driver="postgres" user="monitor" password_file="/etc/pg.password" tls="verify" ca="conf/ca.pem" answer="1"/></sql>
+		<sql ident="my" when="pre"><to driver="mysql" socket="/run/mysqld.sock" user="monitor" database="shop"/></sql>
+		<plugin name="disk" ident="data" when="both"><set name="path" value="/srv"/><set name="most" json="90"/></plugin>
 		<dns ident="zone" when="both"><to name="example.org" type="MX" answer="mail"/></dns>
 	</check>
 </service></safe>`
@@ -55,8 +60,10 @@ func documented(t *testing.T, document string) *config.Module {
 // the state machine wants it to.
 func TestSpecs(t *testing.T) {
 	mod := &module{m: &member{d: &Daemon{opt: Options{Home: "/h", Program: "/opt/o/orchestrator"}}}, dir: "/m", conf: documented(t, checkedConfig)}
+	type place struct{}
+	disk := sdk.Probe[place]{Name: "disk", Properties: `{"path": {"type": "string"}, "most": {"type": "integer"}}`, Look: func(context.Context, place) sdk.Result { return sdk.Up("") }}.Checker()
 	plugins := map[string]*jsonschema.Schema{}
-	for _, p := range []sdk.Checker{tcp.New(), ping.New(), address.NewInterface(), address.NewAddress(), custom.New(), othermodule.New(), http.New(), dns.New(), process.New()} {
+	for _, p := range []sdk.Checker{tcp.New(), ping.New(), address.NewInterface(), address.NewAddress(), custom.New(nil), othermodule.New(), http.New(), dns.New(), process.New(), sql.New(), disk} {
 		plugins[p.Describe().Name] = schemaOf(t, p)
 	}
 	var got []string
@@ -82,15 +89,18 @@ func TestSpecs(t *testing.T) {
 		`pre intf.lan by intf every 1s {"local_addr":"10.0.0.0"}`,
 		`pre intf.10.0.0.7 by intf every 1s {"name":"eth1"}`,
 		`pre module.db_127.0.0.1 by module every 10s {"addr":"127.0.0.1","module":"db","port":9010,"timeout":"5s"}`,
+		`pre sql.my by sql every 5s {"addr":"127.0.0.1","answer":"","database":"shop","driver":"mysql","query":"SELECT 1","socket":"/run/mysqld.sock","timeout":"3s","tls":"off","user":"monitor"}`,
 		`both tcp.web by tcp every 1s {"addr":"127.0.0.1","port":80,"timeout":"1s"}`,
 		`both ip.10.0.0.7 by ip every 2s {"addr":"10.0.0.7"}`,
 		`both custom.own by custom every 10s {"args":["web","custom.own","-v","fast"],"directory":"/m",` +
-			`"env":{"ORCHESTRATOR_HOME":"/h","SAFE":"/h/bin","SAFEBIN":"/h/bin","SAFEMODULE":"web","SAFEUSERBIN":"/m/bin","SAFEUSERCONF":"/m/conf","SAFEUSERVAR":"/h/output/web","SAFEVAR":"/h"},` +
-			`"path":"/m/bin/checks/queue.sh","timeout":"1m0s"}`,
+			`"env":{"LIMIT":"7","ORCHESTRATOR_HOME":"/h","SAFE":"/h/bin","SAFEBIN":"/h/bin","SAFEMODULE":"web","SAFEUSERBIN":"/m/bin","SAFEUSERCONF":"/m/conf","SAFEUSERVAR":"/h/output/web","SAFEVAR":"/h"},` +
+			`"path":"/m/bin/checks/queue.sh","timeout":"1m0s","vars":{"LIMIT":"7"}}`,
 		`both http.shop by http every 2s {"body":"","ca":"/m/conf/ca.pem","headers":{"Host":"shop"},"method":"GET","status":"200-399","timeout":"2s","url":"https://127.0.0.1/health","verify":false}`,
 		`both http.plain by http every 2s {"body":"","headers":{},"method":"GET","status":"200-399","timeout":"2s","url":"http://[::1]:8080","verify":true}`,
 		`both dns.zone by dns every 2s {"answer":"mail","name":"example.org","port":53,"server":"127.0.0.1","timeout":"2s","type":"MX"}`,
-		`both proc.nginx by process every 1s {"atleast":1,"atmax":-1,"name":"nginx","service":false}`,
+		`both sql.pg by sql every 5s {"addr":"127.0.0.1","answer":"1","ca":"/m/conf/ca.pem","database":"","driver":"postgres","password_file":"/etc/pg.password","query":"SELECT 1","timeout":"3s","tls":"verify","user":"monitor"}`,
+		`both disk.data by disk every 10s {"most":90,"path":"/srv"}`,
+		`both proc.nginx by process every 1s {"atleast":1,"atmax":-1,"name":"nginx","poll":"10s","service":false}`,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -26,6 +26,7 @@ type order struct {
 	Identity string                 `json:"identity,omitempty"`
 	Switch   *control.SwitchRequest `json:"switch,omitempty"` // instead of a verb
 	Renew    *arrival               `json:"renew,omitempty"`  // likewise: stop, take over that configuration, start
+	Pause    bool                   `json:"pause,omitempty"`  // stop, but what the operator wants stays as it is
 	Wait     control.Duration       `json:"wait"`
 }
 
@@ -165,11 +166,15 @@ func (m *member) obey(ctx context.Context, o order) control.NodeOutcome {
 		out.Text = "the node is still starting"
 		return out
 	}
-	mod, err := m.module(o.Module)
+	mod, err := m.standing(o.Module)
 	if err != nil {
 		out.Text = err.Error()
 		return out
 	}
+	if o.Pause {
+		return mod.obeyPause(ctx, o)
+	}
+	mod.frozen.Store(false) // it was paused, perhaps, for nothing
 	if o.Renew != nil {
 		return m.obeyRenew(ctx, mod, o)
 	}
@@ -186,6 +191,9 @@ func (m *member) obey(ctx context.Context, o order) control.NodeOutcome {
 			out.Text = err.Error()
 			return out
 		}
+	}
+	if o.Verb == core.VerbPrimForce && mod.replica != nil {
+		mod.replica.Forced()
 	}
 	before := mod.runner.Snapshot()
 	if err := mod.runner.Command(ctx, o.Verb, o.Identity, o.By); err != nil {

@@ -12,6 +12,7 @@
 //	install.go   install, apply, uninstall
 //	command.go   verbs, here and on other nodes
 //	views.go     what is shown
+//	metrics.go   what is measured; one table for each part of the node
 package daemon
 
 import (
@@ -119,7 +120,7 @@ func closeQuietly(l net.Listener) error {
 
 // build makes the parts that a node has whether or not it is in a cluster.
 func (d *Daemon) build(undo *closers) error {
-	for _, dir := range []string{"cluster", "catalog", "modules", "active", "output", "state", "run"} {
+	for _, dir := range []string{"cluster", "catalog", "modules", "active", "output", "state", "run", "plugins"} {
 		if err := os.MkdirAll(d.path(dir), 0o700); err != nil {
 			return fmt.Errorf("make the home directory: %w", err)
 		}
@@ -130,7 +131,7 @@ func (d *Daemon) build(undo *closers) error {
 	}
 	undo.add("close the journal", d.journal.Close)
 	d.plugins, err = pluginhost.New(pluginhost.Options{
-		Plugins: d.opt.Plugins, Log: d.log, Events: d.pluginEvent, LogLevel: slog.LevelInfo,
+		Plugins: d.opt.Plugins, Dirs: d.pluginDirs(), Log: d.log, Events: d.pluginEvent, LogLevel: slog.LevelInfo,
 		Env: []string{"ORCHESTRATOR_HOME=" + d.opt.Home},
 	})
 	if err != nil {
@@ -154,6 +155,20 @@ func (d *Daemon) build(undo *closers) error {
 	d.speaker = vip.NewAnnouncer(d.log, d.mayAnnounce)
 	undo.add("stop announcing", func() error { d.speaker.Close(); return nil })
 	return nil
+}
+
+// pluginDirs are where plugins lie that are programs of their own: beside this one,
+// and where an administrator puts more.
+func (d *Daemon) pluginDirs() []string {
+	var dirs []string
+	if d.opt.Program != "" {
+		program := d.opt.Program
+		if real, err := filepath.EvalSymlinks(program); err == nil {
+			program = real
+		}
+		dirs = append(dirs, filepath.Dir(program))
+	}
+	return append(dirs, d.path("plugins"))
 }
 
 // resume takes up the cluster that the node already belongs to.
@@ -187,7 +202,7 @@ func (d *Daemon) listenLocal() (*http.Server, net.Listener, error) {
 
 func (d *Daemon) server(who control.Who) *http.Server {
 	return &http.Server{
-		Handler:           control.Handler(control.Backend{Cluster: d, Modules: d, Views: d, Nodes: d, Commands: d, Console: d, Sessions: d.sessions}, who, d.log),
+		Handler:           control.Handler(control.Backend{Cluster: d, Modules: d, Views: d, Metrics: d.metricsHandler(), Nodes: d, Commands: d, Console: d, Sessions: d.sessions}, who, d.log),
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return d.ctx },

@@ -97,7 +97,7 @@ func (w *wires) node(ctx context.Context, n core.NodeID, all share.Weights) *sha
 			defer w.mu.Unlock()
 			w.notes = append(w.notes, text)
 		},
-		setTable: func(_ context.Context, t sdk.FilterTable) error {
+		setTable: func(_ context.Context, t sdk.FilterTable, _ string) error {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			if w.broken[n] {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -38,6 +40,9 @@ func (mod *module) Do(ctx context.Context, a core.Action, cause int64, answer fu
 		go mod.answerNetwork(answer, mod.network.down)
 	case core.ActPublish:
 		mod.pair.say(*a.Peer)
+		if mod.replica != nil {
+			mod.replica.Said(*a.Peer)
+		}
 	case core.ActReplicate:
 		go mod.replicate(a, answer)
 	case core.ActNetworkNew:
@@ -67,6 +72,7 @@ func (mod *module) runHook(ctx context.Context, call core.HookCall, cause int64,
 	if err := out.Close(); err != nil {
 		d.log.Warn("close a hook's output", "file", path, "error", err)
 	}
+	mod.hooks.count(call.Name, result.OK, result.Took)
 	text, level := fmt.Sprintf("Hook %s took %s.", call.Name, result.Took.Round(time.Millisecond)), "info"
 	if !result.OK {
 		text, level = fmt.Sprintf("Hook %s failed after %s: %s.", call.Name, result.Took.Round(time.Millisecond), result.Reason), "error"
@@ -78,13 +84,18 @@ func (mod *module) runHook(ctx context.Context, call core.HookCall, cause int64,
 // keptOutputs is how many files of hook output are kept a module.
 const keptOutputs = 200
 
+// outputName is the name of a file with a hook's output.
+var outputName = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d{6}\.\d{6}_[\w.-]+\.log$`)
+
 // outputFile begins the file for one run, and forgets the oldest ones.
 func (mod *module) outputFile(call core.HookCall) (string, *os.File, error) {
 	dir := mod.m.d.path("output", mod.conf.Name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", nil, fmt.Errorf("make the folder for hook output: %w", err)
 	}
-	if old, err := os.ReadDir(dir); err == nil && len(old) >= keptOutputs {
+	old, err := os.ReadDir(dir)
+	old = slices.DeleteFunc(old, func(e os.DirEntry) bool { return !outputName.MatchString(e.Name()) }) // scripts know the folder as SAFEUSERVAR
+	if err == nil && len(old) >= keptOutputs {
 		for _, e := range old[:len(old)-keptOutputs+1] { // names begin with the time
 			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
 				mod.m.log.Warn("remove old hook output", "error", err)

@@ -80,6 +80,9 @@ func (m *member) put(ctx context.Context, r put) (control.Outcome, error) {
 	if err == nil {
 		err = p.strangers(ctx, m)
 	}
+	if err == nil && p.together() && len(p.Running) > 0 {
+		err = m.pause(ctx, p, r.by)
+	}
 	if err != nil {
 		return control.Outcome{}, err
 	}
@@ -89,6 +92,9 @@ func (m *member) put(ctx context.Context, r put) (control.Outcome, error) {
 	}
 	item, err := m.catalog.Put(moduleItem(r.name), r.content, meta, r.by)
 	if err != nil {
+		if p.together() {
+			m.orders(ctx, p, order{Module: p.name, Verb: core.VerbStart, By: r.by})
+		}
 		return control.Outcome{}, err
 	}
 	if err := m.load(r.name); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -152,14 +153,20 @@ func (mod *module) renew(number string, cause int64) {
 	if err != nil {
 		mod.m.d.noteModule(mod.conf.Name, "config", "error", fmt.Sprintf("Files of the new configuration could not be written: %v.", err), nil, cause)
 	}
-	mod.renewals.went(err)
 	mod.now.Store(&next.version)
+	mod.renewals.went(errors.Join(err, mod.isConfigured()))
 	mod.refollow(next.conf)
+	if mod.rules != nil {
+		mod.rules.know(rulesName(next.conf), mod.groups())
+	}
 	mod.rewatch(next.changed)
 	if mod.network != nil && len(mod.network.holds()) == 0 {
 		mod.network.reconfigure(next.conf.Interfaces)
 	}
 	mod.reweigh()
+	if mod.pair != nil {
+		mod.pair.put(patience{next.conf.Heart.Timeout})
+	}
 	mod.m.announceLoaded()
 }
 
@@ -223,6 +230,14 @@ func (mod *module) using(files config.Changes) []string {
 	}
 	for _, c := range conf.HTTPChecks {
 		uses(c.Resource(), cmp.Or(c.CA, " "))
+	}
+	for _, c := range conf.SQLChecks {
+		uses(c.Resource(), cmp.Or(c.CA, " "))
+	}
+	for _, w := range conf.Witnesses() {
+		if w.HTTP != nil {
+			uses(w.Resource(), cmp.Or(w.HTTP.CA, " "))
+		}
 	}
 	return list
 }

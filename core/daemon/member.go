@@ -38,18 +38,19 @@ type member struct {
 	undo    closers
 	ctx     context.Context
 
-	mu      sync.Mutex
-	config  cluster.Config
-	modules map[string]*module
-	ready   chan struct{} // closed when the modules of the catalog are there
-	loaded  chan struct{} // closed and made anew when a module was loaded
-	digests digests
-	notes   notes
-	lapsed  map[string]bool // share machines that have not yet answered a lapse; nil when none is
-	loading sync.Mutex      // held while modules are loaded or removed
-	closing bool
-	done    sync.WaitGroup
-	ways    ways
+	mu          sync.Mutex
+	config      cluster.Config
+	modules     map[string]*module
+	ready       chan struct{} // closed when the modules of the catalog are there
+	loaded      chan struct{} // closed and made anew when a module was loaded
+	digests     digests
+	notes       notes
+	lapsed      map[string]bool // share machines that have not yet answered a lapse; nil when none is
+	loading     sync.Mutex      // held while modules are loaded or removed
+	closing     bool
+	done        sync.WaitGroup
+	ways        ways
+	replication replicationPort
 }
 
 // clusterItem is the name of the cluster document in the catalog.
@@ -100,6 +101,7 @@ func (m *member) start() error {
 		return fmt.Errorf("listen for the cluster: %w", err)
 	}
 	m.undo.add("close the cluster connection", m.closeCluster)
+	m.undo.add("close the port of replication", m.closeReplication)
 	m.handlers()
 	m.syncer = catalog.NewSyncer(m.catalog, m.cluster, 0, m.log)
 	m.work(func() { m.events() })

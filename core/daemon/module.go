@@ -28,21 +28,24 @@ type module struct {
 	now      atomic.Pointer[version]
 	dir      string // the active copy: hooks run from here
 	runner   *runner.Runner
-	sharing  *sharing                          // of a farm; nil without a virtual address
-	network  *network                          // nil without a virtual address
-	pair     *pair                             // of a mirror
-	gate     *gate                             // of a mirror; nil without a virtual address
-	replica  replica                           // of a mirror; nil: it has nothing to replicate
-	stored   core.Kept                         // of a mirror, as stored; of the runner's loop
-	ruling   atomic.Pointer[ruling]            // nil without failover rules of its own
-	filtered atomic.Pointer[[]sdk.FilterGroup] // the groups that the filter knows
-	renewals renewals                          // on their way in
-	saved    atomic.Value                      // core.State last saved as wanted
-	frozen   atomic.Bool                       // the daemon ends: what is wanted stays as it is
-	claims   *claims                           // of the network's goroutine, like the three after it
-	probedAt time.Time                         // when the network was last asked who has the addresses
-	probed   int                               // how many addresses were asked for
+	sharing  *sharing               // of a farm; nil without a virtual address
+	network  *network               // nil without a virtual address
+	pair     *pair                  // of a mirror
+	gate     *gate                  // of a mirror; nil without a virtual address
+	replica  replica                // of a mirror; nil: it has nothing to replicate
+	stored   core.Kept              // of a mirror, as stored; of the runner's loop
+	ruling   atomic.Pointer[ruling] // nil without failover rules of its own
+	rules    *rulebook              // nil without a virtual address
+	witness  func()                 // ends the watch over the witnesses; nil in other modes than mirror
+	care     *caretaker
+	renewals renewals     // on their way in
+	saved    atomic.Value // core.State last saved as wanted
+	frozen   atomic.Bool  // the daemon ends: what is wanted stays as it is
+	claims   *claims      // of the network's goroutine, like the three after it
+	probedAt time.Time    // when the network was last asked who has the addresses
+	probed   int          // how many addresses were asked for
 	refresh  refresh
+	hooks    hookRuns
 	tookOver atomic.Int64 // time of the last announcement for a reason, in ns
 	settle   sync.Mutex   // held while the checks are set; guards switches
 	switches switches     //
@@ -61,6 +64,10 @@ type version struct {
 func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *module {
 	mod := &module{m: m, conf: conf, dir: dir, switches: m.loadSwitches(conf.Name)}
 	mod.now.Store(&version{conf, item.Head})
+	if len(conf.Interfaces) > 0 {
+		mod.rules = &rulebook{filter: m.d.filter, config: mod.filterConfig}
+		mod.rules.know(rulesName(conf), mod.groups())
+	}
 	if len(conf.Interfaces) > 0 && conf.Mode == core.Farm {
 		self := m.id.Node.Number
 		machine := share.NewMachine(self, m.name, mod.shareSettings(), share.Timing{})
@@ -70,6 +77,7 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 		}
 	}
 	mod.saved.Store(core.Stop)
+	var err error
 	in := core.New(m.coreOf(conf))
 	if conf.Mode == core.Mirror {
 		in = in.Restore(m.d.kept(conf.Name))
@@ -83,11 +91,18 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 	mod.follow(conf)
 	if conf.Mode == core.Mirror {
 		mod.joinPair(in)
+		if mod.replica, err = mod.newReplica(conf); err != nil {
+			m.log.Error("prepare replication", "module", conf.Name, "error", err)
+		}
+		ctx, cancel := context.WithCancel(m.d.ctx)
+		mod.witness = cancel
+		go followWitnesses(ctx, func() []config.Witness { return mod.config().Witnesses() }, mod.runner.Subscribe, mod.runner.Post)
 	}
 	if len(conf.Interfaces) > 0 {
 		mod.claims = newClaims()
 		mod.network = newNetwork(m.d.ctx, conf.Name, conf.Interfaces, mod.wire())
 	}
+	mod.care = mod.newCare()
 	return mod
 }
 
@@ -122,6 +137,7 @@ func (mod *module) shareSettings() share.Settings {
 	farm := mod.config().Farm
 	return share.Settings{
 		Weights: mod.weights(), Hash: mod.m.settings().Hash, Keep: !farm.Fence, SlowStart: farm.SlowStart,
+		Rules:     rulesName(mod.config()),
 		Invisible: slices.ContainsFunc(mod.config().Interfaces, func(i config.Interface) bool { return !i.Directed }),
 	}
 }
@@ -143,9 +159,7 @@ func (mod *module) ports() ports {
 		note: func(text string, cause int64) {
 			m.d.noteModule(name, "share", "info", text+".", nil, cause)
 		},
-		setTable: func(ctx context.Context, t sdk.FilterTable) error {
-			return m.d.filter.SetTable(ctx, fitted(t, mod.filtered.Load()))
-		},
+		setTable: mod.rules.setTable,
 		count: func(ctx context.Context) (map[string][]uint32, error) {
 			return m.d.filter.Sockets(ctx, name)
 		},
@@ -164,10 +178,17 @@ func (mod *module) close() {
 	if r := mod.ruling.Load(); r != nil {
 		r.close()
 	}
+	if mod.witness != nil {
+		mod.witness()
+	}
+	mod.care.close()
 	mod.runner.Close()
 	mod.m.d.checks.Set(mod.conf.Name, nil)
 	if mod.network != nil {
 		mod.network.close()
+	}
+	if mod.replica != nil {
+		mod.replica.Close()
 	}
 	if mod.pair != nil {
 		mod.leavePair()
@@ -258,6 +279,14 @@ func (m *member) module(name string) (*module, error) {
 	return nil, &control.Refusal{Kind: control.ErrNotFound, Text: fmt.Sprintf("there is no module %q here; installed: %s", name, listOr(names, "none"))}
 }
 
+// standing finds an installed module, not in the moment in which its configuration is
+// replaced.
+func (m *member) standing(name string) (*module, error) {
+	m.loading.Lock()
+	defer m.loading.Unlock()
+	return m.module(name)
+}
+
 // stopModules stops all modules, side by side, for the end of the daemon. What
 // their operators want of them stays as it is.
 func (m *member) stopModules(limit time.Duration) {
@@ -303,27 +332,18 @@ func (d *Daemon) filterRestarted(ctx context.Context) {
 
 // groups are the rules by which traffic comes to the module.
 func (mod *module) groups() []config.Group {
-	if mod.gate != nil {
+	if mod.conf.Mode == core.Mirror {
 		return gateGroups()
 	}
 	return mod.config().Groups
 }
 
 // filterConfig is the module's wish for the filter.
-func (mod *module) filterConfig(interfaces []sdk.FilterInterface) sdk.FilterConfig {
+func (mod *module) filterConfig(groups []sdk.FilterGroup, interfaces []sdk.FilterInterface) sdk.FilterConfig {
 	c := sdk.FilterConfig{
-		Module: mod.conf.Name, Self: uint8(mod.m.id.Node.Number), Fence: mod.config().Farm.Fence || mod.gate != nil, Interfaces: interfaces,
+		Module: mod.conf.Name, Self: uint8(mod.m.id.Node.Number), Fence: mod.config().Farm.Fence || mod.gate != nil, Interfaces: interfaces, Groups: groups,
 		Hash: sdk.HashFunction(mod.m.settings().Hash),
 	}
 	copy(c.HashKey[:], mod.m.id.Keys.Hash)
-	for _, g := range mod.groups() {
-		group := sdk.FilterGroup{Name: g.Name}
-		for _, r := range g.Rules {
-			group.Rules = append(group.Rules, sdk.FilterRule{
-				Address: r.Address, Port: r.Port, Protocol: r.Proto, Hash: sdk.HashMode(r.Filter),
-			})
-		}
-		c.Groups = append(c.Groups, group)
-	}
 	return c
 }

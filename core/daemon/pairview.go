@@ -16,6 +16,9 @@ func (mod *module) pairStatus(in core.Instance) *control.Pair {
 		Replicated: in.Module.Mirror.Replicated, Degraded: in.Degraded(), Failover: !in.FailoverOff(),
 		Serves: mod.gate != nil && mod.gate.serves(),
 	}
+	if mod.replica != nil {
+		out.Replication = mod.replica.Status()
+	}
 	if out.Link == "" {
 		out.Link = "unknown"
 	}

@@ -1,23 +1,76 @@
 package daemon
 
-import "github.com/orchestrator-ha/orchestrator/core"
+import (
+	"context"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/control"
+)
 
 // replica keeps the copy of a mirror's data on this node. What it finds out without
-// being asked it tells by the function that it was made with, as an EventReplica whose
-// Name is one of core.ReplicaNews.
+// being asked it tells as an EventReplica whose Name is one of core.ReplicaNews.
 type replica interface {
 	// Order begins to carry out an order and returns at once. answer is called once,
 	// with an EventReplica whose Name is the order. full copies everything, whatever is
 	// known to be the same.
 	Order(order core.ReplicaOrder, full bool, answer func(core.Event))
-	Close() error
+	// Said takes what this node says of itself, when that has changed.
+	Said(core.PeerState)
+	// Forced says that the operator wants this node primary whatever its copy is worth.
+	Forced()
+	Status() *control.Replication
+	// Verify compares both copies; Estimate says what bringing the other up to date would
+	// take.
+	Verify(ctx context.Context) (control.Verification, error)
+	Estimate() (control.ResyncEstimate, error)
+	// Release gives the folders their files back: the module goes.
+	Release() error
+	Close()
 }
 
 // replicate carries out an order, if this module has something to replicate.
 func (mod *module) replicate(a core.Action, answer func(core.Event)) {
 	if mod.replica == nil {
-		answer(core.Event{Kind: core.EventReplica, Name: string(a.Replica), Reason: "this version of the program replicates nothing"})
+		answer(core.Event{Kind: core.EventReplica, Name: string(a.Replica), Reason: "this system replicates nothing: it needs Linux"})
 		return
 	}
 	mod.replica.Order(a.Replica, a.Full, answer)
+}
+
+// replicated is the replica of an installed module.
+func (d *Daemon) replicated(name string) (replica, error) {
+	mod, err := d.module(name)
+	if err != nil {
+		return nil, err
+	}
+	if mod.replica == nil {
+		return nil, &control.Refusal{Kind: control.ErrRefused, Text: name + " replicates nothing"}
+	}
+	return mod.replica, nil
+}
+
+// Verify compares both copies of a mirror's data, from the primary.
+func (d *Daemon) Verify(ctx context.Context, name string) (control.Verification, error) {
+	r, err := d.replicated(name)
+	if err != nil {
+		return control.Verification{}, err
+	}
+	v, err := r.Verify(ctx)
+	if err != nil {
+		return control.Verification{}, &control.Refusal{Kind: control.ErrRefused, Text: name + " cannot be verified from this node: " + err.Error()}
+	}
+	return v, nil
+}
+
+// EstimateResync says what bringing the other node up to date would take.
+func (d *Daemon) EstimateResync(_ context.Context, name string) (control.ResyncEstimate, error) {
+	r, err := d.replicated(name)
+	if err != nil {
+		return control.ResyncEstimate{}, err
+	}
+	e, err := r.Estimate()
+	if err != nil {
+		return control.ResyncEstimate{}, &control.Refusal{Kind: control.ErrRefused, Text: "nothing can be estimated for " + name + " on this node: " + err.Error()}
+	}
+	return e, nil
 }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -25,7 +26,7 @@ const ruledDocument = `<safe><service mode="farm"><user/>
 
 func ruledModule(t *testing.T) *config.Module {
 	t.Helper()
-	m, ps := config.Parse(fstest.MapFS{"conf/userconfig.xml": {Data: []byte(ruledDocument)}}, "m", config.Options{CheckRules: rules.Check})
+	m, ps := config.Parse(fstest.MapFS{"conf/userconfig.xml": {Data: []byte(ruledDocument)}}, "m", config.Options{CheckRules: CheckRules})
 	if m == nil {
 		t.Fatal(ps)
 	}
@@ -41,6 +42,97 @@ func TestRulesAreChecks(t *testing.T) {
 	}
 	if want := []string{"tcp.a", "tcp.b", "rule.both", "rule.alone", "rule.marked"}; !slices.Equal(names, want) {
 		t.Errorf("got %v, want %v", names, want)
+	}
+}
+
+const luaDocument = `<safe><service mode="farm"><user/>
+<check><tcp ident="a"><to addr="::1" port="1"/></tcp><ip ident="v"><to addr="::1"/></ip></check>
+<failover handle_time="3s"><![CDATA[
+  simple: if (tcp.a == down) then noaction();
+]]><![CDATA[
+--Lua Rules
+Rules = Rules + {
+  one = if_then("tcp.a", "down", Action.wait),
+  many = function(r)
+    if r["tcp.a"] == "up" then return nil, "all is well" end
+    if cluster() == "down" then return Action.stop end
+    return Action.restart
+  end,
+}
+Rules.disable("ip_failure")
+]]></failover></service></safe>`
+
+// Rules in Lua stand beside those of the simple language, hold for handle_time as
+// they do, and begin anew when what they ask for becomes another action.
+func TestRulingInLua(t *testing.T) {
+	m, ps := config.Parse(fstest.MapFS{"conf/userconfig.xml": {Data: []byte(luaDocument)}}, "m", config.Options{CheckRules: CheckRules})
+	if m == nil {
+		t.Fatal(ps)
+	}
+	set := RuleSet(m)
+	var names []string
+	for _, c := range set.Extend(m.Core()).Checks {
+		names = append(names, c.Resource+" "+string(c.Action))
+	}
+	want := []string{"tcp.a restart", "ip.v noaction", "rule.simple noaction", "rule.one wait", "rule.many.stop stop", "rule.many.restart restart"}
+	if !slices.Equal(names, want) {
+		t.Errorf("checks %v, want %v", names, want)
+	}
+	begin := time.Unix(1e9, 0)
+	engine, now := rules.NewEngine(set), begin
+	look := func(after time.Duration, a, cluster core.Value, want ...string) {
+		t.Helper()
+		now = now.Add(after)
+		var changes []rules.Change
+		engine, changes, _ = engine.Step(now, rules.View{Local: map[string]core.Value{"tcp.a": a}, Cluster: cluster})
+		var got []string
+		for _, c := range changes {
+			got = append(got, c.Resource.Name+" "+string(c.Resource.Value))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("after %s: %v, want %v", now.Sub(begin), got, want)
+		}
+	}
+	look(0, core.ResInit, core.ResUp)
+	look(time.Second, core.ResUp, core.ResUp, "rule.simple up", "rule.one up", "rule.many.stop up", "rule.many.restart up")
+	look(time.Second, core.ResDown, core.ResUp)
+	look(2*time.Second, core.ResDown, core.ResDown) // another action: its time begins now
+	look(time.Second, core.ResDown, core.ResDown, "rule.simple down", "rule.one down")
+	look(2*time.Second, core.ResDown, core.ResDown, "rule.many.stop down")
+	look(time.Second, core.ResUp, core.ResUp, "rule.simple up", "rule.one up", "rule.many.stop up")
+	if at := set.Rules[1].Pos; at.Line != 8 {
+		t.Errorf("rule one stands in line %d", at.Line)
+	}
+}
+
+func TestMistakesInLuaAreMistakesOfTheModule(t *testing.T) {
+	bad := strings.Replace(luaDocument, "Action.wait", "Action.swap", 1)
+	_, ps := config.Parse(fstest.MapFS{"conf/userconfig.xml": {Data: []byte(bad)}}, "m", config.Options{CheckRules: CheckRules})
+	if len(ps) != 1 || ps[0].ID != "rules/action" || ps[0].Pos.Line != 8 {
+		t.Errorf("swap in a farm: %v", ps)
+	}
+	bad = strings.Replace(luaDocument, `"tcp.a", "down"`, `"tcp.a", "dwn"`, 1)
+	_, ps = config.Parse(fstest.MapFS{"conf/userconfig.xml": {Data: []byte(bad)}}, "m", config.Options{CheckRules: CheckRules})
+	if len(ps) != 1 || ps[0].ID != "hook/rules" || ps[0].Pos.Line != 8 {
+		t.Errorf("no state: %v", ps)
+	}
+}
+
+// What no check provides is told when the module is checked.
+func TestUnknownResources(t *testing.T) {
+	text := strings.NewReplacer("(tcp.a == down)", "(tcp.b == down)", `if_then("tcp.a"`, `if_then("custom.x"`).Replace(luaDocument)
+	m, ps := config.Parse(fstest.MapFS{"conf/userconfig.xml": {Data: []byte(text)}}, "m", config.Options{CheckRules: CheckRules})
+	if m == nil {
+		t.Fatal(ps)
+	}
+	var got []string
+	for _, p := range UnknownResources(m) {
+		got = append(got, string(p.Severity)+" "+p.Message)
+	}
+	want := []string{"warning rule simple speaks of tcp.b, which no check of this module provides",
+		"note rule one speaks of custom.x, which no check of this module provides: a hook or a program has to set it"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
 	}
 }
 

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,7 +16,7 @@ import (
 
 // toolNames are the names under which scripts of SafeKit's modules call this
 // program, in $SAFE and $SAFEBIN.
-var toolNames = []string{"orchestrator", "safekit", "boundcmd", "xpathGet", "gencron"}
+var toolNames = []string{"orchestrator", "safekit", "boundcmd", "xpathGet", "gencron", "firewallcfg"}
 
 // linkTools makes the folder that hooks know as SAFE and SAFEBIN: links to the
 // program, which looks at the name it is called by.
@@ -43,7 +44,28 @@ func linkTools(dir, program string) error {
 			return fmt.Errorf("make a tool for hooks: %w", err)
 		}
 	}
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	for old, now := range oldFolders {
+		path := filepath.Join(dir, old)
+		err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), removeIf(path))
+		if err == nil {
+			err = os.Symlink(now, path)
+		}
+		if err != nil {
+			return fmt.Errorf("make a folder for hooks: %w", err)
+		}
+	}
 	return nil
+}
+
+// oldFolders are where scripts of SafeKit's modules find things below $SAFE, and where
+// these are, as links say it.
+var oldFolders = map[string]string{
+	"private/bin":     "../../bin",
+	"private/modules": "../../active",
+	"modules":         "../modules",
 }
 
 // SetResource publishes a resource for a script.

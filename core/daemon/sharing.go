@@ -29,7 +29,7 @@ type ports struct {
 	announce func(reason string)
 	resumed  func(module string)
 	note     func(text string, cause int64)
-	setTable func(ctx context.Context, t sdk.FilterTable) error
+	setTable func(ctx context.Context, t sdk.FilterTable, rules string) error
 	count    func(ctx context.Context) (map[string][]uint32, error)
 }
 
@@ -53,6 +53,7 @@ type sharing struct {
 	mu      sync.Mutex
 	view    share.View
 	last    *share.Install
+	changes shareChanges
 	waiting map[core.ShareOrder]func(core.Event)
 }
 
@@ -164,6 +165,7 @@ func (s *sharing) carry(e share.Effect, cause int64) {
 	switch e := e.(type) {
 	case share.Install:
 		s.mu.Lock()
+		s.changes.count(s.last, e)
 		s.last = &e
 		s.mu.Unlock()
 		s.install(e)
@@ -227,7 +229,7 @@ func (s *sharing) install(e share.Install) {
 func (s *sharing) give(e share.Install) error {
 	ctx, cancel := context.WithTimeout(s.ctx, tableTime)
 	defer cancel()
-	err := s.ports.setTable(ctx, filterTable(s.module, e))
+	err := s.ports.setTable(ctx, filterTable(s.module, e), e.View.Rules)
 	if s.ctx.Err() != nil {
 		return nil
 	}
@@ -343,23 +345,5 @@ func filterTable(module string, e share.Install) sdk.FilterTable {
 			t.MACs[uint8(m.Node)] = append(t.MACs[uint8(m.Node)], sdk.MAC(mac))
 		}
 	}
-	return t
-}
-
-// fitted is a table for the groups that the filter knows. After a change of the
-// configuration it may for a moment know some that the nodes have not planned yet,
-// and lack some that they still have: those share nothing then.
-func fitted(t sdk.FilterTable, known *[]sdk.FilterGroup) sdk.FilterTable {
-	if known == nil {
-		return t
-	}
-	groups := make(map[string][]sdk.Row, len(*known))
-	for _, g := range *known {
-		groups[g.Name] = t.Groups[g.Name]
-		if groups[g.Name] == nil {
-			groups[g.Name] = make([]sdk.Row, share.Buckets)
-		}
-	}
-	t.Groups = groups
 	return t
 }

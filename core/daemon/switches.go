@@ -11,14 +11,17 @@ import (
 	"strings"
 
 	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/check"
+	"github.com/orchestrator-ha/orchestrator/core/config"
 	"github.com/orchestrator-ha/orchestrator/core/control"
 )
 
 // switches are what an operator has set of a module on this node for as long as it
 // is installed. They are kept over a restart of the daemon.
 type switches struct {
-	Muted []string `json:"muted,omitempty"` // watches that are switched off: control.WatchChecks, control.WatchProcesses
-	Boot  string   `json:"boot,omitempty"`  // on or off, where the configuration leaves it to the operator
+	Muted   []string `json:"muted,omitempty"`   // watches that are switched off: control.WatchChecks, control.WatchProcesses
+	Boot    string   `json:"boot,omitempty"`    // on or off, where the configuration leaves it to the operator
+	Classes []string `json:"classes,omitempty"` // the module's own classes of processes that are switched on
 }
 
 // watchOf says which watch a resource belongs to.
@@ -31,16 +34,38 @@ func watchOf(resource string) string {
 
 func (s switches) mutes(resource string) bool { return slices.Contains(s.Muted, watchOf(resource)) }
 
+// dropped is a list without one of its members.
+func dropped(list []string, one string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(m string) bool { return m == one })
+}
+
+// added is a list with one more member, sorted.
+func added(list []string, one string) []string {
+	list = append(dropped(list, one), one)
+	slices.Sort(list)
+	return list
+}
+
 // turned is s with one switch turned.
 func (s switches) turned(name, to string) (switches, error) {
-	switch name {
-	case control.WatchChecks, control.WatchProcesses:
-		s.Muted = slices.DeleteFunc(slices.Clone(s.Muted), func(m string) bool { return m == name })
+	if class, ok := strings.CutPrefix(name, control.ClassPrefix); ok {
 		switch to {
 		case "on":
+			s.Classes = added(s.Classes, class)
 		case "off":
-			s.Muted = append(s.Muted, name)
-			slices.Sort(s.Muted)
+			s.Classes = dropped(s.Classes, class)
+		default:
+			return s, fmt.Errorf("a class of processes is on or off, not %q", to)
+		}
+		return s, nil
+	}
+	switch name {
+	case control.WatchChecks, control.WatchProcesses:
+		switch to {
+		case "on":
+			s.Muted = dropped(s.Muted, name)
+		case "off":
+			s.Muted = added(s.Muted, name)
 		default:
 			return s, fmt.Errorf("%s are on or off, not %q", name, to)
 		}
@@ -89,6 +114,9 @@ func (d *Daemon) Switch(ctx context.Context, by, name string, r control.SwitchRe
 	if _, err := (switches{}).turned(r.Name, r.To); err != nil {
 		return control.Outcome{}, &control.Refusal{Kind: control.ErrInput, Text: err.Error()}
 	}
+	if err := mod.hasClass(r.Name); err != nil {
+		return control.Outcome{}, err
+	}
 	if b := mod.config().Boot; r.Name == control.SwitchBoot && b != "ignore" && b != "" {
 		return control.Outcome{}, &control.Refusal{Kind: control.ErrRefused, Text: fmt.Sprintf(`boot="%s" in the configuration of %s decides; write boot="ignore" there to decide on each node`, b, name)}
 	}
@@ -133,25 +161,54 @@ func (mod *module) atBoot() string {
 	return mod.switches.atBoot(mod.config().Boot)
 }
 
+// hasClass refuses to switch a class of processes that the module has not.
+func (mod *module) hasClass(name string) error {
+	class, ok := strings.CutPrefix(name, control.ClassPrefix)
+	if !ok {
+		return nil
+	}
+	var own []string
+	for _, p := range mod.config().Procs {
+		if p.Class == class {
+			return nil
+		}
+		if p.Class != "" && !slices.Contains(own, p.Class) {
+			own = append(own, p.Class)
+		}
+	}
+	return &control.Refusal{Kind: control.ErrNotFound, Text: fmt.Sprintf("%s has no class %q of its own in <errd>; it has: %s", mod.conf.Name, class, listOr(own, "none"))}
+}
+
+// unwatched are the resources of the configuration that are not watched now, and why.
+// settle is held.
+func (mod *module) unwatched(conf *config.Module) map[string]string {
+	off := map[string]string{}
+	for _, p := range conf.Procs {
+		if p.Class != "" && !slices.Contains(mod.switches.Classes, p.Class) {
+			off[p.Resource()] = fmt.Sprintf("class %s is not switched on", p.Class)
+		}
+	}
+	for _, c := range conf.Checks() {
+		if mod.switches.mutes(c.Resource) {
+			off[c.Resource] = watchOf(c.Resource) + " are switched off"
+		}
+	}
+	return off
+}
+
 // watch runs the checks of these parts of the module's life that are not switched
 // off. Of the others nobody can tell: they neither act nor hold the module back.
 // settle is held.
 func (mod *module) watch(parts []core.When) {
-	specs := mod.specs(parts)
-	kept := specs[:0]
-	for _, s := range specs {
-		if !mod.switches.mutes(s.Resource) {
-			kept = append(kept, s)
-		}
-	}
-	if err := mod.m.d.checks.Set(mod.conf.Name, kept); err != nil {
+	conf := mod.config()
+	off := mod.unwatched(conf)
+	specs := slices.DeleteFunc(mod.specs(parts), func(s check.Spec) bool { return off[s.Resource] != "" })
+	if err := mod.m.d.checks.Set(mod.conf.Name, specs); err != nil {
 		mod.m.log.Error("set the checks", "module", mod.conf.Name, "error", err)
 	}
-	for _, c := range mod.config().Core().Checks {
-		if mod.switches.mutes(c.Resource) && slices.Contains(parts, c.When) {
-			mod.runner.Post(core.Event{Kind: core.EventResource, Resource: core.Resource{
-				Name: c.Resource, Value: core.ResUnknown, Reason: watchOf(c.Resource) + " are switched off",
-			}})
+	for _, c := range conf.Core().Checks {
+		if why := off[c.Resource]; why != "" && slices.Contains(parts, c.When) {
+			mod.runner.Post(core.Event{Kind: core.EventResource, Resource: core.Resource{Name: c.Resource, Value: core.ResUnknown, Reason: why}})
 		}
 	}
 }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/orchestrator-ha/orchestrator/core/control"
@@ -18,6 +19,9 @@ func TestSwitches(t *testing.T) {
 		{control.WatchChecks, "off", switches{Muted: []string{control.WatchChecks, control.WatchProcesses}}},
 		{control.WatchProcesses, "on", switches{Muted: []string{control.WatchChecks}}},
 		{control.SwitchBoot, "off", switches{Muted: []string{control.WatchChecks}, Boot: "off"}},
+		{control.ClassPrefix + "b", "on", switches{Muted: []string{control.WatchChecks}, Boot: "off", Classes: []string{"b"}}},
+		{control.ClassPrefix + "a", "on", switches{Muted: []string{control.WatchChecks}, Boot: "off", Classes: []string{"a", "b"}}},
+		{control.ClassPrefix + "b", "off", switches{Muted: []string{control.WatchChecks}, Boot: "off", Classes: []string{"a"}}},
 	} {
 		next, err := s.turned(step.name, step.to)
 		if err != nil || !reflect.DeepEqual(next, step.want) {
@@ -28,7 +32,7 @@ func TestSwitches(t *testing.T) {
 	if !s.mutes("tcp.web") || s.mutes("proc.nginx") {
 		t.Errorf("%+v mutes the wrong resources", s)
 	}
-	for _, bad := range [][2]string{{control.WatchChecks, "auto"}, {control.SwitchBoot, "yes"}, {"light", "on"}} {
+	for _, bad := range [][2]string{{control.WatchChecks, "auto"}, {control.SwitchBoot, "yes"}, {"light", "on"}, {control.ClassPrefix + "a", "auto"}} {
 		if _, err := s.turned(bad[0], bad[1]); err == nil {
 			t.Errorf("%v was accepted", bad)
 		}
@@ -40,5 +44,34 @@ func TestSwitches(t *testing.T) {
 	}
 	if got := (switches{}).atBoot("ignore"); got != "auto" {
 		t.Errorf("what nobody decided is %s", got)
+	}
+}
+
+// A class of the module's own is watched from when it is switched on until it is
+// switched off, and one that the module has not cannot be.
+func TestOwnClass(t *testing.T) {
+	conf := documented(t, `<safe><service mode="farm"><user/><errd>
+		<proc name="a"/><proc name="b" class="mine"/><proc name="c" class="yours"/>
+	</errd></service></safe>`)
+	mod := &module{conf: conf}
+	if off := mod.unwatched(conf); len(off) != 2 || off["proc.b"] != "class mine is not switched on" || off["proc.c"] == "" {
+		t.Errorf("at first %v are not watched", off)
+	}
+	mod.switches.Classes = []string{"mine"}
+	if off := mod.unwatched(conf); len(off) != 1 || off["proc.c"] == "" {
+		t.Errorf("with mine %v are not watched", off)
+	}
+	mod.switches.Muted = []string{control.WatchProcesses}
+	if off := mod.unwatched(conf); len(off) != 3 || off["proc.a"] != "processes are switched off" {
+		t.Errorf("with all off %v are not watched", off)
+	}
+	for name, want := range map[string]string{"class.mine": "", "boot": "", "class.theirs": `conf has no class "theirs" of its own in <errd>; it has: mine, yours`} {
+		text := ""
+		if err := mod.hasClass(name); err != nil {
+			text = err.Error()
+		}
+		if !strings.HasSuffix(text, strings.TrimPrefix(want, "conf")) || (text == "") != (want == "") {
+			t.Errorf("%s: %q, want %q", name, text, want)
+		}
 	}
 }

@@ -201,6 +201,11 @@ func (mod *module) filterStatus(ctx context.Context, n *control.ModuleNode) {
 			n.Counters[reason] = v
 		}
 	}
+	for _, c := range st.Packets {
+		if c.Module == mod.conf.Name {
+			n.Packets = append(n.Packets, control.PacketCount{Group: c.Group, Class: c.Class, Reason: c.Reason, Packets: c.Packets})
+		}
+	}
 }
 
 // filterText says how an interface is filtered, and why not faster or at all.
@@ -305,7 +310,7 @@ func textOf(addresses map[string]netip.Addr) map[string]string {
 
 // Log emits journal entries, and new ones as they come if asked to.
 func (d *Daemon) Log(ctx context.Context, q control.LogQuery, emit func(control.LogEntry) error) error {
-	f := journal.Filter{Module: q.Module, Since: q.Since, Kinds: q.Types, Grep: q.Grep, After: q.After, Limit: q.Limit}
+	f := journal.Filter{Module: q.Module, Since: q.Since, Kinds: q.Types, Level: q.Level, Grep: q.Grep, After: q.After, Limit: q.Limit}
 	show := func(e journal.Entry) error { return emit(d.entry(e)) }
 	if q.Follow && q.After > 0 {
 		return d.journal.Follow(ctx, f, show)

@@ -57,15 +57,13 @@ func (mod *module) wire() wire {
 		lay:   func(held []heldAddress) error { return d.laying(name, held) },
 		unlay: func() error { return removeIf(d.laidFile(name)) },
 		configure: func(ctx context.Context, interfaces []sdk.FilterInterface) error {
-			c := mod.filterConfig(interfaces)
-			st, err := d.filter.Configure(ctx, c)
+			st, err := mod.rules.configure(ctx, interfaces)
 			if err == nil {
 				mod.m.lease.use(st.Lease)
-				mod.filtered.Store(&c.Groups)
 			}
 			return err
 		},
-		unfilter: func(ctx context.Context) error { return d.filter.Remove(ctx, name) },
+		unfilter: func(ctx context.Context) error { mod.rules.down(); return d.filter.Remove(ctx, name) },
 		attached: func(ctx context.Context) ([]sdk.FilterAttachment, error) {
 			ctx, cancel := context.WithTimeout(ctx, stateTime)
 			defer cancel()

@@ -35,10 +35,13 @@ type detector struct {
 	deadline   int64 // end of this node's own lease
 	lapses     uint64
 	stalls     uint64
+	lateBy     int64 // over all stalls
+	losses     uint64
 	base       int64 // the configured timeout; timeout is longer after lateness
 	before     int64 // the lease while the peers are told of a longer timeout
 	told       int   // beats since the timeout was lengthened
 	calmAt     int64 // when the timeout may be short again
+	mindful    int64 // how long after the last lateness that is
 	out        output
 }
 
@@ -303,6 +306,9 @@ func (d *detector) limit(p *peer) int64 {
 
 func (d *detector) emit(now int64, e Event) {
 	e.At = uint64(now)
+	if e.Kind == Lost {
+		d.losses++
+	}
 	d.out.events = append(d.out.events, e)
 }
 

@@ -118,9 +118,11 @@ type Counters struct {
 	Sent       uint64 // packets
 	Received   uint64 // accepted packets
 	SendErrors uint64
-	Replayed   uint64 // dropped: recorded, repeated or overtaken
-	Foreign    uint64 // dropped: not of this cluster, of no known node, or of another network
-	Version    uint64 // dropped: another version of the protocol
-	Stalls     uint64 // times that this node's own loop was late
-	Lapses     uint64 // times that this node's own lease ran out
+	Replayed   uint64        // dropped: recorded, repeated or overtaken
+	Foreign    uint64        // dropped: not of this cluster, of no known node, or of another network
+	Version    uint64        // dropped: another version of the protocol
+	Stalls     uint64        // times that this node's own loop was late
+	Late       time.Duration // by how much, in all
+	Lapses     uint64        // times that this node's own lease ran out
+	Losses     uint64        // times that this node declared a peer lost
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 )
 
 // ErrClosed is returned for calls after Close.
@@ -94,6 +95,14 @@ func (h *Heartbeat) Counters() Counters {
 	h.e.board.mu.Lock()
 	defer h.e.board.mu.Unlock()
 	return h.e.board.counters
+}
+
+// Timeout is how long a silence of this node must last before its peers declare it
+// lost: longer than was configured for a while after it ran late.
+func (h *Heartbeat) Timeout() (now, configured time.Duration) {
+	h.e.board.mu.Lock()
+	defer h.e.board.mu.Unlock()
+	return time.Duration(h.e.board.timeout), h.e.o.Timeout
 }
 
 // Close says goodbye to the peers and ends the loop. The lease is not renewed

@@ -46,6 +46,7 @@ func (d *detector) late(now int64) {
 		return
 	}
 	d.stalls++
+	d.lateBy += by
 	d.stretch(now, by)
 	d.emit(now, Event{Kind: SelfLate, Late: time.Duration(by),
 		Evidence: fmt.Sprintf("this node's heartbeat ran %s late: its processors were busy, or it was stopped", ms(by))})

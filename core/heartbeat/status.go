@@ -32,7 +32,7 @@ func (b *board) publish(d *detector, c Counters) {
 		b.networks = append(b.networks, d.networks[i].Name)
 	}
 	b.linkDown, b.timeout, b.counters = d.linkDown, d.timeout, c
-	b.counters.Stalls, b.counters.Lapses = d.stalls, d.lapses
+	b.counters.Stalls, b.counters.Late, b.counters.Lapses, b.counters.Losses = d.stalls, time.Duration(d.lateBy), d.lapses, d.losses
 }
 
 // status copies out what was last published.

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path"
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -15,6 +13,7 @@ import (
 type call struct {
 	host   *Host
 	run    Run
+	check  *Check // nil: it is a hook
 	path   string // of the hook's file
 	name   string // of the hook's file inside the module: bin/start_both.lua
 	ctx    context.Context
@@ -25,9 +24,9 @@ type call struct {
 	log    *slog.Logger
 }
 
-// newCall prepares a run; finish must be called.
-func (h *Host) newCall(ctx context.Context, r Run, file string) *call {
-	c := &call{host: h, run: r, path: file, name: path.Join("bin", filepath.Base(file))}
+// newCall prepares a run of a file, with its name for messages; finish must be called.
+func (h *Host) newCall(ctx context.Context, r Run, file, name string) *call {
+	c := &call{host: h, run: r, path: file, name: name}
 	limit := r.Args.Timeout
 	if limit <= 0 {
 		limit = DefaultTimeout

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -38,6 +39,7 @@ type Host struct {
 	functions []Function
 	shapes    map[string]Table
 	memory    memory
+	maxMemory int64 // of a Lua hook
 	left      leftovers
 	abandoned sync.WaitGroup // Lua goroutines that outlived their deadline; for tests
 }
@@ -50,7 +52,7 @@ func New(o Options) *Host {
 	if o.OutputLimit <= 0 {
 		o.OutputLimit = 2 << 20
 	}
-	h := &Host{opts: o, functions: Functions(), shapes: map[string]Table{}}
+	h := &Host{opts: o, functions: Functions(), shapes: map[string]Table{}, maxMemory: maxMemory}
 	for _, t := range Tables() {
 		h.shapes[t.Name] = t
 	}
@@ -92,9 +94,9 @@ func (h *Host) Run(ctx context.Context, r Run) Result {
 	if kind == kindNone {
 		return Result{OK: true, Took: time.Since(begun)}
 	}
-	c := h.newCall(ctx, r, path)
+	c := h.newCall(ctx, r, path, "bin/"+filepath.Base(path))
 	if kind == kindLua {
-		err = c.runLua()
+		err = c.runLua(c.returned)
 	} else {
 		err = c.runProgram(kind)
 	}

@@ -37,13 +37,18 @@ func suffixes(goos string) []suffix {
 	return []suffix{{".lua", kindLua}, {"", kindPlain}, {".sh", kindSh}}
 }
 
-var hookName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var (
+	hookName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	// fileName is that of another program of a module that is called as a hook is; it
+	// leads nowhere out of bin/.
+	fileName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
+)
 
 // locate finds the file of a hook. kindNone without an error means that the
 // module has no such hook.
 func locate(dir, name string) (path string, kind hookKind, err error) {
-	if !hookName.MatchString(name) {
-		return "", kindNone, fmt.Errorf("find hook: %q is no name of a hook: letters, digits and _ only", name)
+	if !fileName.MatchString(name) {
+		return "", kindNone, fmt.Errorf("find hook: %q is no name of a hook: letters, digits, _, - and . only", name)
 	}
 	for _, s := range suffixes(runtime.GOOS) {
 		path := filepath.Join(dir, "bin", name+s.end)

@@ -30,16 +30,17 @@ type failed struct{ text string }
 
 func (f *failed) Error() string { return f.text }
 
-// runLua runs the hook in a fresh state. It comes back soon after the end of
-// the context even if the state does not.
-func (c *call) runLua() error {
+// runLua runs the file in a fresh state; judge takes the two values that it returns. It
+// comes back soon after the end of the context even if the state does not.
+func (c *call) runLua(judge func(*lua.LState) error) error {
 	src, err := readSource(c.path)
 	if err != nil {
 		return err
 	}
 	ended := make(chan error, 1)
-	c.host.abandoned.Go(func() { ended <- c.execute(src) })
-	defer c.watchMemory()()
+	m := &meter{Context: c.ctx, call: c, state: newState()}
+	c.host.abandoned.Go(func() { ended <- c.execute(m, src, judge) })
+	defer m.watch()()
 	select {
 	case err := <-ended:
 		return err
@@ -72,13 +73,13 @@ func readSource(path string) ([]byte, error) {
 	return src, nil
 }
 
-// execute loads and runs the hook. Returning false from it, with a message or
-// without, is a failure like an error.
-func (c *call) execute(src []byte) error {
-	l := newState()
+// execute loads and runs the file.
+func (c *call) execute(m *meter, src []byte, judge func(*lua.LState) error) error {
+	l := m.state
 	defer l.Close()
-	l.SetContext(c.ctx)
+	l.SetContext(m)
 	c.install(l)
+	boundCoroutines(l, m)
 	_, proto, err := compile(c.name, src)
 	if err != nil {
 		return syntaxError(c.name, src, err)
@@ -87,6 +88,12 @@ func (c *call) execute(src []byte) error {
 	if err := l.PCall(0, 2, nil); err != nil {
 		return toLuaError(err)
 	}
+	return judge(l)
+}
+
+// returned judges a hook. Returning false from it, with a message or without, is a
+// failure like an error.
+func (c *call) returned(l *lua.LState) error {
 	if l.Get(-2) == lua.LFalse {
 		reason := "it returned false"
 		if l.Get(-1) != lua.LNil {

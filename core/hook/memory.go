@@ -1,28 +1,59 @@
 package hook
 
 import (
+	"context"
 	"fmt"
 	"runtime/metrics"
+	"sync/atomic"
 	"time"
+
+	lua "github.com/yuin/gopher-lua"
 )
 
-// maxGrowth is how many bytes the heap of this program may grow while a Lua
-// hook runs. The Lua machine has no account of its own memory, so the heap of
-// the whole program is looked at; the bound is far above what anything else here
-// allocates, and is there so that a hook in a loop does not take the daemon down.
-const maxGrowth = 512 << 20
+// maxMemory is how many bytes a Lua hook may hold, so that one in a loop does not take
+// the daemon down.
+const maxMemory = 512 << 20
 
-// memoryTick is how often the heap is looked at.
+// memoryTick is how often the heap of this program is looked at.
 const memoryTick = 20 * time.Millisecond
 
-// watchMemory ends the run when the heap grows too much. The function returned
-// ends the watch.
-func (c *call) watchMemory() (stop func()) {
+// meter is the context of a Lua state, which the state looks at between its instructions.
+// The Lua machine has no account of its memory, and the heap of this program says
+// nothing of one hook: others run, the rest of the daemon works, garbage waits to be collected.
+// It says only when it is worth while to measure what a hook itself holds.
+type meter struct {
+	context.Context
+	call  *call
+	state *lua.LState
+	due   atomic.Bool // the heap has grown since the last time
+	done  atomic.Bool // it was measured, which makes garbage of its own
+}
+
+// Done measures if it is time to, then is that of the context. Only the goroutine that
+// runs the state calls it.
+func (m *meter) Done() <-chan struct{} {
+	if m.due.Load() {
+		m.due.Store(false)
+		if limit := m.call.host.maxMemory; heldBy(m.state, limit) > limit {
+			m.call.cancel(fmt.Errorf("it used more than %d MiB of memory", limit>>20))
+		}
+		m.done.Store(true)
+	}
+	return m.Context.Done()
+}
+
+// watch has the state measured each time that the heap has grown by a fourth of what it
+// may hold. The function returned ends the watch.
+//
+// Not all can be measured: a short text that was cut out of a long one keeps the long one. So a
+// hook is cut off, too, while which this program came to hold four times as much as it may.
+func (m *meter) watch() (stop func()) {
 	done := make(chan struct{})
 	go func() {
-		sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+		limit := uint64(m.call.host.maxMemory)
+		sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/gc/heap/live:bytes"}}
 		metrics.Read(sample)
-		limit := sample[0].Value.Uint64() + maxGrowth
+		last, before := sample[0].Value.Uint64(), sample[1].Value.Uint64()
 		tick := time.NewTicker(memoryTick)
 		defer tick.Stop()
 		for {
@@ -32,8 +63,15 @@ func (c *call) watchMemory() (stop func()) {
 			case <-tick.C:
 			}
 			metrics.Read(sample)
-			if sample[0].Value.Uint64() > limit {
-				c.cancel(fmt.Errorf("it made this program use more than %d MiB of memory", maxGrowth>>20))
+			heap, live := sample[0].Value.Uint64(), sample[1].Value.Uint64()
+			if m.done.Swap(false) {
+				last = heap
+			}
+			if last = min(last, heap); heap-last > limit/4 && !m.due.Load() {
+				m.due.Store(true)
+			}
+			if live > before+4*limit {
+				m.call.cancel(fmt.Errorf("while it ran, this program came to use %d MiB of memory more", (live-before)>>20))
 				return
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
@@ -30,6 +31,8 @@ type Rules struct {
 	proto    *lua.FunctionProto
 	list     []RuleInfo
 	disabled []string
+
+	running atomic.Bool // a look goes on, perhaps one that was left behind
 
 	mu   sync.Mutex
 	key  string // of the resources that were looked at last
@@ -97,34 +100,77 @@ func (r *Rules) List() []RuleInfo { return r.list }
 // Disabled are the labels of built-in rules that the text switches off.
 func (r *Rules) Disabled() []string { return r.disabled }
 
-// learn runs the text once, to see which rules there are.
-func (r *Rules) learn() error {
-	return r.run(func(s *ruleState) error {
-		for _, label := range s.labels {
-			one := s.rules[label]
-			r.list = append(r.list, RuleInfo{Label: label, Actions: s.actions(r.proto, one), Names: s.names(one), Text: one.text(), Line: one.line})
-		}
-		slices.SortStableFunc(r.list, func(a, b RuleInfo) int { return a.Line - b.Line })
-		r.disabled = s.off
-		return nil
-	})
+// learned is what running the text once tells.
+type learned struct {
+	list     []RuleInfo
+	disabled []string
 }
 
-// run runs the text in a fresh state and then f.
-func (r *Rules) run(f func(*ruleState) error) error {
+// learn runs the text once, to see which rules there are.
+func (r *Rules) learn() error {
+	l, err := run(r, func(s *ruleState) learned {
+		l := learned{disabled: s.off}
+		for _, label := range s.labels {
+			one := s.rules[label]
+			l.list = append(l.list, RuleInfo{Label: label, Actions: s.actions(r.proto, one), Names: s.names(one), Text: one.text(), Line: one.line})
+		}
+		slices.SortStableFunc(l.list, func(a, b RuleInfo) int { return a.Line - b.Line })
+		return l
+	})
+	r.list, r.disabled = l.list, l.disabled
+	return err
+}
+
+// errLeftBehind is answered while an earlier look has not come to its end.
+var errLeftBehind = errors.New("an earlier look at the rules has still not come to an end")
+
+// run runs the text in a fresh state and then f. It comes back soon after ruleTime even
+// if the state does not, which a single long operation can bring about; as long as
+// that goes on no other is begun.
+func run[T any](r *Rules, f func(*ruleState) T) (T, error) {
+	type answer struct {
+		of  T
+		err error
+	}
+	var none T
+	if !r.running.CompareAndSwap(false, true) {
+		return none, errLeftBehind
+	}
 	ctx, cancel := context.WithTimeoutCause(context.Background(), ruleTime, errors.New("the rules did not come to an end within "+ruleTime.String()))
 	defer cancel()
+	ended := make(chan answer, 1)
+	go func() {
+		defer r.running.Store(false)
+		var a answer
+		a.err = execute(ctx, r.proto, func(s *ruleState) { a.of = f(s) })
+		ended <- a
+	}()
+	select {
+	case a := <-ended:
+		return a.of, a.err
+	case <-ctx.Done():
+	}
+	late := time.NewTimer(grace)
+	defer late.Stop()
+	select {
+	case a := <-ended:
+		return a.of, a.err
+	case <-late.C:
+		return none, context.Cause(ctx)
+	}
+}
+
+// execute runs a text of rules and then f.
+func execute(ctx context.Context, proto *lua.FunctionProto, f func(*ruleState)) error {
 	l := newState()
 	defer l.Close()
 	l.SetContext(ctx)
 	s := newRuleState(l)
-	l.Push(l.NewFunctionFromProto(r.proto))
+	l.Push(l.NewFunctionFromProto(proto))
 	err := l.PCall(0, 0, nil)
 	if err == nil {
-		err = s.collect()
-	}
-	if err == nil {
-		err = f(s)
+		s.labels = sortedKeys(s.rules)
+		f(s)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -150,15 +196,16 @@ func (r *Rules) Judge(label string, v RuleView) (action core.Verb, why string, o
 
 // look asks all rules at once.
 func (r *Rules) look(v RuleView) map[string]ruleAnswer {
-	all := map[string]ruleAnswer{}
-	err := r.run(func(s *ruleState) error {
+	all, err := run(r, func(s *ruleState) map[string]ruleAnswer {
 		s.view = v
+		all := map[string]ruleAnswer{}
 		for _, label := range s.labels {
 			all[label] = s.judge(s.rules[label])
 		}
-		return nil
+		return all
 	})
 	if err != nil {
+		all = map[string]ruleAnswer{}
 		for _, one := range r.list {
 			all[one.Label] = ruleAnswer{open: true, why: err.Error()}
 		}

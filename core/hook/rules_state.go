@@ -36,7 +36,7 @@ type luaRule struct {
 
 func (r luaRule) text() string {
 	if r.function != nil {
-		return fmt.Sprintf("the function in line %d", r.line)
+		return "its function answers that"
 	}
 	return fmt.Sprintf("%s == %s", r.resource, r.state)
 }
@@ -116,12 +116,6 @@ func (s *ruleState) add(t *lua.LTable) {
 		}
 		s.l.RaiseError("rule %s is neither if_then(…) nor a function of the resources", label)
 	})
-}
-
-// collect lists what was added.
-func (s *ruleState) collect() error {
-	s.labels = sortedKeys(s.rules)
-	return nil
 }
 
 // ifThen is if_then(resource, state, action).

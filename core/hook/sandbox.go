@@ -134,7 +134,11 @@ func (c *call) install(l *lua.LState) {
 		}
 		t.RawSetString(key, fn)
 	}
-	l.SetGlobal("ctx", c.contextTable(l))
+	if c.check != nil {
+		l.SetGlobal("ctx", c.checkTable(l))
+	} else {
+		l.SetGlobal("ctx", c.contextTable(l))
+	}
 	for _, name := range []string{"ctx", "log", "tcp", "file", "resource", "module", "os", "string", "table", "math", "coroutine"} {
 		strict(l, l.G.Global.RawGetString(name).(*lua.LTable), name+".")
 	}
@@ -181,6 +185,18 @@ func (c *call) contextTable(l *lua.LState) *lua.LTable {
 		t.RawSetString(k, lua.LString(v))
 	}
 	t.RawSetString("force", lua.LBool(a.Force))
+	t.RawSetString("services", services(l, a.Services))
 	t.RawSetString("vars", vars)
+	return t
+}
+
+// services is the list of services that a restart is about.
+func services(l *lua.LState, names string) *lua.LTable {
+	t := l.NewTable()
+	for name := range strings.SplitSeq(names, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			t.Append(lua.LString(name))
+		}
+	}
 	return t
 }

@@ -11,6 +11,5 @@
 //
 // The packages below do the work: mirror/stream carries operations to the other
 // node, mirror/zones remembers what the other node may lack, mirror/fs is the file
-// system in front of the directory. Nothing here is wired into the daemon yet:
-// core/config refuses mode mirror.
+// system in front of the directory, and mirror/replication puts them together.
 package mirror

@@ -81,7 +81,8 @@ const (
 // Word is what the two nodes say to each other.
 type Word struct {
 	Topic       Topic       `json:"topic"`
-	Generations Generations `json:"generations"` // of Fill and Join: the primary's
+	Generations Generations `json:"generations"`    // of Fill and Join: the primary's
+	Save        bool        `json:"save,omitempty"` // of Fill: what is overwritten is set aside before
 }
 
 // Acks says what an acknowledgement to the application waits for.
@@ -177,7 +178,7 @@ func (p *Primary) Step(e Event) []Effect {
 			// From here on acknowledgements wait for the peer: it may
 			// record at any moment that it is equal.
 			p.state, p.matched, p.synced, p.joined = Joining, true, false, false
-			return []Effect{Say{Word{Join, p.gens}}, Sync{}}
+			return []Effect{Say{Word{Topic: Join, Generations: p.gens}}, Sync{}}
 		}
 	case Synced:
 		p.synced = true
@@ -216,11 +217,11 @@ func (p *Primary) meet(peer Generations) []Effect {
 	default:
 		return nil
 	}
-	d := Compare(p.gens, peer)
+	d, save := Rule(p.gens, peer)
 	switch d.Part {
 	case Source:
 		p.state, p.extent = Preparing, d.Extent
-		return []Effect{Say{Word{Fill, p.gens}}}
+		return []Effect{Say{Word{Fill, p.gens, save}}}
 	case Target:
 		p.state = Stopped
 		return []Effect{Decline{d}, Stop{fmt.Sprintf("the peer has newer data: %s", d.Reason)}}

@@ -97,3 +97,26 @@ func (d Decision) Keep(this bool, mine, peer Generations) (Decision, error) {
 	d.Reason = "chosen by the operator"
 	return d, nil
 }
+
+// Rule is Compare for a primary that the cluster has chosen: its copy is the source also
+// where the generations leave the choice to an operator, who has made it by choosing the
+// primary. With save, the peer has, or may have, what this copy never had: it is set aside
+// before it is overwritten. A copy that is damaged, or that the peer went on from, is
+// still no source.
+func Rule(mine, peer Generations) (d Decision, save bool) {
+	d = Compare(mine, peer)
+	if mine.Check() != nil || d.Part != Refuse {
+		return d, peer.Current == 0 // whatever lies in a new copy came from elsewhere
+	}
+	if d.Relation != Split || !mine.resumes(peer) {
+		d.Extent = Everything
+	}
+	d.Part, d.Reason = Source, d.Reason+"; the primary's is kept"
+	return d, true
+}
+
+// Forced is g of a copy that an operator makes the primary's although it is a mixture of
+// moments: the beginning of a line of its own, related to nothing.
+func (g Generations) Forced(fresh Generation) Generations {
+	return Generations{Current: fresh, Primary: true, Unclean: true}
+}

@@ -13,8 +13,13 @@ import (
 // command answers the path to execute and the arguments. This binary is
 // executed through /proc/self/exe where there is one, so that a plugin that
 // is restarted is of the host's version even if the file was replaced.
-func (p Program) command() (path string, args []string) {
+func (p Program) command(dirs []string) (path string, args []string, err error) {
 	path = p.Path
+	if p.Separate != "" {
+		if path, err = find(p.Separate, dirs); err != nil {
+			return "", nil, err
+		}
+	}
 	name := path
 	if path == "" {
 		name = os.Args[0]
@@ -26,7 +31,7 @@ func (p Program) command() (path string, args []string) {
 			path = "/proc/self/exe"
 		}
 	}
-	return path, append([]string{name}, strings.Fields(p.Args)...)
+	return path, append([]string{name}, strings.Fields(p.Args)...), nil
 }
 
 // verify checks that an external program is the one that was pinned.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +20,10 @@ var ErrUnavailable = sdk.ErrUnavailable
 // Options say what a host knows and whom it tells.
 type Options struct {
 	Plugins []Plugin
+
+	// Dirs are where plugins lie that are programs of their own: those that are found
+	// there are added to Plugins. See Separate.
+	Dirs []string
 
 	// Log takes what the host and the plugins log; nil is slog.Default().
 	Log *slog.Logger
@@ -68,7 +73,7 @@ func New(o Options) (*Host, error) {
 		filters: map[string]*Filter{}, schemas: map[string]*schema{},
 	}
 	h.ctx, h.stop = context.WithCancel(context.Background())
-	if err := h.build(o.Plugins); err != nil {
+	if err := h.build(append(slices.Clone(o.Plugins), discover(o.Dirs, o.Plugins)...)); err != nil {
 		return nil, err
 	}
 	if o.RunDir != "" {

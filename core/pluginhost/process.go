@@ -36,8 +36,11 @@ type process struct {
 
 var _ runner.Runner = (*process)(nil)
 
-func newProcess(p *program) *process {
-	path, args := p.spec.command()
+func newProcess(p *program) (*process, error) {
+	path, args, err := p.spec.command(p.host.o.Dirs)
+	if err != nil {
+		return nil, err
+	}
 	cmd := exec.Command(path)
 	cmd.Args = args
 	cmd.Env = p.host.environment()
@@ -46,7 +49,7 @@ func newProcess(p *program) *process {
 	return &process{
 		spawn: p.host.spawn, cmd: cmd, tail: t, exited: make(chan struct{}),
 		logs: &logReader{log: p.host.o.Log.With("plugin", list(p.plugins)), tail: t},
-	}
+	}, nil
 }
 
 // environment is what plugins inherit. A plugin is small: its garbage is

@@ -58,6 +58,7 @@ func (p *program) launch() {
 // run keeps the program running until the host closes.
 func (p *program) run() {
 	var back backoff
+	told, ran := "", 0
 	ctx := p.host.ctx
 	for ctx.Err() == nil {
 		p.set(Starting, nil)
@@ -68,7 +69,10 @@ func (p *program) run() {
 		}
 		pause := back.pause(time.Since(began))
 		p.set(Dead, func() { p.session, p.reason, p.retry, p.failures = nil, reason, pause, p.failures+1 })
-		p.tell(Event{State: Dead, Reason: reason, Retry: pause})
+		if p.spec.Separate == "" || reason != told || p.starts > ran { // what is not installed is told once
+			p.tell(Event{State: Dead, Reason: reason, Retry: pause})
+		}
+		told, ran = reason, p.starts
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause):

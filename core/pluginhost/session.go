@@ -36,7 +36,10 @@ func (p *program) start(ctx context.Context) (*session, error) {
 	if err := p.spec.verify(); err != nil {
 		return nil, err
 	}
-	run := newProcess(p)
+	run, err := newProcess(p)
+	if err != nil {
+		return nil, err
+	}
 	s := &session{run: run, pulse: p.host.pulse}
 	s.rpc = plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig: sdk.Handshake(), Plugins: sdk.HostPlugins(),
@@ -48,7 +51,7 @@ func (p *program) start(ctx context.Context) (*session, error) {
 	})
 	stopWaiting := context.AfterFunc(ctx, run.kill)
 	defer stopWaiting()
-	err := s.connect()
+	err = s.connect()
 	if err == nil {
 		return s, nil
 	}

@@ -20,6 +20,10 @@ type Program struct {
 	Path   string // executable; empty is this binary
 	Args   string // arguments, separated by blanks, e.g. "plugin serve checker"
 	SHA256 string // of the file, hexadecimal; must be given when Path is
+
+	// Separate is the name of an executable in one of Options.Dirs, instead of Path; see
+	// Separate.
+	Separate string
 }
 
 // key is how people name a plugin: checker/tcp.

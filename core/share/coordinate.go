@@ -159,7 +159,7 @@ func (m *Machine) received(from core.NodeID, msg Message) {
 func (m *Machine) counted(open map[string]Bitmap) {
 	for _, n := range slices.Sorted(maps.Keys(m.askedBy)) {
 		m.vouched = voucher{n, m.askedBy[n]}
-		report := Report{Node: m.self, MACs: m.macs, Ready: m.ready, Draining: m.draining, View: m.view, Open: open}
+		report := Report{Node: m.self, MACs: m.macs, Ready: m.ready, Draining: m.draining, View: m.view, Rules: m.set.Rules, Open: open}
 		m.reply(n, Message{Kind: MsgReport, Round: m.askedBy[n], Report: &report})
 	}
 	clear(m.askedBy)
@@ -275,7 +275,8 @@ func (m *Machine) planFrom(r *round) {
 			kept = append(kept, mem)
 		}
 	}
-	plan := propose(m.self, r.reports, m.set, kept, stale, m.risen())
+	set := m.rulesInUse(r.reports)
+	plan := propose(m.self, r.reports, set, kept, stale, m.risen())
 	commit := plan.commit
 	m.tellUnfit(plan)
 	same := !slices.ContainsFunc(r.reports, func(rep Report) bool { return !rep.View.sameAs(commit) || rep.View.Epoch != m.view.Epoch })
@@ -286,6 +287,12 @@ func (m *Machine) planFrom(r *round) {
 		return
 	}
 	r.view = commit
+	if plan.regroups {
+		r.view, r.then = plan.prepare, []View{commit}
+		m.note("%s; the nodes change to the new rules", r.why)
+		m.await(r)
+		return
+	}
 	if plan.moves {
 		r.view, r.then = plan.prepare, m.handOver(commit)
 		m.note("%s; the new shares: %s", r.why, m.describe(commit))

@@ -71,6 +71,8 @@ type Outcome struct {
 	Reason Reason
 	Bucket uint16 // where a bucket was asked for
 	Row    Row
+	Group  string // whose table decided; empty: none did
+	Class  Class  // of the bucket in it
 	Frame  []byte // as it leaves, if it is forwarded
 }
 
@@ -143,6 +145,7 @@ func (f *Filter) judgeFlow(o *Outcome, flow flow, rules map[Traffic]Sharing) boo
 		return false
 	}
 	f.place(o, flow, sharing)
+	o.Group, o.Class = sharing.Group, o.Row.Class(f.Self)
 	p := flow.packet
 	found := NoSocket
 	if f.Sockets != nil {

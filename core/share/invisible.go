@@ -7,9 +7,9 @@ type Hand uint8
 
 const (
 	Steady  Hand = iota // the bucket is not being handed over, or between others
-	Expects             // is to get it: takes what is sent on
-	Gives               // had it: sends on
-	Takes               // has it: takes what is sent on, until the other is known to send on
+	Expects             // is to get it: takes what is handed over
+	Gives               // had it: hands over
+	Takes               // has it: takes what is handed over, until the other is known to do so
 )
 
 // Here is what a verdict of invisible mode depends on at a node, besides the row.
@@ -20,6 +20,8 @@ type Here struct {
 	Agreed bool   // all nodes are known to use the same view, and the lease holds
 	Silent uint64 // mask of members that take nothing now; see Install
 	Hand   Hand   // of the row, as Handover said
+
+	Invisible bool // for Decide: about a frame to a real Ethernet address in that mode
 }
 
 // DecideInvisible is the verdict of invisible mode. A packet to the virtual
@@ -27,25 +29,65 @@ type Here struct {
 // without a word to the others. So two may never take the same packet, and nobody
 // resets a connection while another node may have it.
 //
-// The only packet that is sent on, to a real Ethernet address, is one that opens a
-// connection while its bucket is being handed over; there it has a Peer. (Others
-// that come to a real Ethernet address, from clients that know it from another
-// time, are for Decide.)
+// The only packet that is sent on, to a real Ethernet address and marked as handed over,
+// is one that opens a connection or needs none while its bucket is being handed over; there
+// it has a Peer. (Others that come to a real Ethernet address, from clients that know it from
+// another time, are for Decide.)
 func DecideInvisible(h Here, r Row, p Packet) Verdict {
 	own := r.Owner() == h.Self
 	switch {
 	case !h.Serves:
 		return Verdict{}
-	case p.Opens && p.Peer != 0:
-		return Verdict{Accept: h.Ready && (own || h.Hand == Expects)}
-	case p.Opens && h.Hand == Gives:
-		return Verdict{To: r.Owner()}
+	case p.Peer != 0 && p.Round && (p.Opens || p.Datagram):
+		return h.decideHanded(own, p)
+	case p.Datagram:
+		return h.decideFlooded(r, p)
 	case p.Opens:
-		return Verdict{Accept: h.Ready && own && h.Hand != Takes}
+		return h.decideAll(r)
 	case h.Agreed && r.Owner() != 0 && r.Settled():
 		return Verdict{Accept: own} // without a connection here the kernel answers RST
 	}
 	return Verdict{Accept: p.Socket && r != 0} // without one here, another node may have it
+}
+
+// decideAll is the verdict on what opens something and is seen by all.
+func (h Here) decideAll(r Row) Verdict {
+	switch {
+	case r.Owner() == 0:
+		return Verdict{}
+	case h.Hand == Gives:
+		return Verdict{To: r.Owner(), Round: true}
+	}
+	return Verdict{Accept: h.Ready && r.Owner() == h.Self && h.Hand != Takes}
+}
+
+// decideFlooded is that on a datagram: a connected socket takes what is its own, all else
+// is as if it opened something.
+func (h Here) decideFlooded(r Row, p Packet) Verdict {
+	if p.Socket && r != 0 && !(h.Agreed && r.Settled()) {
+		return Verdict{Accept: true}
+	}
+	v := h.decideAll(r)
+	if v.Accept && !h.Agreed && !p.Bound {
+		return Verdict{} // the kernel would answer "port unreachable", perhaps for another's flow
+	}
+	return v
+}
+
+// decideHanded is that on what a peer handed over. All have seen it, this node too: if it
+// takes what all see, it has it already. An echo request or a datagram would be answered
+// twice then. A SYN would not, and is taken: the one that all saw may have been
+// left to the other node, a moment ago.
+func (h Here) decideHanded(own bool, p Packet) Verdict {
+	switch {
+	case !own && h.Hand != Expects:
+		return Verdict{}
+	case own && h.Hand != Takes && (p.Echo || p.Datagram):
+		return Verdict{}
+	case p.Datagram && (p.Socket || !h.Agreed && !p.Bound):
+		return Verdict{} // as in decideFlooded: it has it already, or must not refuse it
+	}
+	return Verdict{Accept: h.Ready}
 }
 
 // Handover says what part node self has in the hand-over of a bucket, in invisible
@@ -55,17 +97,19 @@ func DecideInvisible(h Here, r Row, p Packet) Verdict {
 // other, a moment in which nobody does.
 //
 //	         prepare  handing                  commit                 agreed
-//	had it   owns     Gives: sends on          Gives                  lets go
-//	gets it  Expects  Takes: what is sent on   owns: what all see     owns
+//	had it   owns     Gives: hands over        Gives                  lets go
+//	gets it  Expects  Takes: what it is given  owns: what all see     owns
 //
 // A view is installed when all nodes have the one before; all agree a few heartbeats
-// later. What is sent on meanwhile reaches the node that gets the bucket twice: a
-// SYN does no harm there, a datagram may be answered twice.
+// later, or a second, where one of them was late. What is handed over meanwhile reaches the
+// node that gets the bucket twice, and it takes the one that all see. Only what is on its way
+// from one node to the other when that begins can be missed: an echo request or a datagram,
+// in the time that a frame takes.
 //
 // before is the row that was in force here, was the part it gave this node, after
 // the row that is to be. What a node does by itself, because another has failed, is
 // no hand-over: nobody is there to let go, so it takes the bucket at once, and who
-// gave up sends on nothing, as its view may be old.
+// gave up hands over nothing, as its view may be old.
 func Handover(self core.NodeID, before Row, was Hand, after Row, c Change) Hand {
 	if after.Settled() || after.Owner() == 0 {
 		return Steady

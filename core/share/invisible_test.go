@@ -7,14 +7,17 @@ import (
 )
 
 // invisible is vmac_invisible: every node sees a frame, wherever it came from,
-// and each decides for itself.
+// and each decides for itself. A node that gets a SYN twice answers it as once.
 func invisible(f *farm, _ core.NodeID, bucket int, opens bool, server core.NodeID) []core.NodeID {
+	got := f.flood(bucket, Packet{Opens: opens}, server)
+	slices.Sort(got)
+	return slices.Compact(got)
+}
+
+// flood answers who takes a frame to the virtual Ethernet address: a node twice if it
+// takes what all see and what it is handed.
+func (f *farm) flood(bucket int, p Packet, server core.NodeID) []core.NodeID {
 	var got []core.NodeID
-	take := func(n core.NodeID) {
-		if !slices.Contains(got, n) {
-			got = append(got, n)
-		}
-	}
 	decide := func(n core.NodeID, p Packet) Verdict {
 		node := f.nodes[n]
 		t := node.view.table(group)
@@ -28,14 +31,31 @@ func invisible(f *farm, _ core.NodeID, bucket int, opens bool, server core.NodeI
 		return DecideInvisible(h, t.Rows[bucket], p)
 	}
 	for _, n := range f.ids() {
-		switch v := decide(n, Packet{Opens: opens, Socket: server == n}); {
+		p.Socket, p.Peer, p.Round = server == n, 0, false
+		switch v := decide(n, p); {
 		case v.Accept:
-			take(n)
-		case v.To != 0 && decide(v.To, Packet{Opens: opens, Peer: n}).Accept:
-			take(v.To)
+			got = append(got, n)
+		case v.To != 0:
+			p.Peer, p.Round = n, v.Round
+			if decide(v.To, p).Accept {
+				got = append(got, v.To)
+			}
 		}
 	}
 	return got
+}
+
+// examineOnce: an echo request or a datagram is taken once, by one node, and none is
+// lost while all that happens is planned.
+func (f *farm) examineOnce(entries []core.NodeID, b int) {
+	for _, p := range []Packet{{Opens: true, Echo: true}, {Datagram: true, Bound: true}} {
+		switch got := f.flood(b, p, 0); {
+		case len(got) > 1 && (f.smooth || f.oneView(entries)):
+			f.t.Fatalf("%s: %+v in bucket %d was taken by %v\n%s", f.now.Format("05.000"), p, b, got, f.history(b))
+		case len(got) == 0 && f.smooth && f.served:
+			f.t.Fatalf("%s: %+v in bucket %d was lost\n%s", f.now.Format("05.000"), p, b, f.history(b))
+		}
+	}
 }
 
 // handOver computes which buckets are being handed over when a view comes into

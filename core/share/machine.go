@@ -49,6 +49,7 @@ type Machine struct {
 	rounds   uint64
 	dirty    time.Time // since when a plan has been wanted; zero if none is
 	settleAt time.Time
+	rulesAt  time.Time // before, the nodes are not asked again whether they know the new rules
 	settleIn time.Duration
 	rises    map[core.NodeID]time.Time // when members that start slowly come to their next step
 	unfit    int                       // buckets that the last plan of this node could not move

@@ -17,6 +17,7 @@ func (m *Machine) planNeeded(all []core.NodeID) (why string, urgent bool) {
 	if len(m.view.Tables) == 0 {
 		return "there is no view yet", len(all) == 1
 	}
+	set := m.set.by(m.view)
 	for _, n := range all {
 		d := m.sent
 		if n != m.self {
@@ -27,7 +28,7 @@ func (m *Machine) planNeeded(all []core.NodeID) (why string, urgent bool) {
 		} else {
 			d = Digest{Present: true, Ready: m.ready, Draining: m.draining, Epoch: m.view.Epoch, Failed: m.failed}
 		}
-		takes := d.Ready && !d.Draining && m.weighted(n)
+		takes := d.Ready && !d.Draining && set.weighted(n)
 		switch {
 		case !m.view.has(n):
 			return m.name(n) + " joined", false
@@ -35,7 +36,7 @@ func (m *Machine) planNeeded(all []core.NodeID) (why string, urgent bool) {
 			return m.name(n) + " is ready", false
 		case !takes && m.view.weighs(n):
 			return m.name(n) + " drains", true
-		case takes && !m.weightsApplied(n):
+		case takes && !m.weightsApplied(set, n):
 			return "the weights changed", false
 		case d.Epoch != m.view.Epoch || d.Failed != m.failed:
 			return m.name(n) + " uses another view", false
@@ -46,8 +47,11 @@ func (m *Machine) planNeeded(all []core.NodeID) (why string, urgent bool) {
 			return m.name(mem.Node) + " is gone", false
 		}
 	}
-	if !m.groupsApplied() {
+	if !m.groupsApplied(set) {
 		return "the groups changed", false
+	}
+	if m.view.Rules != m.set.Rules && !m.now.Before(m.rulesAt) {
+		return "the rules changed", false
 	}
 	if rising := m.risen(); len(rising) > 0 {
 		return m.name(rising[0]) + " takes more of its share", true
@@ -65,8 +69,8 @@ func (m *Machine) planNeeded(all []core.NodeID) (why string, urgent bool) {
 }
 
 // weighted says that the configuration gives n a weight in any group.
-func (m *Machine) weighted(n core.NodeID) bool {
-	for _, w := range m.set.Weights {
+func (s Settings) weighted(n core.NodeID) bool {
+	for _, w := range s.Weights {
 		if w[n] > 0 {
 			return true
 		}
@@ -75,25 +79,25 @@ func (m *Machine) weighted(n core.NodeID) bool {
 }
 
 // weightsApplied says that n has the configured weight in every group.
-func (m *Machine) weightsApplied(n core.NodeID) bool {
+func (m *Machine) weightsApplied(set Settings, n core.NodeID) bool {
 	mem := m.view.member(n)
 	for _, t := range m.view.Tables {
-		if t.Weights[n] != mem.scaled(m.set.Weights[t.Name][n]) {
+		if t.Weights[n] != mem.scaled(set.Weights[t.Name][n]) {
 			return false
 		}
 	}
-	return mem.Step == 0 || m.set.SlowStart > 0
+	return mem.Step == 0 || set.SlowStart > 0
 }
 
 // groupsApplied says that the view has the configured groups, and their way to
 // find owners.
-func (m *Machine) groupsApplied() bool {
+func (m *Machine) groupsApplied(set Settings) bool {
 	for _, t := range m.view.Tables {
-		if m.set.Weights[t.Name] == nil {
+		if set.Weights[t.Name] == nil {
 			return false
 		}
 	}
-	return len(m.view.Tables) == len(m.set.Weights) && m.view.Hash == m.set.Hash
+	return len(m.view.Tables) == len(set.Weights) && m.view.Hash == set.Hash
 }
 
 // risen lists the members that start slowly and have waited for their next step.

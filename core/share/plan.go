@@ -14,8 +14,9 @@ type Report struct {
 	MACs     []MAC             `json:"macs"`
 	Ready    bool              `json:"ready"`
 	Draining bool              `json:"draining"`
-	View     View              `json:"view"`           // the view it uses
-	Open     map[string]Bitmap `json:"open,omitempty"` // buckets with connections, by group
+	View     View              `json:"view"`            // the view it uses
+	Rules    string            `json:"rules,omitempty"` // the newest it knows; see Settings
+	Open     map[string]Bitmap `json:"open,omitempty"`  // buckets with connections, by group
 }
 
 // proposal is what a coordinator makes of the reports: the next two views,
@@ -23,6 +24,7 @@ type Report struct {
 type proposal struct {
 	prepare, commit View
 	moves           bool                // an owner changes for somebody: the barrier is needed
+	regroups        bool                // the commit view is by other rules, and a plan by those must follow
 	postponed       int                 // buckets that cannot move yet: four nodes have connections in them
 	dropped         map[core.NodeID]int // buckets in which a node may have connections, but found no place in the row
 }
@@ -57,13 +59,18 @@ func propose(self core.NodeID, reports []Report, set Settings, kept []Member, st
 		}
 	}
 	newest := p.reports[0].View
+	if slices.ContainsFunc(p.reports, func(r Report) bool { return len(r.View.Tables) > 0 && r.View.Rules != set.Rules }) {
+		return regroup(self, p, newest)
+	}
+	p.unknown = append(p.unknown, p.astray()...)
 	p.dropped = map[core.NodeID]int{}
 	p.prepare.Epoch = newest.Epoch.next(self)
 	p.commit.Epoch = p.prepare.Epoch.next(self)
 	p.prepare.Moving = true
 	p.commit.Members = p.members(newest, rise)
-	p.commit.Hash = set.Hash
-	p.prepare.Members, p.prepare.Hash = p.commit.Members, set.Hash
+	p.commit.Hash, p.commit.Rules = set.Hash, set.Rules
+	p.prepare.Members, p.prepare.Hash, p.prepare.Rules = p.commit.Members, set.Hash, set.Rules
+	p.prepare.Regrouped = newest.Regrouped
 	for _, name := range slices.Sorted(maps.Keys(set.Weights)) {
 		p.group(name)
 	}
@@ -112,9 +119,11 @@ func (p *planner) group(name string) {
 		g.tables = append(g.tables, p.reports[i].View.table(name))
 		g.open[p.reports[i].Node] = p.reports[i].Open[name]
 	}
-	g.asked = len(g.tables)
+	g.asked, g.anywhere = len(g.tables), p.reports[0].View.Regrouped
 	for _, v := range p.stale {
-		g.tables = append(g.tables, v.table(name))
+		if v.Rules == p.set.Rules {
+			g.tables = append(g.tables, v.table(name))
+		}
 	}
 	before := Table{Name: name, Weights: target, Rows: make(Rows, Buckets)}
 	after := Table{Name: name, Weights: target, Rows: make(Rows, Buckets)}
@@ -134,13 +143,19 @@ type grouped struct {
 	ranking ranking
 	tables  []*Table // in the order of the reports, then of silent nodes; nil where it has none
 	asked   int      // how many are of reports
-	open    [core.MaxNodes + 1]Bitmap
+	// anywhere: the rules are new, so whoever has connections may be in no row.
+	anywhere bool
+	open     [core.MaxNodes + 1]Bitmap
 }
 
 // rows are a bucket's in both views.
 func (g *grouped) rows(b int) (before, after Row) {
 	current, others := merge(g.tables, b, g.alive, g.holds)
 	others = append(others, g.unknown...)
+	if g.anywhere {
+		others = append(others, g.holders(b)...)
+		others = except(others, current)
+	}
 	owner := g.owner(b, current, others)
 	others = except(others, owner)
 	if current == 0 || current == owner {
@@ -197,6 +212,17 @@ func (g *grouped) holds(n core.NodeID, b int) bool {
 		return g.open[n].hasClass(g.set.Hash, b)
 	}
 	return slices.ContainsFunc(g.kept, func(m Member) bool { return m.Node == n })
+}
+
+// holders are all nodes that may have connections in a bucket.
+func (g *grouped) holders(b int) []core.NodeID {
+	var list []core.NodeID
+	for _, m := range g.commit.Members {
+		if g.holds(m.Node, b) {
+			list = append(list, m.Node)
+		}
+	}
+	return list
 }
 
 func distinct(list []core.NodeID) []core.NodeID {
@@ -260,7 +286,7 @@ func (v View) table(name string) *Table {
 
 // sameAs says that two views differ in nothing but the epoch.
 func (v View) sameAs(w View) bool {
-	return v.Hash == w.Hash && slices.EqualFunc(v.Members, w.Members, func(a, b Member) bool {
+	return v.Hash == w.Hash && v.Rules == w.Rules && v.Moving == w.Moving && v.Regrouped == w.Regrouped && slices.EqualFunc(v.Members, w.Members, func(a, b Member) bool {
 		return a.Node == b.Node && a.Step == b.Step && slices.Equal(a.MACs, b.MACs)
 	}) && slices.EqualFunc(v.Tables, w.Tables, func(a, b Table) bool {
 		return a.Name == b.Name && maps.Equal(a.Weights, b.Weights) && slices.Equal(a.Rows, b.Rows)

@@ -28,7 +28,7 @@ func (a act) String() string {
 // Planned changes lose nothing. The others may, but never reset a connection
 // whose node lives, and never give a SYN to two.
 var (
-	planned   = []string{"drain", "undrain", "stop", "start", "weight", "close", "roll"}
+	planned   = []string{"drain", "undrain", "stop", "start", "weight", "close", "roll", "rules"}
 	unplanned = append([]string{"die", "boot", "crash", "sleep", "hang", "wake", "refuse", "cut"}, planned...)
 )
 
@@ -94,6 +94,10 @@ func (f *farm) do(a act) {
 		}
 	case "weight":
 		f.reweigh(a.node, []uint32{0, 1, 2, 5, 64, 4096}[a.ms%6])
+	case "rules": // another set of rules
+		if !f.floods {
+			f.regroup([]string{"", "a", "bb"}[a.ms%3])
+		}
 	case "close":
 		f.conns = slices.DeleteFunc(f.conns, func(*conn) bool { return f.rng.IntN(2) == 0 })
 	case "roll": // a restart of one node in good order, as in a rolling restart

@@ -17,4 +17,8 @@ type Settings struct {
 	// Invisible: an address of the module is in vmac_invisible, where all nodes see
 	// a packet: a plan has one view more; see Handover.
 	Invisible bool
+	// Rules tells sets of rules apart: which traffic belongs to which group, and how its
+	// bucket is found. Nodes change to another set together, see regroup. Empty where they
+	// do not, in vmac_invisible.
+	Rules string
 }

@@ -33,7 +33,9 @@ type farm struct {
 	power Weights // configured; 1 where nothing is said
 	// deliver is how the network and the filters treat a frame.
 	deliver delivery
-	floods  bool // what deliver does: all nodes see a frame
+	floods  bool   // what deliver does: all nodes see a frame
+	rules   string // of the configuration
+	gaps    bool   // the rules changed: packets of connections may be lost for a while
 	// smooth: nothing but planned changes happened so far, so nothing may be lost.
 	smooth bool
 	served bool // a SYN was accepted, wherever it entered
@@ -59,7 +61,8 @@ type simNode struct {
 	refused  *Install
 	held     *Digest // not published while it does
 	silent   uint64
-	hands    []Hand // its part in the hand-over of each bucket, in invisible mode
+	hands    []Hand   // its part in the hand-over of each bucket, in invisible mode
+	knows    []string // rules that its daemon can give the filter
 }
 
 type letter struct {
@@ -97,13 +100,13 @@ func (f *farm) ids() []core.NodeID {
 }
 
 func (f *farm) settings() Settings {
-	return Settings{Weights: map[string]Weights{group: maps.Clone(f.power)}, Keep: f.keep, SlowStart: f.slow, Hash: f.hash, Invisible: f.floods}
+	return Settings{Rules: f.rules, Weights: map[string]Weights{groupBy(f.rules): maps.Clone(f.power)}, Keep: f.keep, SlowStart: f.slow, Hash: f.hash, Invisible: f.floods}
 }
 
 // boot gives a node a new machine, as at the start of its daemon.
 func (f *farm) boot(n core.NodeID) {
 	m := NewMachine(n, func(id core.NodeID) string { return fmt.Sprintf("n%d", id) }, f.settings(), Timing{})
-	f.nodes[n] = &simNode{m: m, alive: true}
+	f.nodes[n] = &simNode{m: m, alive: true, knows: []string{f.rules}}
 }
 
 func (f *farm) feed(n core.NodeID, in Input) {
@@ -120,6 +123,13 @@ func (f *farm) feed(n core.NodeID, in Input) {
 	}
 	if _, is := in.(Configured); is {
 		in = Configured{f.settings()} // the newest comes last
+		if !slices.Contains(node.knows, f.rules) {
+			node.knows = append(node.knows, f.rules)
+			if last := node.refused; last != nil && !node.stuck {
+				node.refused = nil
+				f.carry(n, node, *last)
+			}
+		}
 	}
 	for _, e := range node.m.Step(f.now, in) {
 		f.carry(n, node, e)
@@ -129,15 +139,22 @@ func (f *farm) feed(n core.NodeID, in Input) {
 func (f *farm) carry(n core.NodeID, node *simNode, e Effect) {
 	switch e := e.(type) {
 	case Install:
-		if node.stuck {
+		known := slices.Contains(node.knows, e.View.Rules)
+		if !known && e.View.Moving && len(node.view.Tables) == 0 {
+			return // nothing is shared by it yet
+		}
+		if node.stuck || !known {
 			node.refused = &e
 			return
+		}
+		if node.refused != nil {
+			f.unstick(n, node)
 		}
 		f.handOver(n, node, e)
 		node.view, node.takes, node.agreed, node.silent = e.View, e.Accept, e.Agreed, e.Silent
 		f.examine()
 	case Send:
-		if node.stuck && (e.Message.Kind == MsgInstalled || e.Message.Kind == MsgReport) {
+		if (node.stuck || node.refused != nil) && (e.Message.Kind == MsgInstalled || e.Message.Kind == MsgReport) {
 			return
 		}
 		if e.To == n {
@@ -146,9 +163,9 @@ func (f *farm) carry(n core.NodeID, node *simNode, e Effect) {
 			f.post(n, e.To, Received{n, e.Message}, 1+f.rng.IntN(8))
 		}
 	case Count:
-		f.post(n, n, Counted{map[string]Bitmap{group: f.sockets(n)}}, f.rng.IntN(4))
+		f.post(n, n, Counted{map[string]Bitmap{groupBy(f.rulesAt(n)): f.sockets(n)}}, f.rng.IntN(4))
 	case Publish:
-		if node.stuck {
+		if node.stuck || node.refused != nil {
 			node.held = &e.Digest
 			return
 		}
@@ -183,7 +200,7 @@ func (f *farm) sockets(n core.NodeID) Bitmap {
 	b := NewBitmap()
 	for _, c := range f.conns {
 		if c.server == n {
-			b.Set(c.bucket)
+			b.Set(bucketBy(f.rulesAt(n), c.bucket))
 		}
 	}
 	return b
@@ -240,8 +257,8 @@ func (f *farm) history(bucket int) string {
 		s += l + "\n"
 	}
 	for _, n := range f.ids() {
-		if t := f.nodes[n].view.table(group); t != nil {
-			s += fmt.Sprintf("n%d epoch %x row %v takes %v agreed %v alive %v hand %v\n", n, f.nodes[n].view.Epoch, t.Rows[bucket], f.nodes[n].takes, f.nodes[n].agreed, f.nodes[n].alive, f.hand(f.nodes[n], bucket))
+		if r, ok := f.nodes[n].row(bucket); ok {
+			s += fmt.Sprintf("n%d epoch %x rules %q moving %v row %v takes %v agreed %v alive %v hand %v\n", n, f.nodes[n].view.Epoch, f.nodes[n].view.Rules, f.nodes[n].view.Moving, r, f.nodes[n].takes, f.nodes[n].agreed, f.nodes[n].alive, f.hand(f.nodes[n], bucket))
 		}
 	}
 	return s
@@ -309,13 +326,22 @@ func (f *farm) refuse(n core.NodeID, ms int) {
 	node.stuck = true
 	f.run(ms)
 	node.stuck = false
-	if node.refused != nil {
-		f.carry(n, node, *node.refused)
+	if last := node.refused; last != nil {
+		node.refused = nil
+		f.carry(n, node, *last)
 	}
-	if node.held != nil {
-		f.carry(n, node, Publish{*node.held})
+	if node.refused == nil {
+		f.unstick(n, node)
 	}
+}
+
+// unstick says what was held back while the filter refused a table.
+func (f *farm) unstick(n core.NodeID, node *simNode) {
+	held := node.held
 	node.refused, node.held = nil, nil
+	if held != nil {
+		f.carry(n, node, Publish{*held})
+	}
 }
 
 func (f *farm) start(n core.NodeID) {
@@ -328,7 +354,7 @@ func (f *farm) settled(ready ...core.NodeID) {
 	f.t.Helper()
 	w := f.power.among(ready).ranking()
 	for _, n := range ready {
-		t := f.nodes[n].view.table(group)
+		t := f.nodes[n].view.table(groupBy(f.rules))
 		if t == nil {
 			f.t.Fatalf("n%d has no view\n%s", n, f.history(0))
 		}

@@ -9,9 +9,10 @@ import (
 // Packet is what a verdict depends on, besides the row and the node.
 type Packet struct {
 	Opens    bool        // begins a connection, or needs none: SYN without ACK, echo
+	Echo     bool        // of what opens: answered each time that it comes
 	Datagram bool        // UDP: may begin something, or be a part of it
 	Peer     core.NodeID // the node that forwarded it; 0 if it came from outside
-	Round    bool        // the peer sent it on the round of all nodes of the row
+	Round    bool        // the peer sent it on the round of all nodes of the row, or handed it over (DecideInvisible)
 	Socket   bool        // this node has a connection for it (looked up only where needed)
 	Bound    bool        // this node has a socket that takes it, though of no connection
 }
@@ -20,7 +21,7 @@ type Packet struct {
 type Verdict struct {
 	Accept bool
 	To     core.NodeID // forward there; 0 with Accept false is drop
-	Round  bool        // and mark it as on the round
+	Round  bool        // and mark it as on the round, or as handed over
 }
 
 // Reason says why a verdict is as it is; the filter's counters bear the same
@@ -65,7 +66,7 @@ func Decide(self core.NodeID, r Row, takes, agreed bool, p Packet) Verdict {
 // Decide is the verdict of directed mode, rules 1 to 4, 7 and 8 of
 // docs/architecture.md, as the kernel program computes it, and why.
 func (h Here) Decide(r Row, p Packet) (Verdict, Reason) {
-	if p.Opens {
+	if p.Opens || h.Invisible && p.Datagram { // there the mark of the round tells what was handed over
 		return h.decideNew(r.Owner(), p.Peer)
 	}
 	decide := h.decideOpen

@@ -38,11 +38,15 @@ type Table struct {
 // View is the state that the nodes of a farm agree upon. It is a value:
 // methods return changed copies.
 type View struct {
-	Epoch   Epoch    `json:"epoch"`
-	Hash    Function `json:"hash,omitempty"`
-	Moving  bool     `json:"moving,omitempty"` // a plan is under way: another view follows at once
-	Members []Member `json:"members"`
-	Tables  []Table  `json:"tables"`
+	Epoch  Epoch    `json:"epoch"`
+	Hash   Function `json:"hash,omitempty"`
+	Moving bool     `json:"moving,omitempty"` // a plan is under way: another view follows at once
+	// Rules is the set of rules by which packets find their group and bucket; see
+	// Settings. Regrouped says that it is new: connections may be where no table says.
+	Rules     string   `json:"rules,omitempty"`
+	Regrouped bool     `json:"regrouped,omitempty"`
+	Members   []Member `json:"members"`
+	Tables    []Table  `json:"tables"`
 }
 
 // Epoch orders views: a counter, then the number of the node that made the

@@ -12,12 +12,22 @@ error("this file is for editors and cannot be run")
 ---@field from string state of the module: "STOP", "WAIT", "UP", "ALONE", "PRIM", "SECOND"
 ---@field to string state that the module is going to
 ---@field action string why: "start", "stop", "stopstart", "restart", or "stopwait" for a resource that the module waits for
+---@field services string[] of a restart that a service asked for: the services to restart (restart_services); empty: all
 ---@field node string name of this server
 ---@field module string name of the module
 ---@field vars table<string,string> the <var> elements of userconfig.xml
 ---@field program string path of the orchestrator program
 ---@field dir string directory of the module
 ctx = {}
+
+--- What the function of a check in Lua (see docs/plugins.md, custom) is called with. In its file ctx is this, too.
+---@class CheckContext
+---@field resource string the resource that it decides: "custom.queue"
+---@field args string[] the words of the attribute arg
+---@field module string name of the module
+---@field vars table<string,string> the <var> elements of userconfig.xml
+---@field program string path of the orchestrator program
+---@field dir string directory of the module
 
 --- An application that a plugin controls; see application().
 ---@class Application

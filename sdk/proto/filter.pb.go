@@ -749,6 +749,7 @@ type FilterState struct {
 	Modules       []string               `protobuf:"bytes,4,rep,name=modules,proto3" json:"modules,omitempty"`
 	Lease         string                 `protobuf:"bytes,5,opt,name=lease,proto3" json:"lease,omitempty"` // path of the pinned map; empty if there is none
 	Strangers     []*FilterStranger      `protobuf:"bytes,6,rep,name=strangers,proto3" json:"strangers,omitempty"`
+	Packets       []*FilterCount         `protobuf:"bytes,7,rep,name=packets,proto3" json:"packets,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -825,6 +826,90 @@ func (x *FilterState) GetStrangers() []*FilterStranger {
 	return nil
 }
 
+func (x *FilterState) GetPackets() []*FilterCount {
+	if x != nil {
+		return x.Packets
+	}
+	return nil
+}
+
+// FilterCount is how many packets met the same end for the same reason.
+type FilterCount struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Module        string                 `protobuf:"bytes,1,opt,name=module,proto3" json:"module,omitempty"`
+	Group         string                 `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"` // empty: no bucket was asked for
+	Class         string                 `protobuf:"bytes,3,opt,name=class,proto3" json:"class,omitempty"` // of the bucket
+	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	Packets       uint64                 `protobuf:"varint,5,opt,name=packets,proto3" json:"packets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FilterCount) Reset() {
+	*x = FilterCount{}
+	mi := &file_filter_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FilterCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FilterCount) ProtoMessage() {}
+
+func (x *FilterCount) ProtoReflect() protoreflect.Message {
+	mi := &file_filter_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FilterCount.ProtoReflect.Descriptor instead.
+func (*FilterCount) Descriptor() ([]byte, []int) {
+	return file_filter_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *FilterCount) GetModule() string {
+	if x != nil {
+		return x.Module
+	}
+	return ""
+}
+
+func (x *FilterCount) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *FilterCount) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+func (x *FilterCount) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *FilterCount) GetPackets() uint64 {
+	if x != nil {
+		return x.Packets
+	}
+	return 0
+}
+
 // FilterStranger claims a virtual address without being a node that holds it.
 type FilterStranger struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -838,7 +923,7 @@ type FilterStranger struct {
 
 func (x *FilterStranger) Reset() {
 	*x = FilterStranger{}
-	mi := &file_filter_proto_msgTypes[13]
+	mi := &file_filter_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -850,7 +935,7 @@ func (x *FilterStranger) String() string {
 func (*FilterStranger) ProtoMessage() {}
 
 func (x *FilterStranger) ProtoReflect() protoreflect.Message {
-	mi := &file_filter_proto_msgTypes[13]
+	mi := &file_filter_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -863,7 +948,7 @@ func (x *FilterStranger) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FilterStranger.ProtoReflect.Descriptor instead.
 func (*FilterStranger) Descriptor() ([]byte, []int) {
-	return file_filter_proto_rawDescGZIP(), []int{13}
+	return file_filter_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *FilterStranger) GetInterface() string {
@@ -907,7 +992,7 @@ type FilterAttachment struct {
 
 func (x *FilterAttachment) Reset() {
 	*x = FilterAttachment{}
-	mi := &file_filter_proto_msgTypes[14]
+	mi := &file_filter_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -919,7 +1004,7 @@ func (x *FilterAttachment) String() string {
 func (*FilterAttachment) ProtoMessage() {}
 
 func (x *FilterAttachment) ProtoReflect() protoreflect.Message {
-	mi := &file_filter_proto_msgTypes[14]
+	mi := &file_filter_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -932,7 +1017,7 @@ func (x *FilterAttachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FilterAttachment.ProtoReflect.Descriptor instead.
 func (*FilterAttachment) Descriptor() ([]byte, []int) {
-	return file_filter_proto_rawDescGZIP(), []int{14}
+	return file_filter_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *FilterAttachment) GetInterface() string {
@@ -980,7 +1065,7 @@ type RemoveRequest struct {
 
 func (x *RemoveRequest) Reset() {
 	*x = RemoveRequest{}
-	mi := &file_filter_proto_msgTypes[15]
+	mi := &file_filter_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -992,7 +1077,7 @@ func (x *RemoveRequest) String() string {
 func (*RemoveRequest) ProtoMessage() {}
 
 func (x *RemoveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_filter_proto_msgTypes[15]
+	mi := &file_filter_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1005,7 +1090,7 @@ func (x *RemoveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveRequest.ProtoReflect.Descriptor instead.
 func (*RemoveRequest) Descriptor() ([]byte, []int) {
-	return file_filter_proto_rawDescGZIP(), []int{15}
+	return file_filter_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RemoveRequest) GetPlugin() string {
@@ -1086,7 +1171,7 @@ const file_filter_proto_rawDesc = "" +
 	"\x06Counts\x12\x16\n" +
 	"\x06counts\x18\x01 \x03(\rR\x06counts\"&\n" +
 	"\fStateRequest\x12\x16\n" +
-	"\x06plugin\x18\x01 \x01(\tR\x06plugin\"\xfc\x02\n" +
+	"\x06plugin\x18\x01 \x01(\tR\x06plugin\"\xbb\x03\n" +
 	"\vFilterState\x12J\n" +
 	"\vattachments\x18\x01 \x03(\v2(.orchestrator.plugin.v1.FilterAttachmentR\vattachments\x12M\n" +
 	"\bcounters\x18\x02 \x03(\v21.orchestrator.plugin.v1.FilterState.CountersEntryR\bcounters\x12\x1f\n" +
@@ -1094,10 +1179,17 @@ const file_filter_proto_rawDesc = "" +
 	"leaseUntil\x12\x18\n" +
 	"\amodules\x18\x04 \x03(\tR\amodules\x12\x14\n" +
 	"\x05lease\x18\x05 \x01(\tR\x05lease\x12D\n" +
-	"\tstrangers\x18\x06 \x03(\v2&.orchestrator.plugin.v1.FilterStrangerR\tstrangers\x1a;\n" +
+	"\tstrangers\x18\x06 \x03(\v2&.orchestrator.plugin.v1.FilterStrangerR\tstrangers\x12=\n" +
+	"\apackets\x18\a \x03(\v2#.orchestrator.plugin.v1.FilterCountR\apackets\x1a;\n" +
 	"\rCountersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"n\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\x83\x01\n" +
+	"\vFilterCount\x12\x16\n" +
+	"\x06module\x18\x01 \x01(\tR\x06module\x12\x14\n" +
+	"\x05group\x18\x02 \x01(\tR\x05group\x12\x14\n" +
+	"\x05class\x18\x03 \x01(\tR\x05class\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x18\n" +
+	"\apackets\x18\x05 \x01(\x04R\apackets\"n\n" +
 	"\x0eFilterStranger\x12\x1c\n" +
 	"\tinterface\x18\x01 \x01(\tR\tinterface\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\fR\aaddress\x12\x10\n" +
@@ -1132,7 +1224,7 @@ func file_filter_proto_rawDescGZIP() []byte {
 	return file_filter_proto_rawDescData
 }
 
-var file_filter_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_filter_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_filter_proto_goTypes = []any{
 	(*ConfigureRequest)(nil), // 0: orchestrator.plugin.v1.ConfigureRequest
 	(*FilterInterface)(nil),  // 1: orchestrator.plugin.v1.FilterInterface
@@ -1147,45 +1239,47 @@ var file_filter_proto_goTypes = []any{
 	(*Counts)(nil),           // 10: orchestrator.plugin.v1.Counts
 	(*StateRequest)(nil),     // 11: orchestrator.plugin.v1.StateRequest
 	(*FilterState)(nil),      // 12: orchestrator.plugin.v1.FilterState
-	(*FilterStranger)(nil),   // 13: orchestrator.plugin.v1.FilterStranger
-	(*FilterAttachment)(nil), // 14: orchestrator.plugin.v1.FilterAttachment
-	(*RemoveRequest)(nil),    // 15: orchestrator.plugin.v1.RemoveRequest
-	nil,                      // 16: orchestrator.plugin.v1.SetTableRequest.GroupsEntry
-	nil,                      // 17: orchestrator.plugin.v1.SetTableRequest.MacsEntry
-	nil,                      // 18: orchestrator.plugin.v1.SocketsResponse.GroupsEntry
-	nil,                      // 19: orchestrator.plugin.v1.FilterState.CountersEntry
-	(*Done)(nil),             // 20: orchestrator.plugin.v1.Done
+	(*FilterCount)(nil),      // 13: orchestrator.plugin.v1.FilterCount
+	(*FilterStranger)(nil),   // 14: orchestrator.plugin.v1.FilterStranger
+	(*FilterAttachment)(nil), // 15: orchestrator.plugin.v1.FilterAttachment
+	(*RemoveRequest)(nil),    // 16: orchestrator.plugin.v1.RemoveRequest
+	nil,                      // 17: orchestrator.plugin.v1.SetTableRequest.GroupsEntry
+	nil,                      // 18: orchestrator.plugin.v1.SetTableRequest.MacsEntry
+	nil,                      // 19: orchestrator.plugin.v1.SocketsResponse.GroupsEntry
+	nil,                      // 20: orchestrator.plugin.v1.FilterState.CountersEntry
+	(*Done)(nil),             // 21: orchestrator.plugin.v1.Done
 }
 var file_filter_proto_depIdxs = []int32{
 	1,  // 0: orchestrator.plugin.v1.ConfigureRequest.interfaces:type_name -> orchestrator.plugin.v1.FilterInterface
 	2,  // 1: orchestrator.plugin.v1.ConfigureRequest.groups:type_name -> orchestrator.plugin.v1.FilterGroup
 	3,  // 2: orchestrator.plugin.v1.FilterGroup.rules:type_name -> orchestrator.plugin.v1.FilterRule
-	16, // 3: orchestrator.plugin.v1.SetTableRequest.groups:type_name -> orchestrator.plugin.v1.SetTableRequest.GroupsEntry
-	17, // 4: orchestrator.plugin.v1.SetTableRequest.macs:type_name -> orchestrator.plugin.v1.SetTableRequest.MacsEntry
-	18, // 5: orchestrator.plugin.v1.SocketsResponse.groups:type_name -> orchestrator.plugin.v1.SocketsResponse.GroupsEntry
-	14, // 6: orchestrator.plugin.v1.FilterState.attachments:type_name -> orchestrator.plugin.v1.FilterAttachment
-	19, // 7: orchestrator.plugin.v1.FilterState.counters:type_name -> orchestrator.plugin.v1.FilterState.CountersEntry
-	13, // 8: orchestrator.plugin.v1.FilterState.strangers:type_name -> orchestrator.plugin.v1.FilterStranger
-	5,  // 9: orchestrator.plugin.v1.SetTableRequest.GroupsEntry.value:type_name -> orchestrator.plugin.v1.Rows
-	6,  // 10: orchestrator.plugin.v1.SetTableRequest.MacsEntry.value:type_name -> orchestrator.plugin.v1.MACs
-	10, // 11: orchestrator.plugin.v1.SocketsResponse.GroupsEntry.value:type_name -> orchestrator.plugin.v1.Counts
-	0,  // 12: orchestrator.plugin.v1.Filter.Configure:input_type -> orchestrator.plugin.v1.ConfigureRequest
-	4,  // 13: orchestrator.plugin.v1.Filter.SetTable:input_type -> orchestrator.plugin.v1.SetTableRequest
-	7,  // 14: orchestrator.plugin.v1.Filter.Lease:input_type -> orchestrator.plugin.v1.Renewal
-	8,  // 15: orchestrator.plugin.v1.Filter.Sockets:input_type -> orchestrator.plugin.v1.SocketsRequest
-	11, // 16: orchestrator.plugin.v1.Filter.State:input_type -> orchestrator.plugin.v1.StateRequest
-	15, // 17: orchestrator.plugin.v1.Filter.Remove:input_type -> orchestrator.plugin.v1.RemoveRequest
-	12, // 18: orchestrator.plugin.v1.Filter.Configure:output_type -> orchestrator.plugin.v1.FilterState
-	20, // 19: orchestrator.plugin.v1.Filter.SetTable:output_type -> orchestrator.plugin.v1.Done
-	20, // 20: orchestrator.plugin.v1.Filter.Lease:output_type -> orchestrator.plugin.v1.Done
-	9,  // 21: orchestrator.plugin.v1.Filter.Sockets:output_type -> orchestrator.plugin.v1.SocketsResponse
-	12, // 22: orchestrator.plugin.v1.Filter.State:output_type -> orchestrator.plugin.v1.FilterState
-	20, // 23: orchestrator.plugin.v1.Filter.Remove:output_type -> orchestrator.plugin.v1.Done
-	18, // [18:24] is the sub-list for method output_type
-	12, // [12:18] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	17, // 3: orchestrator.plugin.v1.SetTableRequest.groups:type_name -> orchestrator.plugin.v1.SetTableRequest.GroupsEntry
+	18, // 4: orchestrator.plugin.v1.SetTableRequest.macs:type_name -> orchestrator.plugin.v1.SetTableRequest.MacsEntry
+	19, // 5: orchestrator.plugin.v1.SocketsResponse.groups:type_name -> orchestrator.plugin.v1.SocketsResponse.GroupsEntry
+	15, // 6: orchestrator.plugin.v1.FilterState.attachments:type_name -> orchestrator.plugin.v1.FilterAttachment
+	20, // 7: orchestrator.plugin.v1.FilterState.counters:type_name -> orchestrator.plugin.v1.FilterState.CountersEntry
+	14, // 8: orchestrator.plugin.v1.FilterState.strangers:type_name -> orchestrator.plugin.v1.FilterStranger
+	13, // 9: orchestrator.plugin.v1.FilterState.packets:type_name -> orchestrator.plugin.v1.FilterCount
+	5,  // 10: orchestrator.plugin.v1.SetTableRequest.GroupsEntry.value:type_name -> orchestrator.plugin.v1.Rows
+	6,  // 11: orchestrator.plugin.v1.SetTableRequest.MacsEntry.value:type_name -> orchestrator.plugin.v1.MACs
+	10, // 12: orchestrator.plugin.v1.SocketsResponse.GroupsEntry.value:type_name -> orchestrator.plugin.v1.Counts
+	0,  // 13: orchestrator.plugin.v1.Filter.Configure:input_type -> orchestrator.plugin.v1.ConfigureRequest
+	4,  // 14: orchestrator.plugin.v1.Filter.SetTable:input_type -> orchestrator.plugin.v1.SetTableRequest
+	7,  // 15: orchestrator.plugin.v1.Filter.Lease:input_type -> orchestrator.plugin.v1.Renewal
+	8,  // 16: orchestrator.plugin.v1.Filter.Sockets:input_type -> orchestrator.plugin.v1.SocketsRequest
+	11, // 17: orchestrator.plugin.v1.Filter.State:input_type -> orchestrator.plugin.v1.StateRequest
+	16, // 18: orchestrator.plugin.v1.Filter.Remove:input_type -> orchestrator.plugin.v1.RemoveRequest
+	12, // 19: orchestrator.plugin.v1.Filter.Configure:output_type -> orchestrator.plugin.v1.FilterState
+	21, // 20: orchestrator.plugin.v1.Filter.SetTable:output_type -> orchestrator.plugin.v1.Done
+	21, // 21: orchestrator.plugin.v1.Filter.Lease:output_type -> orchestrator.plugin.v1.Done
+	9,  // 22: orchestrator.plugin.v1.Filter.Sockets:output_type -> orchestrator.plugin.v1.SocketsResponse
+	12, // 23: orchestrator.plugin.v1.Filter.State:output_type -> orchestrator.plugin.v1.FilterState
+	21, // 24: orchestrator.plugin.v1.Filter.Remove:output_type -> orchestrator.plugin.v1.Done
+	19, // [19:25] is the sub-list for method output_type
+	13, // [13:19] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_filter_proto_init() }
@@ -1200,7 +1294,7 @@ func file_filter_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_filter_proto_rawDesc), len(file_filter_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -26,6 +26,10 @@ while true; do
   sleep 1
 done
 `
+	f[userconfig] = strings.Replace(f[userconfig], "<check>", `<errd polltimer="1"><proc name="sleep" argregex="98765" class="helper" action="bring-back.sh"/></errd><check>`, 1)
+	f["bin/bring-back.sh"] = `#!/bin/sh
+sleep 98765 >/dev/null 2>&1 &
+`
 	delete(f, "bin/stop_both.sh")
 	f["bin/prestart"] = `#!/bin/sh
 $SAFE/safekit printi "prestart $*"
@@ -44,6 +48,7 @@ $SAFEBIN/orchestrator web --listen ":$PORT" --node-name safekit >/dev/null 2>&1 
 echo $! > "$SAFEVAR/$SAFEMODULE.pid"
 $SAFEBIN/boundcmd 20 sh -c "until curl -s -o /dev/null http://127.0.0.1:$PORT/; do sleep 0.1; done" || exit 1
 $SAFE/safekit set -r custom.app -v up -i start_both || exit 1
+$SAFE/private/bin/safekit printi "through private/bin" || exit 1
 exit 0
 `
 	f["bin/stop_both"] = `#!/bin/sh
@@ -96,6 +101,7 @@ func TestSafekitModule(t *testing.T) {
 		return ""
 	})
 
+	s.rescued(t, old)
 	first := s.processesOf(t, "n1", " web ")
 	for i := range 3 {
 		old(0, "restart", "-m", s.module, "-i", "watchdog")
@@ -124,11 +130,12 @@ func TestSafekitModule(t *testing.T) {
 	old(0, "waitstart", "-m", s.module)
 	s.muted(t, old)
 	s.snapshot(t)
+	s.console(t)
 	old(0, "-H", "*", "waitstop", "-m", s.module)
 	story := old(0, "log", "-m", s.module, "-s", "1000")
 	for _, line := range []string{
 		"message          prestart STOP WAIT start", "message          start_both WAIT UP start", "message          stop_both UP UP restart", "message          stop_both UP WAIT stop",
-		"message          stop_both force WAIT STOP stop", "message    error the database is not there", "start_both asks for stop of legacy", "stopped after 3 automatic restarts",
+		"message          stop_both force WAIT STOP stop", "message    error the database is not there", "message          through private/bin", "start_both asks for stop of legacy", "stopped after 3 automatic restarts",
 	} {
 		if !strings.Contains(story, line) {
 			t.Errorf("the log has no %q:\n%s", line, story)
@@ -146,6 +153,39 @@ func TestSafekitModule(t *testing.T) {
 
 // muted switches the checks of the module off: the application may die, and nothing
 // happens until they are on again.
+// rescued has a class of the module's own watched, with a program that brings a process
+// back.
+func (s *stage) rescued(t *testing.T, old func(int, ...string) string) {
+	t.Helper()
+	old(0, "errd", "enable", "helper", "-m", s.module)
+	watched := func(was int) string {
+		pids := s.processesOf(t, "n1", "sleep 98765")
+		if out := old(0, "get", "-m", s.module, "-r", "proc.sleep"); out != "up\n" || len(pids) != 1 || pids[0] == was {
+			return fmt.Sprintf("proc.sleep is %s, processes %v", out, pids)
+		}
+		return ""
+	}
+	eventually(t, "a class of the module's own is watched, and its program has started what was missing", func() string { return watched(0) })
+	was := s.processesOf(t, "n1", "sleep 98765")[0]
+	if err := syscall.Kill(was, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it was brought back", func() string { return watched(was) })
+	if out := old(0, "checkloop", "-m", s.module); !strings.HasPrefix(out, "0 of 3") {
+		t.Errorf("what the program did was counted: %s", out)
+	}
+	old(0, "errd", "disable", "helper", "-m", s.module)
+	if out := old(0, "get", "-m", s.module, "-r", "proc.sleep"); out != "unknown\n" {
+		t.Errorf("a class that is switched off says %q", out)
+	}
+	for _, pid := range s.processesOf(t, "n1", "sleep 98765") {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Error(err)
+		}
+	}
+	old(1, "errd", "enable", "others", "-m", s.module)
+}
+
 func (s *stage) muted(t *testing.T, old func(int, ...string) string) {
 	t.Helper()
 	old(0, "checker", "off", "-m", s.module)

@@ -33,7 +33,6 @@ var everybody = []string{"n1", "n2", "n3"}
 type stage struct {
 	*lab.Lab
 	name, root, module string
-	mode               string // of the farm, when a test chose one
 }
 
 // build makes a lab of three nodes; change alters its options. The test fails if

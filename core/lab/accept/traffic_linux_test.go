@@ -23,7 +23,6 @@ type traffic struct {
 	last   load.Report
 	change chan struct{}
 	stalls []stall
-	floods bool // by UDP to a farm in invisible mode
 }
 
 // stall is a time in which this process did not run though it wanted to.
@@ -84,7 +83,7 @@ func (s *stage) client(t *testing.T, rate, connections int) *traffic {
 func (s *stage) clientOf(t *testing.T, address string, cfg load.Config) *traffic {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	c := &traffic{cancel: cancel, done: make(chan struct{}), change: make(chan struct{}), floods: cfg.UDP && s.mode == "vmac_invisible"}
+	c := &traffic{cancel: cancel, done: make(chan struct{}), change: make(chan struct{})}
 	to := netip.MustParseAddr(address)
 	cfg.Target, cfg.Namespace = netip.AddrPortFrom(to, 80), s.ClientNamespace()
 	cfg.Timeout, cfg.Patience = 500*time.Millisecond, 15*time.Second
@@ -213,19 +212,10 @@ func (c *traffic) flawless(t *testing.T, what string, from, to load.Report) {
 	c.once(t, what, from, to)
 }
 
-// once says that between two samples nothing was answered twice. What one server
-// answered twice reached it twice, which may happen to datagrams in invisible mode: in a
-// hand-over the server that gives sends on what the other sees as well.
+// once says that between two samples nothing was answered twice.
 func (c *traffic) once(t *testing.T, what string, from, to load.Report) {
 	t.Helper()
-	n := to.New.Twice() - from.New.Twice()
-	if c.floods {
-		repeated := to.New.Repeated - from.New.Repeated
-		if n -= repeated; repeated > 0 {
-			t.Logf("%s: %d datagrams reached their server twice", what, repeated)
-		}
-	}
-	if n > 0 {
+	if n := to.New.Twice() - from.New.Twice(); n > 0 {
 		c.fault(t, from, "%s: %d requests were answered twice: %+v", what, n, to.New.Doubles)
 	}
 }

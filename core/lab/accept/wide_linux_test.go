@@ -83,7 +83,6 @@ end
 func wide(t *testing.T, name, mode string) *stage {
 	t.Helper()
 	s := build(t, name, "wide", func(o *lab.Options) { o.WithRouter = true })
-	s.mode = mode
 	f := files{userconfig: wideConfig, "bin/start_both.lua": fmt.Sprintf(wideStart, tool(t, "dnsmasq")), "bin/stop_both.lua": wideStop}
 	archive := filepath.Join(s.root, "wide.safe")
 	if err := os.WriteFile(archive, f.zip(t), 0o600); err != nil {

@@ -128,6 +128,18 @@ func TestEarlierFiguresAreKept(t *testing.T) {
 	}
 }
 
+// A run of some cases, or one that failed, keeps the rows of the others.
+func TestFiguresOfOtherCasesAreKept(t *testing.T) {
+	earlier := Document{Figures: []Figure{
+		{ID: "falsealarm.3.4.lost", Benchmark: "falsealarm", Note: "earlier"}, {ID: "falsealarm.3.100.lost", Benchmark: "falsealarm", Note: "earlier"},
+	}}
+	d := Document{Figures: []Figure{{ID: "falsealarm.3.100.lost", Benchmark: "falsealarm", Note: "now"}}}
+	d.keep(earlier, nil)
+	if len(d.Figures) != 2 || d.Figures[0].Note != "now" || d.Figures[1].ID != "falsealarm.3.4.lost" {
+		t.Errorf("%+v", d.Figures)
+	}
+}
+
 func TestShort(t *testing.T) {
 	for v, want := range map[float64]string{0: "0", 3: "3", 0.456: "0.456", 93.27: "93.3", 1234.5: "1234", 1e-3: "0.001"} {
 		if got := short(v); got != want {

@@ -108,10 +108,15 @@ type Document struct {
 }
 
 // keep takes over the figures of an earlier document that were not measured
-// now, so that benchmarks can be run one by one.
-func (d *Document) keep(earlier Document, measured []string) {
+// now, so that benchmarks can be run one by one and in part. Of those that ran as a
+// whole nothing is taken over: what they do not measure any more would stay for ever.
+func (d *Document) keep(earlier Document, whole []string) {
+	now := map[string]bool{}
+	for _, f := range d.Figures {
+		now[f.ID] = true
+	}
 	for _, f := range earlier.Figures {
-		if !slices.Contains(measured, f.Benchmark) {
+		if !slices.Contains(whole, f.Benchmark) && !now[f.ID] {
 			d.Figures = append(d.Figures, f)
 		}
 	}

@@ -84,10 +84,14 @@ func (f *fileSystem) unmake(b newborn) error {
 
 // announce records a file that was made.
 func (f *fileSystem) announce(n *node, st *unix.Stat_t, b newborn) (Receipt, error) {
+	inodes := []uint64{b.parent.inode, n.inode}
+	if b.kind == stream.Tmpfile {
+		inodes = inodes[:1]
+	}
 	receipt, err := f.rec.Record(stream.Op{
 		Kind: b.kind, File: n.file(), Parent: b.parent.file(), Name: b.name,
 		Mode: st.Mode, UID: st.Uid, GID: st.Gid, Rdev: b.rdev, Mtime: st.Mtim.Nano(), Data: []byte(b.target),
-	}, b.parent.inode)
+	}, inodes...)
 	if err == nil {
 		f.table.introduce(n, f.rec.Session())
 	}

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/orchestrator-ha/orchestrator/core/mirror/stream"
 )
 
 // Clients of an SQLite database note each commit that they were told is done. The
@@ -20,12 +18,15 @@ func TestSQLiteSurvivesACut(t *testing.T) {
 	}
 	const seed = 5
 	rng := rand.New(rand.NewPCG(seed, seed))
-	for _, mode := range []string{"delete", "wal", "truncate"} {
+	for _, c := range []struct {
+		mode      string
+		writeBack bool
+	}{{"delete", false}, {"wal", false}, {"truncate", false}, {"delete", true}, {"wal", true}} {
 		for range 2 {
 			after := 20 + rng.IntN(150)
-			t.Run(fmt.Sprintf("%s/%d", mode, after), func(t *testing.T) {
-				p := newPair(t, stream.ModeFsync)
-				p.run(`sqlite3 db "pragma journal_mode=` + mode + `; create table t(a integer primary key, b text);" >/dev/null`)
+			t.Run(fmt.Sprintf("%s/%t/%d", c.mode, c.writeBack, after), func(t *testing.T) {
+				p := newPairOf(t, Options{WriteBack: c.writeBack})
+				p.run(`sqlite3 db "pragma journal_mode=` + c.mode + `; create table t(a integer primary key, b text);" >/dev/null`)
 				told := commitUntil(t, p, after)
 				<-p.ended
 				p.ended <- nil // for the clean-up

@@ -29,15 +29,34 @@ func (f *fileSystem) OpenDir(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenO
 
 // ReadDir lists a directory from a position on.
 func (f *fileSystem) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
+	return f.handles.get(in.Fh).each(in.Offset, func(e fuse.DirEntry) bool { return out.AddDirEntry(e) })
+}
+
+// ReadDirPlus lists a directory, and looks up what is in it. The kernel asks for that when
+// somebody looks up what he has listed.
+func (f *fileSystem) ReadDirPlus(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
 	h := f.handles.get(in.Fh)
+	f.names.RLock()
+	defer f.names.RUnlock()
+	return h.each(in.Offset, func(e fuse.DirEntry) bool {
+		found := out.AddDirLookupEntry(e)
+		if found != nil && e.Name != "." && e.Name != ".." && f.find(h.node, e.Name, found) != nil {
+			found.NodeId = 0 // it went away, or cannot be looked at: whoever looks it up is told
+		}
+		return found != nil
+	})
+}
+
+// each gives the entries from a position on to add, until that says no.
+func (h *handle) each(from uint64, add func(fuse.DirEntry) bool) fuse.Status {
 	l := &h.list
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.next != in.Offset || in.Offset == 0 {
-		if _, err := unix.Seek(h.fd, int64(in.Offset), unix.SEEK_SET); err != nil {
+	if l.next != from || from == 0 {
+		if _, err := unix.Seek(h.fd, int64(from), unix.SEEK_SET); err != nil {
 			return status(err)
 		}
-		l.rest, l.next = nil, in.Offset
+		l.rest, l.next = nil, from
 	}
 	for {
 		if len(l.rest) == 0 {
@@ -52,7 +71,7 @@ func (f *fileSystem) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEn
 		}
 		var e fuse.DirEntry
 		size := e.Parse(l.rest)
-		if !out.AddDirEntry(e) {
+		if !add(e) {
 			return fuse.OK
 		}
 		l.rest, l.next = l.rest[size:], e.Off

@@ -59,6 +59,9 @@ func (f *fileSystem) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut)
 }
 
 func (f *fileSystem) open(n *node, flags uint32, out *fuse.OpenOut) fuse.Status {
+	if f.writeBack && flags&unix.O_ACCMODE == unix.O_WRONLY {
+		flags = flags&^unix.O_ACCMODE | unix.O_RDWR // to write part of a page, the kernel reads it
+	}
 	fd, err := unix.Open(n.path(), int(flags&^notHere)|unix.O_CLOEXEC|unix.O_NOATIME, 0)
 	if err != nil {
 		return status(err)
@@ -281,6 +284,9 @@ func (f *fileSystem) Fallocate(_ <-chan struct{}, in *fuse.FallocateIn) fuse.Sta
 
 // Lseek finds data and holes.
 func (f *fileSystem) Lseek(_ <-chan struct{}, in *fuse.LseekIn, out *fuse.LseekOut) fuse.Status {
+	if f.writeBack {
+		return fuse.ENOSYS // only the kernel knows where data is; all is, then
+	}
 	at, err := syscall.Seek(f.handles.get(in.Fh).fd, int64(in.Offset), int(in.Whence))
 	out.Offset = uint64(at)
 	return status(err)

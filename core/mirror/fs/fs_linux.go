@@ -17,10 +17,11 @@ import (
 // kernel has its own way for.
 type fileSystem struct {
 	fuse.RawFileSystem
-	rec     Recorder
-	table   *table
-	handles handles
-	rules   *exclude.Rules // changed with gate and names held
+	rec       Recorder
+	table     *table
+	handles   handles
+	writeBack bool           // the kernel gathers writes
+	rules     *exclude.Rules // changed with gate and names held
 
 	// Locks, in the order in which they are taken: gate, a node's, names, binding, the
 	// table's.

@@ -3,13 +3,11 @@ package fs
 import (
 	"os/exec"
 	"testing"
-
-	"github.com/orchestrator-ha/orchestrator/core/mirror/stream"
 )
 
 // Programs that people trust their data to, with their own checks.
 func TestPrograms(t *testing.T) {
-	for name, script := range map[string]string{
+	for program, script := range map[string]string{
 		"sqlite3": `for mode in delete wal; do
 			sqlite3 $mode.db "pragma journal_mode=$mode; create table t(a integer primary key, b blob);
 			with recursive n(i) as (select 1 union all select i+1 from n where i<2000) insert into t select i, randomblob(200) from n;" >/dev/null
@@ -24,16 +22,22 @@ func TestPrograms(t *testing.T) {
 		"stress-ng": `for s in access chmod dentry dir dirdeep fallocate file-ioctl filename fpunch fstat getdent hdd link mknod open rename seek symlink touch utime xattr; do timeout 20 stress-ng --$s 2 --timeout 1 --temp-path . --hdd-bytes 8M --fallocate-bytes 8M -q || { echo $s; exit 1; }; done`,
 		"tar":       `tar cf t.tar -C "$(go env GOROOT 2>/dev/null || echo /usr/share)" --exclude=testdata src/net doc 2>/dev/null || tar cf t.tar -C /usr/share doc/bash; mkdir x; tar xpf t.tar -C x; tar df t.tar -C x; cp -a x y; rm -r x; mv y z`,
 	} {
-		t.Run(name, func(t *testing.T) {
-			if _, err := exec.LookPath(name); err != nil {
-				t.Skipf("%s is not installed", name)
+		for _, writeBack := range []bool{false, true} {
+			name := program
+			if writeBack {
+				name += " with write-back"
 			}
-			if testing.Short() && name == "stress-ng" {
-				t.Skip("takes half a minute")
-			}
-			p := newPair(t, stream.ModeFsync)
-			p.run(script)
-			p.same()
-		})
+			t.Run(name, func(t *testing.T) {
+				if _, err := exec.LookPath(program); err != nil {
+					t.Skipf("%s is not installed", program)
+				}
+				if (testing.Short() || writeBack) && program == "stress-ng" {
+					t.Skip("takes half a minute")
+				}
+				p := newPairOf(t, Options{WriteBack: writeBack})
+				p.run(script)
+				p.same()
+			})
+		}
 	}
 }

@@ -21,12 +21,7 @@ func newBordered(t *testing.T) *pair {
 	t.Helper()
 	rules, err := exclude.New([]string{"run", "d/cache"}, []exclude.Pattern{{Regex: `\.tmp$`}})
 	must(t, err)
-	if os.Geteuid() != 0 {
-		t.Skip("mounts need root")
-	}
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	must(t, err)
-	return newPairWith(t, dir, stream.ModeFsync, Options{Rules: rules})
+	return newPairOf(t, Options{Rules: rules})
 }
 
 func (p *pair) missingThere(names ...string) {

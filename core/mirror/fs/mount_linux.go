@@ -28,6 +28,9 @@ type Options struct {
 	Since *Seal
 	// Alarm is told of changes past the mount; nil: they are not looked for.
 	Alarm func(Bypass)
+	// WriteBack lets the kernel gather writes before they come here, until close(2), fsync(2)
+	// or half a minute: see DESIGN.md for what that means.
+	WriteBack bool
 	// Files is how many files the kernel may know, each of which needs a descriptor here;
 	// 100,000 unless set, and no more than half of the limit on open files.
 	Files int
@@ -84,9 +87,8 @@ func start(o Options, rec Recorder) (*Mount, error) {
 			FsName: o.Backing, Name: subtype, AllowOther: true, Options: []string{"default_permissions"},
 			DirectMountStrict: true, DirectMountFlags: flags,
 			MaxWrite: 1 << 20, MaxBackground: 64, EnableAcl: true, ExplicitDataCacheControl: true, EnableSymlinkCaching: true,
-			DisableReadDirPlus: true,
-			ExtraCapabilities:  fuse.CAP_DONT_MASK | fuse.CAP_HANDLE_KILLPRIV_V2 | fuse.CAP_SETXATTR_EXT,
-			Logger:             o.Log,
+			ExtraCapabilities: capabilities(o),
+			Logger:            o.Log,
 		})
 	}
 	if err != nil {
@@ -111,6 +113,14 @@ func start(o Options, rec Recorder) (*Mount, error) {
 	return m, nil
 }
 
+func capabilities(o Options) uint64 {
+	c := uint64(fuse.CAP_DONT_MASK | fuse.CAP_HANDLE_KILLPRIV_V2 | fuse.CAP_SETXATTR_EXT)
+	if o.WriteBack {
+		c |= fuse.CAP_WRITEBACK_CACHE
+	}
+	return c
+}
+
 // subtype is how mounts are known in the table of mounts: fuse.orchestrator.
 const subtype = "orchestrator"
 
@@ -124,7 +134,9 @@ func (m *Mount) prepare(root int, rec Recorder) (err error) {
 			return err
 		}
 	}
-	m.fs, err = newFileSystem(root, m.opts.Rules, rec)
+	if m.fs, err = newFileSystem(root, m.opts.Rules, rec); err == nil {
+		m.fs.writeBack = m.opts.WriteBack
+	}
 	return err
 }
 

@@ -47,7 +47,7 @@ func (f *fileSystem) Link(_ <-chan struct{}, in *fuse.LinkIn, name string, out *
 			f.rec.Diverged(dir.inode, errNameless)
 			return nothing{}, nil
 		}
-		return f.rec.Record(stream.Op{Kind: stream.Link, File: n.file(), Parent: dir.file(), Name: name}, dir.inode)
+		return f.rec.Record(stream.Op{Kind: stream.Link, File: n.file(), Parent: dir.file(), Name: name}, dir.inode, n.inode)
 	})
 }
 
@@ -141,9 +141,9 @@ func (f *fileSystem) move(m move, c course, crossing *node) (Receipt, error) {
 	if victim != nil {
 		f.table.unnamed(victim, m.to, m.newName)
 	}
-	f.renamed(m.to, m.newName)
+	inodes := []uint64{m.dir.inode, m.to.inode, f.renamed(m.to, m.newName)}
 	if m.flags&unix.RENAME_EXCHANGE != 0 {
-		f.renamed(m.dir, m.name)
+		inodes = append(inodes, f.renamed(m.dir, m.name))
 	}
 	switch c {
 	case localOnly:
@@ -158,7 +158,7 @@ func (f *fileSystem) move(m move, c course, crossing *node) (Receipt, error) {
 	}
 	return f.rec.Record(stream.Op{
 		Kind: stream.Rename, Parent: m.dir.file(), Name: m.name, NewParent: m.to.file(), NewName: m.newName, Flags: m.flags,
-	}, m.dir.inode, m.to.inode)
+	}, inodes...)
 }
 
 // renameOf runs change, which changes names, and waits for what it recorded. The lock of
@@ -197,10 +197,11 @@ func (f *fileSystem) victim(dir *node, name string) (*node, error) {
 	return n, err
 }
 
-// renamed notes what name in dir leads to now.
-func (f *fileSystem) renamed(dir *node, name string) {
+// renamed notes what name in dir leads to now, and answers its number.
+func (f *fileSystem) renamed(dir *node, name string) uint64 {
 	var st unix.Stat_t
 	if unix.Fstatat(dir.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
 		f.table.named(st.Ino, dir, name)
 	}
+	return st.Ino
 }

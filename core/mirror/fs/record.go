@@ -9,7 +9,7 @@ type Recorder interface {
 	Session() uint64
 	// Record takes an operation, and waits while too much is on its way. inodes are the
 	// numbers in the backing directory of what changes: the file or, for operations on
-	// names, the directories. op's Data may be reused when it returns. With an error
+	// names, the directories and then the files that get a name. op's Data may be reused when it returns. With an error
 	// the operation is not carried out, or is answered with EIO if it was.
 	Record(op stream.Op, inodes ...uint64) (Receipt, error)
 	// Diverged says that the peer cannot be told what inode holds now: it is to be

@@ -59,7 +59,13 @@ func newServing(t *testing.T) *serving {
 		Store:   func(g mirror.Generations) error { return g.Check() },
 		Sync:    func() error { return nil },
 		Between: func(change func()) { s.mount.Between(change) },
-		Copy:    func(mirror.Extent) { go s.rec.Copied(s.sender) }, // both are empty
+		Copy: func(mirror.Extent) { // both are empty
+			go func() {
+				if s.rec.Carry(s.sender, func() error { return nil }) == nil {
+					s.rec.Copied(s.sender)
+				}
+			}()
+		},
 		Decline: func(d mirror.Decision) { t.Error(d) },
 	})
 	s.mount, err = Start(Options{Dir: s.m, Backing: s.a}, s.rec)

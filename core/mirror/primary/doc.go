@@ -7,6 +7,6 @@
 // carries out what mirror.Primary wants, in order and before anything is released that
 // waits for it.
 //
-// Not here: the copying itself (Options.Copy is called to begin it), the epochs of the
-// activity log, and the secondary's side.
+// Not here: the copying itself (Options.Copy is called to begin it, and mirror/resync does
+// it), the epochs of the activity log, and the secondary's side.
 package primary

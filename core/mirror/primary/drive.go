@@ -3,11 +3,14 @@ package primary
 import (
 	"github.com/orchestrator-ha/orchestrator/core/mirror"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/stream"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/zones"
 )
 
 // Connect takes a session with the peer, whose stored generations are given. The
-// session is closed if there is nothing to do with it.
-func (r *Recorder) Connect(sender *stream.Sender, peer mirror.Generations) {
+// session is closed if there is nothing to do with it. The channel is closed when it
+// has ended and another may be taken.
+func (r *Recorder) Connect(sender *stream.Sender, peer mirror.Generations) <-chan struct{} {
+	ended := make(chan struct{})
 	taken := false
 	r.drive(mirror.Met{Peer: peer}, func() bool {
 		if taken = r.sender == nil; taken {
@@ -18,17 +21,48 @@ func (r *Recorder) Connect(sender *stream.Sender, peer mirror.Generations) {
 	if s := r.State(); !taken || s == mirror.Alone || s == mirror.Stopped {
 		sender.Close()
 	}
-	if taken {
-		go func() {
-			<-sender.Done()
+	go func() {
+		defer close(ended)
+		if <-sender.Done(); taken {
 			r.lost(sender)
-		}()
-	}
+		}
+	}()
+	return ended
 }
 
 // Hear takes what the peer said in the session.
 func (r *Recorder) Hear(sender *stream.Sender, w mirror.Word) {
 	r.drive(mirror.Heard{Word: w}, func() bool { return r.sender == sender })
+}
+
+// Carry begins to send operations in the session, in the place where last puts what has
+// to come before them. Until then they are only recorded. Nothing is written meanwhile.
+func (r *Recorder) Carry(sender *stream.Sender, last func() error) error {
+	var err error
+	r.opts.Between(func() {
+		if err = last(); err != nil {
+			return
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.sender != sender {
+			err = sender.Err()
+			return
+		}
+		r.sending = true
+		r.session++
+	})
+	return err
+}
+
+// each does something with the record of each folder.
+func (r *Recorder) each(do func(*zones.Log) error) error {
+	for _, f := range r.folders {
+		if err := do(f.zones); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Copied says that all that was to be copied is in the session's stream.
@@ -59,7 +93,7 @@ func (r *Recorder) drive(e mirror.Event, concerns func() bool) {
 		if _, lost := e.(mirror.Lost); lost {
 			// With sending still set, nobody records as dirty what Merge is to
 			// make dirty.
-			if err := r.opts.Zones.Merge(); err != nil {
+			if err := r.each((*zones.Log).Merge); err != nil {
 				r.fail(err)
 				return
 			}
@@ -70,7 +104,9 @@ func (r *Recorder) drive(e mirror.Event, concerns func() bool) {
 			return
 		}
 		concerns = nil
+		before := r.machine.State()
 		effects := r.machine.Step(e)
+		after := r.machine.State()
 		sender := r.sender
 		if _, lost := e.(mirror.Lost); lost {
 			r.sender, r.sending = nil, false
@@ -87,6 +123,9 @@ func (r *Recorder) drive(e mirror.Event, concerns func() bool) {
 				events = append(events, next)
 			}
 		}
+		if after != before && r.opts.Entered != nil {
+			r.opts.Entered(after)
+		}
 	}
 }
 
@@ -102,15 +141,9 @@ func (r *Recorder) carryOut(sender *stream.Sender, effect mirror.Effect) (mirror
 			sender.Close() // Lost follows
 		}
 	case mirror.Copy:
-		r.opts.Between(func() {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.sending = true
-			r.session++
-		})
 		r.opts.Copy(e.Extent)
 	case mirror.Clear:
-		return nil, r.opts.Zones.Clear()
+		return nil, r.each((*zones.Log).Clear)
 	case mirror.Stop:
 		return nil, ErrStopped
 	case mirror.Decline:

@@ -66,6 +66,9 @@ func newPair(t *testing.T) *pair {
 
 // copy sends what is recorded, as the resynchronisation is to.
 func (p *pair) copy(s *stream.Sender) {
+	if p.rec.Carry(s, func() error { return nil }) != nil {
+		return
+	}
 	r := p.log.Recorded()
 	for _, z := range slices.Concat(r.Dirty, r.Active) {
 		if z.Inode != file || z.Index >= zones.Whole {

@@ -78,8 +78,9 @@ func TestWhatIsMarked(t *testing.T) {
 		want   []zones.Zone
 	}{
 		{stream.Op{Kind: stream.Write, Offset: size - 1, Data: []byte("xy")}, []uint64{4}, []zones.Zone{{Inode: 4, Index: 0}, {Inode: 4, Index: 1}}},
-		{stream.Op{Kind: stream.Rename}, []uint64{4, 5}, []zones.Zone{{Inode: 4, Index: names}, {Inode: 5, Index: names}}},
-		{stream.Op{Kind: stream.Create}, []uint64{4}, []zones.Zone{{Inode: 4, Index: names}}},
+		{stream.Op{Kind: stream.Rename}, []uint64{4, 5, 7}, []zones.Zone{{Inode: 4, Index: names}, {Inode: 5, Index: names}, {Inode: 7, Index: whole}, {Inode: 7, Index: names}}},
+		{stream.Op{Kind: stream.Create}, []uint64{4, 6}, []zones.Zone{{Inode: 4, Index: names}, {Inode: 6, Index: whole}, {Inode: 6, Index: names}}},
+		{stream.Op{Kind: stream.Unlink}, []uint64{4}, []zones.Zone{{Inode: 4, Index: names}}},
 		{stream.Op{Kind: stream.SetXattr}, []uint64{4}, []zones.Zone{{Inode: 4, Index: names}}},
 		{stream.Op{Kind: stream.Stamp}, []uint64{4}, []zones.Zone{{Inode: 4, Index: names}}},
 		{stream.Op{Kind: stream.SetAttr, Flags: stream.AttrMode}, []uint64{4}, []zones.Zone{{Inode: 4, Index: names}}},

@@ -14,19 +14,23 @@ import (
 // Recorder's methods before they return.
 type Options struct {
 	Mode  stream.Mode
-	Zones *zones.Log
+	Zones *zones.Log // of the first folder
 	// Store makes generations durable.
 	Store func(mirror.Generations) error
 	// Sync makes durable on this disk all that was written.
 	Sync func() error
 	// Between runs a change while no operation is being recorded: fs.Mount.Between.
 	Between func(change func())
-	// Copy begins to copy what is dirty or active; Copied answers it. It must not wait.
+	// Copy begins to copy what is dirty or active; Carry and then Copied answer it. It must
+	// not wait.
 	Copy func(mirror.Extent)
 	// Say puts a word into the session's stream.
 	Say func(*stream.Sender, mirror.Word) error
 	// Decline tells that the peer cannot be brought up to date from here.
 	Decline func(mirror.Decision)
+	// Entered tells each state that is entered, after what belongs to it was done. It must
+	// not wait. It may be nil.
+	Entered func(mirror.State)
 }
 
 // ErrStopped is the answer to operations when the peer goes on instead of this node.
@@ -35,7 +39,8 @@ var ErrStopped = errors.New("this node must not go on: the peer does")
 // Recorder takes the operations of a file system. Its methods may be used by any number
 // of goroutines.
 type Recorder struct {
-	opts Options
+	opts    Options
+	folders []*Folder // the first is the Recorder's own
 
 	driving sync.Mutex // held while an event is carried out
 
@@ -53,6 +58,7 @@ type Recorder struct {
 func New(promoted mirror.Generations, o Options) *Recorder {
 	r := &Recorder{opts: o, machine: mirror.NewPrimary(promoted), session: 1}
 	r.changed = sync.NewCond(&r.mu)
+	r.Add(o.Zones)
 	return r
 }
 
@@ -63,6 +69,20 @@ func (r *Recorder) State() mirror.State {
 	return r.machine.State()
 }
 
+// Generations are those that were stored last.
+func (r *Recorder) Generations() mirror.Generations {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.machine.Generations()
+}
+
+// Acks says what acknowledgements wait for now.
+func (r *Recorder) Acks() mirror.Acks {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.machine.Acks()
+}
+
 // Session numbers the sessions in which operations were sent.
 func (r *Recorder) Session() uint64 {
 	r.mu.Lock()
@@ -70,48 +90,12 @@ func (r *Recorder) Session() uint64 {
 	return r.session
 }
 
-// Diverged says that the peer's copy of inode cannot be made right by the stream: it is
-// dirty from now on, and the session ends.
-func (r *Recorder) Diverged(inode uint64, why error) {
-	list := []zones.Zone{{Inode: inode, Index: zones.Whole}, {Inode: inode, Index: zones.Names}}
-	// Active, too: that outlives a Clear which is under way.
-	if err := errors.Join(r.opts.Zones.MarkZonesActive(list...), r.opts.Zones.MarkZonesDirty(list...)); err != nil {
-		r.fail(err)
-	}
-	r.mu.Lock()
-	sender := r.sender
-	r.mu.Unlock()
-	if sender != nil {
-		sender.Close()
-	}
-}
+// Diverged is that of the first folder.
+func (r *Recorder) Diverged(inode uint64, why error) { r.folders[0].Diverged(inode, why) }
 
-// Record takes an operation before the file system carries it out or, as fs says,
-// answers it. It waits while nothing may be written, and while the window is full. That
-// operations begin to be sent while it runs is ruled out by Between; that they cease to be
-// is noticed by Send.
+// Record is that of the first folder.
 func (r *Recorder) Record(op stream.Op, inodes ...uint64) (interface{ Wait() error }, error) {
-	for {
-		sender, err := r.admit()
-		if err != nil {
-			return nil, err
-		}
-		if err := r.mark(sender != nil, op, inodes); err != nil {
-			r.fail(err)
-			return nil, err
-		}
-		if sender == nil {
-			return receipt{r: r}, nil
-		}
-		ticket, err := sender.Send(op)
-		if err == nil {
-			return receipt{r, ticket, r.opts.Mode.Wait(op.Kind), true}, nil
-		}
-		if sender.Err() == nil {
-			return nil, err // not the session's end: op is malformed
-		}
-		r.await(sender)
-	}
+	return r.folders[0].Record(op, inodes...)
 }
 
 // admit waits until operations may be recorded, and answers where they go: nil is
@@ -135,34 +119,6 @@ func (r *Recorder) await(sender *stream.Sender) {
 	for r.err == nil && r.sender == sender {
 		r.changed.Wait()
 	}
-}
-
-// mark records the zones that op changes.
-func (r *Recorder) mark(connected bool, op stream.Op, inodes []uint64) error {
-	one, list := r.opts.Zones.MarkDirty, r.opts.Zones.MarkZonesDirty
-	if connected {
-		one, list = r.opts.Zones.MarkActive, r.opts.Zones.MarkZonesActive
-	}
-	if op.Kind == stream.Write {
-		return one(inodes[0], op.Offset, int64(len(op.Data)))
-	}
-	return list(changed(op, inodes)...)
-}
-
-// changed are the zones of what op changes besides data.
-func changed(op stream.Op, inodes []uint64) (list []zones.Zone) {
-	whole := op.Kind == stream.Fallocate || op.Kind == stream.SetAttr && op.Flags&stream.AttrSize != 0
-	switch op.Kind {
-	case stream.Bind, stream.Forget, stream.Fsync, stream.Word, stream.Ping:
-		return nil
-	}
-	for _, n := range inodes {
-		list = append(list, zones.Zone{Inode: n, Index: zones.Names}) // names, or attributes
-		if whole {
-			list = append(list, zones.Zone{Inode: n, Index: zones.Whole})
-		}
-	}
-	return list
 }
 
 // fail ends the recording: what cannot be recorded must not be done.

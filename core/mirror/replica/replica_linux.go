@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,9 @@ type Replica struct {
 	local atomic.Bool             // see KeepLocal
 }
 
+// ErrUnknown is the answer to an operation on a file that was never introduced.
+var ErrUnknown = errors.New("it was never introduced")
+
 // file is one that was introduced.
 type file struct {
 	fd   int // O_PATH
@@ -25,13 +29,18 @@ type file struct {
 	uses int // the table, and syncs that run
 }
 
-// Open takes dir, which must exist, as the copy.
-func Open(dir string) (*Replica, error) {
-	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("open the copy in %s: %w", dir, err)
+// Open takes dirs, which must exist, as the copies of a session's folders.
+func Open(dirs ...string) (*Replica, error) {
+	r := &Replica{files: map[stream.FileID]*file{}}
+	for k, dir := range dirs {
+		fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			r.Close()
+			return nil, fmt.Errorf("open the copy in %s: %w", dir, err)
+		}
+		r.files[stream.RootOf(k)] = &file{fd: fd, data: -1, uses: 1}
 	}
-	return &Replica{files: map[stream.FileID]*file{stream.Root: {fd: fd, data: -1, uses: 1}}}, nil
+	return r, nil
 }
 
 // Close lets go of all files. The session has ended.
@@ -51,7 +60,7 @@ func (r *Replica) Files() int {
 func (r *Replica) file(id stream.FileID) (*file, error) {
 	f := r.files[id]
 	if f == nil {
-		return nil, fmt.Errorf("file %d was never introduced", id)
+		return nil, fmt.Errorf("file %d: %w", id, ErrUnknown)
 	}
 	return f, nil
 }
@@ -90,6 +99,20 @@ func (r *Replica) release(f *file) {
 
 // path names the file of an O_PATH descriptor to calls that take no descriptor.
 func path(fd int) string { return fmt.Sprintf("/proc/self/fd/%d", fd) }
+
+// Use answers an O_PATH descriptor of a file that was introduced, which stays open until
+// done is called, whatever is forgotten meanwhile. It is called in the order of the
+// operations, as Apply is.
+func (r *Replica) Use(id stream.FileID) (fd int, done func(), err error) {
+	f, err := r.file(id)
+	if err != nil {
+		return -1, nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f.uses++
+	return f.fd, func() { r.release(f) }, nil
+}
 
 // writable is a descriptor of f for data.
 func (f *file) writable() (int, error) {

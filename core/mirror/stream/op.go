@@ -13,6 +13,17 @@ type FileID uint64
 // Root is the replicated directory itself.
 const Root FileID = 1
 
+// MaxFolders is how many directories share a session.
+const MaxFolders = 1 << 14
+
+// RootOf is the replicated directory number k of a session, counted from 0: its files have
+// ids from there to the next one's. Below, half of the ids are left to those who
+// bring the copy up to date.
+func RootOf(k int) FileID { return Root + FileID(k)<<48 }
+
+// Extra is the first id of the half that no file system gives out.
+const Extra FileID = 1 << 47
+
 // Kind is what an operation does.
 type Kind uint8
 

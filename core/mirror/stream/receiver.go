@@ -84,6 +84,10 @@ func (r *Receiver) Run() error {
 // Close ends the session from this side.
 func (r *Receiver) Close() { r.end(ErrClosed) }
 
+// Fail ends the session because what a word asked for, in which it is called, has failed:
+// the copy is not the primary's any more.
+func (r *Receiver) Fail(err error) { r.end(failed(r.Applied()+1, err)) }
+
 // end notes why the session ends, if that is not known yet, and answers the reason. A
 // failure is told to the primary before the connection is closed.
 func (r *Receiver) end(err error) error {

@@ -65,9 +65,10 @@ func (e *FailedError) Error() string {
 
 // Status is where a session stands.
 type Status struct {
-	Sent, Applied Seq // last operation given to Send, last that the peer applied
-	Waiting       int // bytes in the window
-	Syncs         int // Fsyncs that are not durable there yet
+	Sent, Applied Seq    // last operation given to Send, last that the peer applied
+	Waiting       int    // bytes in the window
+	Syncs         int    // Fsyncs that are not durable there yet
+	Bytes         uint64 // ever given to Send
 }
 
 // Sender is the primary's end of a session. Its methods may be used by any number of
@@ -206,7 +207,7 @@ func (s *Sender) Err() error {
 func (s *Sender) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Status{s.sent, s.applied, int(s.total - s.freed), len(s.syncs)}
+	return Status{s.sent, s.applied, int(s.total - s.freed), len(s.syncs), s.total}
 }
 
 // Close ends the session. What is in the window may or may not reach the peer.

@@ -2,8 +2,8 @@ package zones
 
 import "fmt"
 
-// zonesOf are those that length bytes from offset of a file lie in.
-func (l *Log) zonesOf(inode uint64, offset, length int64) []Zone {
+// Zones are those that length bytes from offset of a file lie in.
+func (l *Log) Zones(inode uint64, offset, length int64) []Zone {
 	if offset < 0 || length < 0 || (offset+length)/l.opts.ZoneSize >= int64(Whole) {
 		return []Zone{{inode, Whole}}
 	}
@@ -18,12 +18,12 @@ func (l *Log) zonesOf(inode uint64, offset, length int64) []Zone {
 // MarkDirty records that the peer lacks length bytes from offset of a file. When it
 // returns without an error, that is durable.
 func (l *Log) MarkDirty(inode uint64, offset, length int64) error {
-	return l.mark(opDirty, l.zonesOf(inode, offset, length)...)
+	return l.mark(opDirty, l.Zones(inode, offset, length)...)
 }
 
 // MarkActive records that they are about to be written here and there.
 func (l *Log) MarkActive(inode uint64, offset, length int64) error {
-	return l.mark(opActive, l.zonesOf(inode, offset, length)...)
+	return l.mark(opActive, l.Zones(inode, offset, length)...)
 }
 
 // MarkZonesDirty records zones as they are, such as Names and Whole.
@@ -121,6 +121,9 @@ func (l *Log) Clean(list ...Zone) {
 		l.note(record{op: opClean, zone: z})
 	}
 }
+
+// MarkEverything records that zones do not tell what the peer lacks.
+func (l *Log) MarkEverything() error { return l.flush(record{op: opEverything}) }
 
 // Clear says that nothing is dirty any more. Active zones stay.
 func (l *Log) Clear() error { return l.flush(record{op: opClear}) }

@@ -155,6 +155,9 @@ func (s *set) activeSince(z Zone) (uint64, bool) {
 		return s.allActive.batch, true
 	}
 	m, ok := s.active[z]
+	if w, whole := s.active[Zone{z.Inode, Whole}]; whole && z.Index != Names && w.epoch == s.epoch {
+		m, ok = w, true
+	}
 	return m.batch, ok && m.epoch == s.epoch
 }
 

@@ -35,7 +35,7 @@ func script(t *testing.T, text string, more map[string]any) json.RawMessage {
 }
 
 func TestConformance(t *testing.T) {
-	sdktest.Run(t, New(), sdktest.Options{
+	sdktest.Run(t, New(nil), sdktest.Options{
 		Settings: script(t, "exit 0", nil),
 		Invalid: []json.RawMessage{
 			[]byte(`{}`), []byte(`{"path":""}`), []byte(`{"path":"/x","args":"a b"}`), []byte(`{"path":"/x","env":{"A":1}}`), []byte(`{"path":"/x","timeout":"-1s"}`), []byte(`{"path":"/x","exec":"y"}`),
@@ -63,12 +63,12 @@ func TestVerdicts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			raw := script(t, c.text, map[string]any{"args": []string{"web", "custom.own", "-v x"}, "directory": "/", "env": map[string]string{"COLOUR": "blue"}})
-			if r := New().Check(t.Context(), raw); r.Status != c.status || !strings.HasPrefix(r.Reason+r.Detail, c.says) {
+			if r := New(nil).Check(t.Context(), raw); r.Status != c.status || !strings.HasPrefix(r.Reason+r.Detail, c.says) {
 				t.Errorf("got %+v, want %s %q", r, c.status, c.says)
 			}
 		})
 	}
-	if r := New().Check(t.Context(), json.RawMessage(`{"path":"/no/such/program"}`)); r.Status != sdk.StatusUnknown || r.Reason != "start program: no such file or directory" {
+	if r := New(nil).Check(t.Context(), json.RawMessage(`{"path":"/no/such/program"}`)); r.Status != sdk.StatusUnknown || r.Reason != "start program: no such file or directory" {
 		t.Errorf("missing: %+v", r)
 	}
 }
@@ -79,7 +79,7 @@ func watched(t *testing.T, raw json.RawMessage, interval time.Duration, enough f
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	results, over := make(chan sdk.Result, 100), make(chan error, 1)
-	go func() { over <- New().Watch(ctx, raw, interval, func(r sdk.Result) { results <- r }) }()
+	go func() { over <- New(nil).(sdk.Watcher).Watch(ctx, raw, interval, func(r sdk.Result) { results <- r }) }()
 	for {
 		select {
 		case r := <-results:
@@ -169,7 +169,7 @@ func TestSilence(t *testing.T) {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if r := New().Check(ctx, script(t, "sleep 600", nil)); r.Status != sdk.StatusUnknown {
+	if r := New(nil).Check(ctx, script(t, "sleep 600", nil)); r.Status != sdk.StatusUnknown {
 		t.Errorf("got %+v", r)
 	}
 }

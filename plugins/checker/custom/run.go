@@ -70,7 +70,7 @@ func (s settings) run(ctx context.Context, report func(sdk.Result)) sdk.Result {
 		if errors.As(err, &inner) {
 			err = inner.Err
 		}
-		return unknown("start " + s.name() + ": " + err.Error())
+		return sdk.Unknown("start %s: %v", s.name(), err)
 	}
 	ended, watched := make(chan struct{}), make(chan bool, 1)
 	go func() { watched <- s.guard(ctx, cmd, l, ended) }()
@@ -80,7 +80,7 @@ func (s settings) run(ctx context.Context, report func(sdk.Result)) sdk.Result {
 	cmd.Stdout.(*lines).flush()
 	cmd.Stderr.(*lines).flush()
 	if silent {
-		return down("%s said nothing for %v and was killed", s.name(), time.Duration(s.Timeout))
+		return sdk.Down("%s said nothing for %v and was killed", s.name(), time.Duration(s.Timeout))
 	}
 	return s.verdict(cmd, err, l)
 }
@@ -121,15 +121,15 @@ func (s settings) verdict(cmd *exec.Cmd, err error, l *listener) sdk.Result {
 	state := cmd.ProcessState
 	switch code := state.ExitCode(); {
 	case err != nil && !errors.As(err, new(*exec.ExitError)) && !errors.Is(err, exec.ErrWaitDelay):
-		return unknown("wait for " + s.name() + ": " + err.Error())
+		return sdk.Unknown("wait for %s: %v", s.name(), err)
 	case code == 0 && l.said.Status != "":
 		return l.said
 	case code == 0:
 		return sdk.Result{Status: sdk.StatusUp, Detail: l.last}
 	case code < 0, code == codeNotExecutable, code == codeNotFound:
-		return unknown(joined(s.name()+" ended: "+state.String(), l.why()))
+		return sdk.Unknown("%s", joined(s.name()+" ended: "+state.String(), l.why()))
 	default:
-		return down("%s", joined(fmt.Sprintf("%s ended with code %d", s.name(), code), l.why()))
+		return sdk.Down("%s", joined(fmt.Sprintf("%s ended with code %d", s.name(), code), l.why()))
 	}
 }
 

@@ -241,8 +241,8 @@ func (f *Filter) attachAll(m *member) ([]*attachment, error) {
 	return added, nil
 }
 
-// clearNew empties the tables of groups that m did not have, and for a new
-// module the counters, before anything refers to them.
+// clearNew empties the tables and counters of groups that m did not have, and for a
+// new module the other counters, before anything refers to them.
 func (f *Filter) clearNew(m, old *member) error {
 	for name, slot := range m.Groups {
 		if old != nil {
@@ -255,11 +255,14 @@ func (f *Filter) clearNew(m, old *member) error {
 				return fmt.Errorf("clear the table of group %s: %w", name, err)
 			}
 		}
+		if err := f.clearCounters(placesOfGroup(name, slot)); err != nil {
+			return err
+		}
 	}
 	if old != nil {
 		return nil
 	}
-	return f.clearCounters(m.Slot)
+	return f.clearCounters(placesOf(m))
 }
 
 // write puts m into the maps, what others refer to first.

@@ -27,6 +27,7 @@ var errClosed = errors.New("the packet filter is closed; make a new one")
 // Filter keeps a node's share of the connections in the kernel. Its methods may
 // be called at the same time.
 type Filter struct {
+	walk     sync.Mutex // held while sockets are counted; before mu
 	mu       sync.Mutex
 	log      *slog.Logger
 	root     string // the directory that New was given
@@ -72,6 +73,8 @@ func New(pinDir string, log *slog.Logger) (*Filter, error) {
 // Close lets go of the kernel's objects. Pinned modules stay in force; without
 // pins the filter ends here.
 func (f *Filter) Close() error {
+	f.walk.Lock()
+	defer f.walk.Unlock()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
@@ -137,21 +140,13 @@ func (f *Filter) state() (sdk.FilterState, error) {
 	for _, i := range slices.Sorted(maps.Keys(f.attached)) {
 		s.Attachments = append(s.Attachments, f.describe(f.attached[i]))
 	}
-	for name, m := range f.members {
-		for n, reason := range reasonNames {
-			var cpus []uint64
-			at := uint32(m.Slot)*maxReasons + uint32(n)
-			if err := f.objs.Counters.Lookup(at, &cpus); err != nil {
-				return s, fmt.Errorf("read the counter %s/%s: %w", name, reason, err)
-			}
-			var sum uint64
-			for _, c := range cpus {
-				sum += c
-			}
-			if sum > 0 {
-				s.Counters[name+"/"+reason] = sum
-			}
+	for _, name := range s.Modules {
+		list, err := readCounts(f.objs.Counters, f.members[name])
+		if err != nil {
+			return s, err
 		}
+		s.Packets = append(s.Packets, list...)
+		sums(s.Counters, name+"/", list)
 	}
 	var err error
 	if s.Strangers, err = f.strangers(); err != nil {
@@ -168,21 +163,18 @@ func (f *Filter) state() (sdk.FilterState, error) {
 // Sockets counts this network namespace's connections to the module's
 // addresses, by group and bucket. Listeners, connections in TIME_WAIT, and UDP
 // sockets that are not connected to a client do not count. It walks the kernel's table of sockets, which costs about
-// half a microsecond a socket, and holds up no packet.
+// half a microsecond a socket, and holds up no packet, nor any other method but Close.
 func (f *Filter) Sockets(ctx context.Context, module string) (map[string][]uint32, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.closed {
-		return nil, errClosed
-	}
-	m, ok := f.members[module]
-	if !ok {
-		return nil, fmt.Errorf("count the connections of module %s: the filter does not know it; configure it first", module)
+	f.walk.Lock()
+	defer f.walk.Unlock()
+	groups, slots, err := f.counted(module)
+	if err != nil {
+		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	for _, slot := range f.slots() {
+	for _, slot := range slots {
 		if err := f.objs.Sockets.Put(uint32(slot), &tableValue{}); err != nil {
 			return nil, fmt.Errorf("clear the connection counts: %w", err)
 		}
@@ -191,7 +183,7 @@ func (f *Filter) Sockets(ctx context.Context, module string) (map[string][]uint3
 		return nil, fmt.Errorf("walk the kernel's sockets: %w", err)
 	}
 	counts := map[string][]uint32{}
-	for name, slot := range m.Groups {
+	for name, slot := range groups {
 		var t tableValue
 		if err := f.objs.Sockets.Lookup(uint32(slot), &t); err != nil {
 			return nil, fmt.Errorf("read the connection counts of group %s: %w", name, err)
@@ -199,6 +191,20 @@ func (f *Filter) Sockets(ctx context.Context, module string) (map[string][]uint3
 		counts[name] = t[:]
 	}
 	return counts, nil
+}
+
+// counted are the groups of a module, and all table slots in use.
+func (f *Filter) counted(module string) (map[string]uint16, []uint16, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil, nil, errClosed
+	}
+	m, ok := f.members[module]
+	if !ok {
+		return nil, nil, fmt.Errorf("count the connections of module %s: the filter does not know it; configure it first", module)
+	}
+	return maps.Clone(m.Groups), f.slots(), nil
 }
 
 // slots are the table slots in use.

@@ -2,8 +2,10 @@ package ebpf
 
 import (
 	"context"
+	"maps"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 
 	bpf "github.com/cilium/ebpf"
@@ -124,16 +126,34 @@ func (fx *fixture) program(kind string) *bpf.Program {
 // counted runs f and returns the counters that it moved.
 func (fx *fixture) counted(f func()) map[string]uint64 {
 	fx.t.Helper()
-	before, err := fx.filter.State(context.Background())
-	check0(fx.t, err)
-	f()
-	after, err := fx.filter.State(context.Background())
-	check0(fx.t, err)
-	moved := map[string]uint64{}
-	for k, n := range after.Counters {
-		if n != before.Counters[k] {
-			moved[k] = n - before.Counters[k]
+	return fx.moved(f, func(s sdk.FilterState) map[string]uint64 { return s.Counters })
+}
+
+// countedAt is counted by module/group/class/reason.
+func (fx *fixture) countedAt(f func()) map[string]uint64 {
+	fx.t.Helper()
+	return fx.moved(f, func(s sdk.FilterState) map[string]uint64 {
+		at := map[string]uint64{}
+		for _, c := range s.Packets {
+			at[strings.Join([]string{c.Module, c.Group, c.Class, c.Reason}, "/")] = c.Packets
 		}
+		return at
+	})
+}
+
+func (fx *fixture) moved(f func(), of func(sdk.FilterState) map[string]uint64) map[string]uint64 {
+	fx.t.Helper()
+	look := func() map[string]uint64 {
+		s, err := fx.filter.State(context.Background())
+		check0(fx.t, err)
+		return of(s)
+	}
+	before := look()
+	f()
+	moved := look()
+	maps.DeleteFunc(moved, func(k string, n uint64) bool { return n == before[k] })
+	for k := range moved {
+		moved[k] -= before[k]
 	}
 	return moved
 }

@@ -198,14 +198,17 @@ func (tw *twins) cell(name string, frame []byte) string {
 	var out []byte
 	var code uint32
 	o, judged := tw.twin.Judge(bytes.Clone(frame))
-	moved := tw.counted(func() { code, out = tw.run(frame) })
+	moved := tw.countedAt(func() { code, out = tw.run(frame) })
 	if len(moved) > 1 {
 		tw.t.Errorf("%s: counters %v moved", name, moved)
 	}
 	reason := ""
 	for r, n := range moved {
-		if reason = strings.TrimPrefix(r, "web/"); n != 1 {
+		if reason = r[strings.LastIndex(r, "/")+1:]; n != 1 {
 			tw.t.Errorf("%s: counters %v moved", name, moved)
+		}
+		if judged && r != counterOf(o) {
+			tw.t.Errorf("%s: the kernel says %s, the twin %s", name, r, counterOf(o))
 		}
 	}
 	if judged && reason != string(o.Reason) {

@@ -12,7 +12,7 @@ import (
 // layoutVersion changes whenever the meaning or size of anything in
 // bpf/layout.h does: pinned state of another version is thrown away, not
 // misread.
-const layoutVersion = 3
+const layoutVersion = 4
 
 // Limits of bpf/layout.h.
 const (
@@ -134,6 +134,12 @@ const rowNodes = 0x7f7f7f7f
 func withHand(row uint32, h share.Hand) uint32 { return row | uint32(h&1)<<7 | uint32(h>>1)<<15 }
 
 func handOf(row uint32) share.Hand { return share.Hand(row>>7&1 | row>>14&2) }
+
+// numClasses is how many classes of buckets there are: share.Classes.
+const numClasses = 4
+
+// countsValue is struct counts: frames by reason.
+type countsValue [maxReasons]uint64
 
 // strangerKey is struct stranger_key.
 type strangerKey struct {

@@ -63,11 +63,12 @@ func TestRestartLosesNothing(t *testing.T) {
 			counters, err := bpf.LoadPinnedMap(filepath.Join(fx.filter.pins, filterMapCounters), nil)
 			check0(t, err)
 			defer counters.Close()
+			own := placesOfGroup("http", fx.filter.members["web"].Groups["http"])[0]
 			counted := func() (n uint64) {
-				var cpus []uint64
-				check0(t, counters.Lookup(uint32(slices.Index(reasonNames[:], "accept-owner")), &cpus))
+				var cpus []countsValue
+				check0(t, counters.Lookup(own.at, &cpus))
 				for _, c := range cpus {
-					n += c
+					n += c[slices.Index(reasonNames[:], "accept-owner")]
 				}
 				return n
 			}

@@ -42,6 +42,16 @@ type PinnedModule struct {
 	Epoch    uint64            `json:"epoch"` // of the tables
 	Groups   []PinnedGroup     `json:"groups"`
 	Counters map[string]uint64 `json:"counters"` // by reason; those that are not zero
+	Packets  []CountedPackets  `json:"packets"`  // the same by group and class of bucket
+}
+
+// CountedPackets are packets that met the same end for the same reason. Those without a
+// group met it before a bucket was asked for.
+type CountedPackets struct {
+	Group   string `json:"group,omitempty"`
+	Class   string `json:"class,omitempty"` // of the bucket: a share.Class
+	Reason  string `json:"reason"`
+	Packets uint64 `json:"packets"`
 }
 
 // PinnedGroup is the table of a group.

@@ -176,29 +176,30 @@ func (r *reader) modules() error {
 	if err := each(r, filterMapTables, func(at uint32, v tableValue) { tables[at] = v }); err != nil {
 		return err
 	}
-	counters := map[uint32]uint64{}
-	if err := each(r, filterMapCounters, func(at uint32, cpus []uint64) {
-		for _, n := range cpus {
-			counters[at] += n
-		}
-	}); err != nil {
-		return err
+	counters, err := bpf.LoadPinnedMap(filepath.Join(r.dir, filterMapCounters), &bpf.LoadPinOptions{ReadOnly: true})
+	if err != nil {
+		return fmt.Errorf("open the map %s: %w", filterMapCounters, err)
 	}
+	defer counters.Close()
 	for _, m := range r.known {
 		state := r.state.Module[m.Slot]
 		p := PinnedModule{
 			Name: m.Config.Module, Self: state.Self, Fence: state.Fence != 0,
-			Accept: state.Live&liveAccept != 0, Agreed: state.Live&liveAgreed != 0, Epoch: state.Epoch, Counters: map[string]uint64{},
+			Accept: state.Live&liveAccept != 0, Agreed: state.Live&liveAgreed != 0, Epoch: state.Epoch,
+			Counters: map[string]uint64{}, Packets: []CountedPackets{},
 		}
 		for _, g := range m.Config.Groups {
 			slot := m.Groups[g.Name]
 			table := tables[uint32(slot)*2+uint32(state.Live&liveHalf)]
 			p.Groups = append(p.Groups, PinnedGroup{Name: g.Name, Slot: slot, Rows: alike(table[:])})
 		}
-		for n, reason := range reasonNames {
-			if sum := counters[uint32(m.Slot)*maxReasons+uint32(n)]; sum > 0 {
-				p.Counters[reason] = sum
-			}
+		list, err := readCounts(counters, &m)
+		if err != nil {
+			return err
+		}
+		sums(p.Counters, "", list)
+		for _, c := range list {
+			p.Packets = append(p.Packets, CountedPackets{c.Group, c.Class, c.Reason, c.Packets})
 		}
 		r.s.Modules = append(r.s.Modules, p)
 	}

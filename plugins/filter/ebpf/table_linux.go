@@ -129,13 +129,3 @@ func (f *Filter) writeLinks(m *member, half uint8) error {
 }
 
 func isMissing(err error) bool { return errors.Is(err, bpf.ErrKeyNotExist) }
-
-func (f *Filter) clearCounters(slot uint8) error {
-	zero := make([]uint64, bpf.MustPossibleCPU())
-	for n := range uint32(maxReasons) {
-		if err := f.objs.Counters.Put(uint32(slot)*maxReasons+n, zero); err != nil {
-			return fmt.Errorf("clear the counters: %w", err)
-		}
-	}
-	return nil
-}

@@ -212,12 +212,12 @@ func (tw *twins) forget() {
 	}
 }
 
-// compare runs a frame through both; it returns the reason, and false if they
-// differ.
-func (tw *twins) compare(p program, frame []byte) (share.Reason, bool) {
+// compare runs a frame through both; it returns what the twin says, and false if
+// they differ.
+func (tw *twins) compare(p program, frame []byte) (share.Outcome, bool) {
 	o, ok := tw.twin.Judge(bytes.Clone(frame))
 	if !ok {
-		return "", true
+		return share.Outcome{}, true
 	}
 	code, out := p.run(tw.fixture, frame)
 	want, bytesWanted := "drop", frame
@@ -230,16 +230,21 @@ func (tw *twins) compare(p program, frame []byte) (share.Reason, bool) {
 	if got := p.codes[code]; got != want || !bytes.Equal(out, bytesWanted) {
 		tw.t.Errorf("%s: the kernel says %s, the twin %s (%s)\nstate %+v row %08x\nframe %x\nkernel %x\ntwin   %x",
 			p.name, got, want, o.Reason, tw.twin.Here, uint32(o.Row), frame, out, bytesWanted)
-		return o.Reason, false
+		return o, false
 	}
-	return o.Reason, true
+	return o, true
+}
+
+// counterOf names the counter that a frame moves.
+func counterOf(o share.Outcome) string {
+	return strings.Join([]string{"web", o.Group, string(o.Class), string(o.Reason)}, "/")
 }
 
 // TestTwin runs random and damaged frames through the kernel's program and through
-// share.Filter: verdict, bytes and counters are the same.
+// share.Filter: verdict, bytes and counters, down to group and class, are the same.
 func TestTwin(t *testing.T) {
 	tw := newTwins(t, 7)
-	total := map[share.Reason]int{}
+	total, classes := map[share.Reason]int{}, map[share.Class]int{}
 	frames, batch := 100_000, 1000
 	if testing.Short() {
 		frames = 10_000
@@ -247,14 +252,15 @@ func TestTwin(t *testing.T) {
 	for n := 0; n < frames; n += batch {
 		tw.change()
 		reasons := map[string]uint64{}
-		moved := tw.counted(func() {
+		moved := tw.countedAt(func() {
 			for i := range batch {
-				reason, same := tw.compare(programs()[0], tw.maker.frame())
+				o, same := tw.compare(programs()[0], tw.maker.frame())
 				if !same {
 					t.Fatalf("frame %d of batch %d", i, n/batch)
 				}
-				if total[reason]++; reason != "" {
-					reasons["web/"+string(reason)]++
+				if total[o.Reason]++; o.Reason != "" {
+					reasons[counterOf(o)]++
+					classes[o.Class]++
 				}
 			}
 		})
@@ -266,7 +272,12 @@ func TestTwin(t *testing.T) {
 			t.Fatalf("counters moved %v, the twin says %v", moved, reasons)
 		}
 	}
-	t.Log(total)
+	t.Log(total, classes)
+	for _, c := range append(share.Classes(), "") {
+		if classes[c] == 0 {
+			t.Errorf("no frame fell into a bucket of class %q", c)
+		}
+	}
 	for _, r := range []share.Reason{share.AcceptNew, share.AcceptEcho, share.AcceptOwner, share.AcceptSocket, share.AcceptReset,
 		share.AcceptFragment, share.ForwardNew, share.ForwardEcho, share.ForwardOwner, share.ForwardPrevious, share.ForwardFragment,
 		share.DropLease, share.DropNotReady, share.DropNobody, share.DropDisagreed, share.DropNoRule, share.DropNoMAC, share.DropTTL,

@@ -21,6 +21,26 @@ static __always_inline struct verdict take(struct facts *f, enum reason why)
 	return f->live & LIVE_ACCEPT ? ACCEPT(why) : DROP(R_DROP_NOT_READY);
 }
 
+static __always_inline __u32 with_hand(__u32 row, __u32 hand)
+{
+	return (row & ROW_NODES) | (hand & 1) << 7 | (hand & 2) << 14;
+}
+
+/* The row by which what a peer has handed over is judged as if all had seen it. For this
+ * node has seen it too: if it takes what all see, it has taken it already. A SYN may come
+ * twice; an echo request or a datagram (once) would be answered twice. A global function:
+ * the verifier walks it once, not on every way that leads here. */
+__attribute__((noinline)) __u32 row_handed(__u32 row, __u32 self, __u32 once)
+{
+	__u32 hand = hand_of(row);
+
+	if ((row & 0x7f) == self)
+		return with_hand(row, once && hand != TAKES ? TAKES : STEADY);
+	if (hand == EXPECTS)
+		row = (row & ~0xffU) | (self & 0x7f);
+	return with_hand(row, STEADY);
+}
+
 /* What opens a connection, or needs none: one node takes it. */
 static __always_inline struct verdict all_fresh(struct facts *f, __u32 row)
 {
@@ -29,7 +49,7 @@ static __always_inline struct verdict all_fresh(struct facts *f, __u32 row)
 	if (!owner)
 		return DROP(R_DROP_NOBODY);
 	if (hand_of(row) == GIVES)
-		return serving(f->module) ? FORWARD(owner, R_FORWARD_HANDOVER) : DROP(R_DROP_LEASE);
+		return serving(f->module) ? ON_ROUND(owner, R_FORWARD_HANDOVER) : DROP(R_DROP_LEASE);
 	if (owner != f->module->self)
 		return DROP(R_DROP_OTHER);
 	if (hand_of(row) == TAKES)
@@ -73,9 +93,11 @@ static __always_inline struct verdict all_datagram(struct facts *f, __u32 row, i
 	struct verdict v;
 	enum found found;
 
-	if (agreed && (row & ROW_NODES) < 0x100)
+	if (!(row & ROW_NODES) || (agreed && (row & ROW_NODES) < 0x100))
 		return all_fresh(f, row);
 	found = look_up_udp(f, six);
+	if (found == SOCKET && f->to != TO_ALL)
+		return DROP(R_DROP_HANDOVER); /* what all see was taken */
 	if (found == SOCKET)
 		return serving(f->module) ? ACCEPT(R_ACCEPT_SOCKET) : DROP(R_DROP_LEASE);
 	v = all_fresh(f, row);
@@ -85,7 +107,7 @@ static __always_inline struct verdict all_datagram(struct facts *f, __u32 row, i
 	return v;
 }
 
-/* A frame to the virtual Ethernet address. */
+/* A frame to the virtual Ethernet address, or one that was handed over. */
 static __always_inline struct verdict decide_all(struct facts *f, __u32 row, int six)
 {
 	switch (f->flow->kind) {
@@ -97,12 +119,10 @@ static __always_inline struct verdict decide_all(struct facts *f, __u32 row, int
 	return all_open(f, row, six);
 }
 
-/* What opens a connection and was handed over by a peer, to the real address. */
-static __always_inline struct verdict decide_handed(struct facts *f, __u32 row)
+/* Whether a frame to the real address was handed over. */
+static __always_inline int handed(struct facts *f)
 {
-	if ((row & 0x7f) != f->module->self && hand_of(row) != EXPECTS)
-		return DROP(R_DROP_OTHER);
-	return take(f, f->flow->echo ? R_ACCEPT_ECHO : R_ACCEPT_NEW);
+	return f->invisible && f->flow->kind != OPEN && f->flow->on_round && peer_of(f);
 }
 
 static __always_inline struct verdict verdict_of(struct facts *f, int six)
@@ -110,11 +130,13 @@ static __always_inline struct verdict verdict_of(struct facts *f, int six)
 	const struct flow *flow = f->flow;
 	__u32 row = row_with_hand(f->module, f->live, flow->share, &flow->client, extra_of(flow));
 
-	if (f->to == TO_ALL)
-		return decide_all(f, row, six);
-	if (f->invisible && flow->kind == OPENS && peer_of(f))
-		return decide_handed(f, row);
-	return decide(f, row & ROW_NODES, six);
+	f->place = place_of(flow->share.group, row & ROW_NODES, f->module->self);
+	if (f->to != TO_ALL) {
+		if (!handed(f))
+			return decide(f, row & ROW_NODES, six);
+		row = row_handed(row, f->module->self, flow->echo || flow->kind == DATAGRAM);
+	}
+	return decide_all(f, row, six);
 }
 
 /* The kernel takes only what is sent to the interface's own address. */

@@ -169,15 +169,15 @@ static __always_inline int age6(struct ip6 *ip, __u8 odd)
 	return 1;
 }
 
-static __always_inline int forward6(struct frame *fr, const struct vip *vip, const struct link *l, struct verdict v)
+static __always_inline int forward6(struct frame *fr, const struct vip *vip, const struct facts *f, struct verdict v)
 {
-	__u64 mac = l->mac[v.forward & (2 * NODES - 1)];
+	__u64 mac = f->link->mac[v.forward & (2 * NODES - 1)];
 
 	if (!mac)
-		return drop(vip, R_DROP_NO_MAC);
+		return drop_at(f, R_DROP_NO_MAC);
 	if (!age6(fr->l3, v.on_round))
-		return drop(vip, R_DROP_TTL);
-	count(vip->module, v.reason);
+		return drop_at(f, R_DROP_TTL);
+	count_at(f->place, v.reason);
 	return send_to(fr, vip, mac);
 }
 
@@ -225,7 +225,7 @@ static __always_inline int ipv6_in(struct frame *fr)
 	if (flow.first)
 		remember(&f, v);
 	if (v.forward)
-		return forward6(fr, vip, f.link, v);
-	count(vip->module, v.reason);
+		return forward6(fr, vip, &f, v);
+	count_at(f.place, v.reason);
 	return v.accept ? accept_here(fr, vip, &f) : DISCARD;
 }

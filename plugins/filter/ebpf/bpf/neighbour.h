@@ -11,25 +11,29 @@
 static __always_inline __u64 who_answers(struct frame *fr, const struct vip *vip, struct module *m, const struct addr *client,
 					 enum reason answer, enum reason refresh, enum reason other)
 {
+	__u32 row, place = place_of_module(vip->module);
 	__u8 live = live_of(m), owner;
 	struct link *l;
 	__u64 mac;
 
 	if (!serving(m)) {
-		count(vip->module, R_DROP_LEASE);
+		count_at(place, R_DROP_LEASE);
 		return 0;
 	}
-	owner = vip->arp.set ? row_of(m, live, vip->arp, client, 0) & 0xff : 0;
+	row = vip->arp.set ? row_of(m, live, vip->arp, client, 0) : 0;
+	if (vip->arp.set)
+		place = place_of(vip->arp.group, row, m->self);
+	owner = row & 0xff;
 	if (!owner) {
-		count(vip->module, R_DROP_NOBODY);
+		count_at(place, R_DROP_NOBODY);
 		return 0;
 	}
 	if (owner == m->self) {
-		count(vip->module, answer);
+		count_at(place, answer);
 		return mac_number(vip->vmac) ?: mac_number(vip->mac);
 	}
 	if (!mac_is(fr->eth->h_dest, vip->mac)) {
-		count(vip->module, other);
+		count_at(place, other);
 		return 0;
 	}
 	mac = mac_number(vip->vmac);
@@ -37,7 +41,7 @@ static __always_inline __u64 who_answers(struct frame *fr, const struct vip *vip
 		l = link_of(vip, live);
 		mac = l ? l->mac[owner & (2 * NODES - 1)] : 0;
 	}
-	count(vip->module, mac ? refresh : R_DROP_NO_MAC);
+	count_at(place, mac ? refresh : R_DROP_NO_MAC);
 	return mac;
 }
 

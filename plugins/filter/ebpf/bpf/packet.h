@@ -46,7 +46,8 @@ struct flow {
 	__u8 proto;
 	__u8 kind;
 	__u8 echo;
-	__u8 on_round; /* if a peer forwarded it: all nodes of the row are to be asked */
+	__u8 on_round; /* if a peer forwarded it: all nodes of the row are to be asked, or it
+			* was handed over (invisible.h) */
 	__u8 first;    /* the first fragment of a datagram */
 	struct share share;
 };

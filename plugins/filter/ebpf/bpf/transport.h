@@ -5,6 +5,12 @@
 
 #include "invisible.h"
 
+static __always_inline int drop_at(const struct facts *f, enum reason why)
+{
+	count_at(f->place, why);
+	return DISCARD;
+}
+
 #define NOT_JUDGED REASONS /* parsing ended well */
 
 /* RFC 792 and RFC 4443. linux/icmp.h needs headers of the C library. */
@@ -72,7 +78,8 @@ static __always_inline struct fragment_key fragment_key_of(const struct flow *fl
 	return (struct fragment_key){ flow->client, flow->local, flow->id, flow->proto };
 }
 
-/* The later fragments of a datagram go where its first one went. */
+/* The later fragments of a datagram go where its first one went. One that came twice, in
+ * a hand-over, went where it went the other time. */
 static __always_inline void remember(struct facts *f, struct verdict v)
 {
 	struct fragment_key key = fragment_key_of(f->flow);
@@ -80,7 +87,7 @@ static __always_inline void remember(struct facts *f, struct verdict v)
 
 	if (value.node)
 		bpf_map_update_elem(&fragments, &key, &value, BPF_ANY);
-	else
+	else if (v.reason != R_DROP_HANDOVER)
 		bpf_map_delete_elem(&fragments, &key);
 }
 

@@ -8,7 +8,7 @@
 struct verdict {
 	__u8 forward; /* node to send to; 0: see accept */
 	__u8 accept;
-	__u8 on_round; /* of what is forwarded */
+	__u8 on_round; /* of what is forwarded; or handed over, see invisible.h */
 	enum reason reason;
 };
 
@@ -26,6 +26,7 @@ struct facts {
 	void *tcp;
 	const struct link *link;
 	__u64 sender; /* Ethernet source */
+	__u32 place;  /* where it is counted */
 	__u8 to;      /* enum to: its destination */
 	__u8 invisible;
 	__u8 live;
@@ -72,6 +73,7 @@ static __always_inline int serving(const struct module *m)
 static __always_inline int facts_of(struct facts *f, const struct frame *fr, struct state *s, const struct vip *vip)
 {
 	f->module = &s->module[vip->module & (MODULES - 1)];
+	f->place = place_of_module(vip->module);
 	f->live = live_of(f->module);
 	/* A node that serves on without a lease may do so by an old table. */
 	if (!f->module->fence && !lease_holds())
@@ -309,13 +311,14 @@ static __always_inline struct verdict decide_datagram(struct facts *f, __u32 row
 }
 
 /* Where a frame goes. Rule 7: without the lease nothing is accepted, and nothing
- * sent on a round, which might miss a node of a newer table. */
+ * sent on a round, which might miss a node of a newer table. In invisible mode, where the
+ * mark of the round tells what was handed over, a datagram goes to the owner. */
 static __always_inline struct verdict decide(struct facts *f, __u32 row, int six)
 {
 	const struct flow *flow = f->flow;
 	struct verdict v;
 
-	if (flow->kind == OPENS)
+	if (flow->kind == OPENS || (f->invisible && flow->kind == DATAGRAM))
 		return decide_fresh(f, row);
 	v = flow->kind == DATAGRAM ? decide_datagram(f, row, six) : decide_open(f, row, six);
 	if ((v.accept || v.on_round) && !serving(f->module))

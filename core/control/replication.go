@@ -1,0 +1,56 @@
+package control
+
+import "time"
+
+// Replication is where the replication of a mirror stands on one node.
+type Replication struct {
+	Role          string        `json:"role"`            // prim, second or stop
+	State         string        `json:"state,omitempty"` // of a primary: alone, preparing, resyncing, joining, mirroring, suspended, recording; of a secondary: connecting, following, copied
+	Connected     bool          `json:"connected"`
+	Why           string        `json:"why,omitempty"`  // it is not connected, or the last order failed
+	Generations   string        `json:"generations"`    // of the data: current, begin of the record for the other node, former
+	LagOperations uint64        `json:"lag_operations"` // that the secondary has not applied yet
+	LagBytes      int           `json:"lag_bytes"`      //
+	Syncs         int           `json:"syncs"`          // that wait for the secondary's disk
+	Sent          uint64        `json:"sent"`           // bytes sent in this session
+	Resync        *Resync       `json:"resync,omitempty"`
+	Verified      *Verification `json:"verified,omitempty"` // last, from this node
+}
+
+// Resync is a resynchronisation: that which runs, or the last one.
+type Resync struct {
+	Extent  string    `json:"extent"` // zones or everything
+	Running bool      `json:"running"`
+	Since   time.Time `json:"since"`
+	Round   int       `json:"round"`
+	Files   int64     `json:"files"` // looked at
+	Total   int64     `json:"total"` // bytes to compare
+	Done    int64     `json:"done"`  // bytes compared
+	Sent    int64     `json:"sent"`  // bytes that differed
+	Left    Duration  `json:"left,omitempty"`
+}
+
+// Verification is the outcome of comparing both copies.
+type Verification struct {
+	At          time.Time    `json:"at"`
+	Took        Duration     `json:"took"`
+	Complete    bool         `json:"complete"`
+	Error       string       `json:"error,omitempty"` // why it is not complete
+	Files       int64        `json:"files"`
+	Bytes       int64        `json:"bytes"`
+	Different   int          `json:"different"`
+	Differences []Difference `json:"differences,omitempty"` // the first of them
+}
+
+// Difference is something in which the copies differ.
+type Difference struct {
+	Path string `json:"path"`
+	What string `json:"what"`
+}
+
+// ResyncEstimate is what bringing the other node up to date would take.
+type ResyncEstimate struct {
+	Everything bool  `json:"everything"`
+	Files      int64 `json:"files"`
+	Bytes      int64 `json:"bytes"` // to compare; what differs of them is sent
+}

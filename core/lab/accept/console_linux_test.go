@@ -1,0 +1,64 @@
+package accept_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/orchestrator-ha/orchestrator/core/lab"
+)
+
+// console logs in from the client's browser, which knows the cluster's authority, and
+// looks at and moves the module as its role allows.
+func (s *stage) console(t *testing.T) {
+	t.Helper()
+	link := ask[struct{ URL, Token string }](t, s, "n1", "console", "--user", "anna", "--role", "control")
+	base, _, _ := strings.Cut(link.URL, "/#")
+	home, jar := s.Status().Nodes[0].Home, filepath.Join(s.root, "cookies")
+	curl := func(member, code, path string, args ...string) string {
+		t.Helper()
+		all := append([]string{"-sS", "-i", "--cacert", filepath.Join(home, "cluster", "authority.crt"), base + path}, args...)
+		r := s.call(t, member, "curl", all...)
+		if got := strings.Fields(r.out + " - -")[1]; r.code != 0 || got != code {
+			t.Fatalf("%s answers %s, not %s: %s", path, got, code, r.text())
+		}
+		return r.out
+	}
+	browser := func(code, path string, args ...string) string {
+		t.Helper()
+		return curl(lab.Client, code, path, append([]string{"-b", jar, "-c", jar}, args...)...)
+	}
+	if page := browser("200", "/"); !strings.Contains(page, "/console/main.js") || !strings.Contains(strings.ToLower(page), "content-security-policy: default-src 'none'") {
+		t.Errorf("the page is:\n%s", page)
+	}
+	browser("401", "/v1/status")
+	login := []string{"--json", `{"token": "` + link.Token + `"}`}
+	browser("200", "/v1/login", login...)
+	curl(lab.Client, "401", "/v1/login", login...) // another browser, with the same link
+	if text := browser("200", "/v1/nodes/n2/log?type=message&limit=1000"); !strings.Contains(text, "start_both WAIT UP start") {
+		t.Errorf("the log of n2 is:\n%s", text)
+	}
+	if text := browser("200", "/v1/nodes/n2/modules/"+s.module+"/history?resource=custom.app"); !strings.Contains(text, `"value":"up"`) {
+		t.Errorf("the history of custom.app on n2 is:\n%s", text)
+	}
+	if text := browser("200", "/v1/modules/"+s.module+"/drain", "--json", `{"nodes": ["n2"], "wait": "10s"}`); !strings.Contains(text, `"ok":true`) {
+		t.Errorf("drain: %s", text)
+	}
+	browser("200", "/v1/modules/"+s.module+"/undrain", "--json", `{"nodes": ["n2"], "wait": "10s"}`)
+	browser("403", "/v1/modules/"+s.module, "-X", "DELETE")
+	browser("403", "/v1/modules/"+s.module+"/stop", "--json", "{}", "-H", "Origin: https://elsewhere.example")
+	said := s.do(t, "n1", "log", "--type", "command")
+	if want := ": drain " + s.module + " on n2: done: n2 is UP Ready."; !strings.Contains(said, want) {
+		t.Errorf("the log of commands does not say %q:\n%s", want, said)
+	}
+	if !strings.Contains(said, "anna from ") || !strings.Contains(said, "logs in to the console, with the role control") {
+		t.Errorf("the log of commands does not tell of anna:\n%s", said)
+	}
+
+	// A server may look at another one, and no more.
+	pem := filepath.Join(s.Status().Nodes[1].Home, "cluster", "node.pem")
+	curl("n2", "200", "/v1/status", "--cert", pem)
+	curl("n2", "403", "/v1/modules/"+s.module+"/stop", "--cert", pem, "--json", "{}")
+	browser("200", "/v1/login", "-X", "DELETE")
+	browser("401", "/v1/status")
+}

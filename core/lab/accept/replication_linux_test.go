@@ -1,0 +1,231 @@
+package accept_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/orchestrator-ha/orchestrator/core/lab"
+)
+
+// replicatedConfig is a mirror that replicates a folder, with a program in it that counts.
+const replicatedConfig = `<?xml version="1.0" encoding="utf-8"?>
+<!DOCTYPE safe>
+<safe>
+  <service mode="mirror" maxloop="50">
+    <heart timeout="1s"><heartbeat name="default"/></heart>
+    <rfs><replicated dir="/srv/data"><notreplicated path="local"/></replicated></rfs>
+    <user nicestoptimeout="30s" forcestoptimeout="30s" starttimeout="30s"/>
+  </service>
+</safe>
+`
+
+// counting writes one number after the other to the replicated folder, and notes outside of
+// it each that it was told is on the disk.
+const counting = `#!/bin/sh
+cd /srv/data || exit 1
+i=$(cat count 2>/dev/null || echo 1000000)
+while :; do
+	i=$((i + 1))
+	printf '%d' $i | dd of=count conv=notrunc,fsync status=none || exit 1
+	echo $i >>"$ORCHESTRATOR_HOME/acknowledged"
+	echo $i >>grows
+	[ $((i % 10)) = 0 ] && { mv -f names.$((i % 50)) names.$(((i + 10) % 50)) 2>/dev/null; echo $i >names.$((i % 50)); }
+done
+`
+
+// disked wraps the program so that each node's daemon sees a disk of its own on /srv.
+const disked = `#!/bin/sh
+[ "$1" = daemon ] || exec %[1]s "$@"
+mkdir -p "$ORCHESTRATOR_HOME/disk"
+exec unshare --mount --propagation private sh -c 'mount --bind "$ORCHESTRATOR_HOME/disk" /srv && exec %[1]s "$@"' sh "$@"
+`
+
+// replicating makes a lab of two nodes with that mirror, prim on n1.
+func replicating(t *testing.T, name string) *stage {
+	t.Helper()
+	wrapper := filepath.Join(t.TempDir(), "orchestrator")
+	if err := os.WriteFile(wrapper, fmt.Appendf(nil, disked, program), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := build(t, name, "pair", func(o *lab.Options) { o.Nodes, o.Program = 2, wrapper })
+	archive := filepath.Join(s.root, "pair.safe")
+	module := files{
+		userconfig:           replicatedConfig,
+		"bin/count":          counting,
+		"bin/start_prim.lua": `application("process", "count"):start { command = { "/bin/sh", ctx.dir .. "/bin/count" }, stop_timeout = "2s" }` + "\n",
+		"bin/stop_prim.lua":  `application("process", "count"):stop { force = ctx.force, timeout = "10s" }` + "\n",
+	}
+	if err := os.WriteFile(archive, module.zip(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.do(t, "n1", "module", "install", archive)
+	return s
+}
+
+// inside is a path as a node's daemon sees it.
+func (s *stage) inside(t *testing.T, node, path string) string {
+	t.Helper()
+	for _, n := range s.Status().Nodes {
+		if n.Name == node {
+			return filepath.Join("/proc", strconv.Itoa(n.PID), "root", path)
+		}
+	}
+	t.Fatalf("there is no node %s", node)
+	return ""
+}
+
+// number reads the last number in a file.
+func number(t *testing.T, path string) int {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Fields(string(b))
+	n, err := strconv.Atoi(lines[len(lines)-1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// acknowledged is what the program on a node was told is on the disk.
+func (s *stage) acknowledged(t *testing.T, node string) int {
+	t.Helper()
+	for _, n := range s.Status().Nodes {
+		if n.Name == node {
+			return number(t, filepath.Join(n.Home, "acknowledged"))
+		}
+	}
+	return 0
+}
+
+// counts waits until the program on a node has counted on.
+func (s *stage) counts(t *testing.T, node string) {
+	t.Helper()
+	var first int
+	eventually(t, node+" counts", func() string {
+		b, err := os.ReadFile(s.inside(t, node, "/srv/data/count"))
+		n, _ := strconv.Atoi(string(b))
+		if first == 0 {
+			first = n
+		}
+		if err != nil || n < first+20 {
+			return fmt.Sprintf("%q, %v", b, err)
+		}
+		return ""
+	})
+}
+
+// verified fails unless both copies are the same.
+func (s *stage) verified(t *testing.T, prim string) {
+	t.Helper()
+	if r := s.try(t, prim, "mirror", "verify", s.module); r.code != 0 {
+		t.Errorf("verify on %s: %s", prim, r.text())
+	}
+}
+
+// A program counts in a replicated folder while its nodes are killed: nothing that was
+// acknowledged is lost, and a node that returns gets what changed, and little more.
+func TestReplication(t *testing.T) {
+	s := replicating(t, "accrepl")
+	for _, node := range both {
+		s.must(t, node, "true")
+	}
+	big := s.inside(t, "n1", "/srv/data")
+	if err := os.MkdirAll(big, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(big+"/big", make([]byte, 40<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.do(t, "n1", "prim", s.module, "--node", "n1")
+	s.roles(t, "n1", "n1", "ALONE")
+	s.counts(t, "n1")
+	s.do(t, "n2", "start", s.module, "--node", "n2")
+	s.roles(t, "n1", "n1", "PRIM", "n2", "SECOND")
+	s.verified(t, "n1")
+	for _, one := range []struct {
+		name  string
+		fault lab.Fault
+	}{
+		{"kill of the machine", lab.Fault{Verb: lab.Kill, All: true}},
+		{"kill of the daemon", lab.Fault{Verb: lab.Kill}},
+	} {
+		t.Run(one.name, func(t *testing.T) {
+			prim, second := s.paired(t)
+			s.counts(t, prim)
+			one.fault.Nodes = []string{prim}
+			if err := s.Do(t.Context(), one.fault); err != nil {
+				t.Fatal(err)
+			}
+			s.roles(t, second, second, "ALONE")
+			told, has := s.acknowledged(t, prim), number(t, s.inside(t, second, "/srv/data/count"))
+			if has < told {
+				t.Errorf("%d was acknowledged on %s, and %s has %d", told, prim, second, has)
+			}
+			s.counts(t, second)
+			s.fault(t, lab.Heal, false, prim)
+			s.roles(t, second, prim, "SECOND", second, "PRIM")
+			s.verified(t, second)
+			if r := s.resync(t, second); r.Extent != "zones" || r.Sent > 4<<20 {
+				t.Errorf("the return of %s copied %+v", prim, r)
+			}
+		})
+	}
+	t.Run("split", func(t *testing.T) {
+		prim, second := s.paired(t)
+		s.fault(t, lab.Cut, false, prim)
+		s.roles(t, second, second, "ALONE")
+		s.counts(t, second) // both do
+		s.counts(t, prim)
+		s.fault(t, lab.Heal, false, prim)
+		kept, lost := s.paired(t)
+		s.verified(t, kept)
+		saved, err := filepath.Glob(s.inside(t, lost, "/srv/data_For_SafeKit_Replication/saved/*/count"))
+		if err != nil || len(saved) != 1 {
+			t.Errorf("what only %s had is in %q, %v", lost, saved, err)
+		} else if told, has := s.acknowledged(t, lost), number(t, saved[0]); has < told {
+			t.Errorf("%d was acknowledged on %s, and %d was set aside", told, lost, has)
+		}
+	})
+	t.Run("swap", func(t *testing.T) {
+		prim, second := s.paired(t)
+		s.do(t, prim, "swap", s.module)
+		s.roles(t, second, prim, "SECOND", second, "PRIM")
+		s.counts(t, second)
+		s.verified(t, second)
+	})
+	s.do(t, "n1", "stop", s.module)
+}
+
+// resync is the last resynchronisation from a node.
+func (s *stage) resync(t *testing.T, node string) (r struct {
+	Extent string
+	Sent   int64
+}) {
+	t.Helper()
+	type answer struct {
+		Modules []struct {
+			Nodes []struct {
+				Node string
+				Pair struct {
+					Replication struct{ Resync json.RawMessage }
+				}
+			}
+		}
+	}
+	for _, n := range ask[answer](t, s, node, "status").Modules[0].Nodes {
+		if n.Node == node {
+			if err := json.Unmarshal(n.Pair.Replication.Resync, &r); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	return r
+}

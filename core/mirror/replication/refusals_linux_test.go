@@ -1,0 +1,223 @@
+package replication
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/mirror"
+)
+
+// What is known of a copy is refused when it was damaged, edited, or is about another copy,
+// and used again only when an operator says so.
+func TestRecordsThatAreNoUse(t *testing.T) {
+	edit := func(old, new string) func(t *testing.T, p Place) {
+		return func(t *testing.T, p Place) {
+			b, err := os.ReadFile(p.state())
+			must(t, err)
+			changed := bytes.Replace(b, []byte(old), []byte(new), 1)
+			if bytes.Equal(b, changed) {
+				t.Fatalf("no %q in %s", old, b)
+			}
+			must(t, os.WriteFile(p.state(), changed, 0o600))
+		}
+	}
+	for name, test := range map[string]struct {
+		harm func(t *testing.T, p Place)
+		want string
+	}{
+		"by hand":   {edit(`"serial": 3`, `"serial": 4`), "by hand"},
+		"cut short": {func(t *testing.T, p Place) { must(t, os.Truncate(p.state(), 100)) }, "damaged"},
+		"restored": {func(t *testing.T, p Place) {
+			must(t, os.Rename(p.Data(), p.Data()+".old"))
+			must(t, os.CopyFS(p.Data(), os.DirFS(p.Data()+".old")))
+		}, "restored from a backup"},
+		"an older folder": {func(t *testing.T, p Place) {
+			r, err := readRecord(p.state())
+			must(t, err)
+			r.Serial = 1
+			must(t, writeRecord(p.state(), r))
+		}, "is older than"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			top, err := filepath.EvalSymlinks(t.TempDir())
+			must(t, err)
+			places := []Place{{top + "/a", "_behind"}, {top + "/b", "_behind"}}
+			for _, p := range places {
+				must(t, os.Mkdir(p.Dir, 0o755))
+				must(t, os.WriteFile(p.Dir+"/file", []byte("x"), 0o644))
+			}
+			c, err := openCopies(options(top, places), false)
+			must(t, err)
+			for n := range mirror.Generation(3) {
+				must(t, c.store(mirror.Generations{Current: 10 + n}))
+			}
+			c.close()
+			if c, err = openCopies(options(top, places), false); err != nil || c.generations().Current != 12 {
+				t.Fatalf("%v, %v", c, err)
+			}
+			c.close()
+			for which, ids := range map[string][2]string{"another cluster": {"d", "m"}, "module n": {"c", "n"}} {
+				o := options(top, places)
+				o.Cluster, o.Module = ids[0], ids[1]
+				if _, err := openCopies(o, false); err == nil {
+					t.Errorf("taken for %s", which)
+				}
+			}
+			test.harm(t, places[1])
+			_, err = openCopies(options(top, places), false)
+			if bad := (*RecordError)(nil); !errors.As(err, &bad) || !strings.Contains(err.Error(), test.want) {
+				t.Fatalf("%v", err)
+			}
+			again, err := openCopies(options(top, places), true)
+			must(t, err)
+			defer again.close()
+			if g := again.generations(); g.Current != 0 {
+				t.Errorf("by force nothing is known of the data, and not %s", g)
+			}
+		})
+	}
+}
+
+func options(top string, places []Place) Options {
+	o := Options{Cluster: "c", Module: "m", Memory: top + "/memory"}
+	for _, p := range places {
+		o.Folders = append(o.Folders, Folder{Place: p})
+	}
+	return o
+}
+
+// A folder that is replicated from now on is compared as a whole; one that was is not new.
+func TestAddedFolder(t *testing.T) {
+	top := t.TempDir()
+	places := []Place{{top + "/a", "_behind"}, {top + "/b", "_behind"}}
+	for _, p := range places {
+		must(t, os.Mkdir(p.Dir, 0o755))
+	}
+	c, err := openCopies(options(top, places[:1]), false)
+	must(t, err)
+	must(t, c.store(mirror.Generations{Current: 5}))
+	must(t, c.store(mirror.Generations{Current: 6}))
+	c.close()
+	c, err = openCopies(options(top, places), false)
+	must(t, err)
+	if c.logs[0].Recorded().Everything || !c.logs[1].Recorded().Everything || c.generations().Current != 6 {
+		t.Errorf("%+v, %+v, %s", c.logs[0].Recorded(), c.logs[1].Recorded(), c.generations())
+	}
+	must(t, c.store(mirror.Generations{Current: 7}))
+	c.close()
+	must(t, os.RemoveAll(places[1].behind()))
+	if _, err := openCopies(options(top, places), false); err == nil || !strings.Contains(err.Error(), "missing") {
+		t.Errorf("an exchanged disk of two: %v", err)
+	}
+	must(t, os.RemoveAll(places[0].behind()))
+	if _, err := openCopies(options(top, places[:1]), false); err == nil || !strings.Contains(err.Error(), "exchanged") {
+		t.Errorf("the only disk: %v", err)
+	}
+}
+
+// A crash between the records of two folders leaves a pair that is used.
+func TestACrashBetweenTwoRecords(t *testing.T) {
+	top := t.TempDir()
+	places := []Place{{top + "/a", "_behind"}, {top + "/b", "_behind"}}
+	for _, p := range places {
+		must(t, os.Mkdir(p.Dir, 0o755))
+	}
+	c, err := openCopies(options(top, places), false)
+	must(t, err)
+	must(t, c.store(mirror.Generations{Current: 5}))
+	before, err := os.ReadFile(places[1].state())
+	must(t, err)
+	must(t, c.store(mirror.Generations{Current: 6}))
+	c.close()
+	must(t, os.WriteFile(places[1].state(), before, 0o600))
+	c, err = openCopies(options(top, places), false)
+	must(t, err)
+	defer c.close()
+	if g := c.generations(); g.Current != 6 {
+		t.Errorf("%s", g)
+	}
+}
+
+// The files move behind the mount and back, whatever is interrupted.
+func TestPlaces(t *testing.T) {
+	top, err := filepath.EvalSymlinks(t.TempDir())
+	must(t, err)
+	p := Place{top + "/my data", "_behind"}
+	must(t, os.Mkdir(p.Dir, 0o750))
+	must(t, os.WriteFile(p.Dir+"/f", []byte("x"), 0o644))
+	for range 2 {
+		must(t, p.Prepare())
+	}
+	if b, err := os.ReadFile(p.Data() + "/f"); err != nil || string(b) != "x" {
+		t.Errorf("%q, %v", b, err)
+	}
+	if st, err := os.Stat(p.Dir); err != nil || st.Mode().Perm() != 0o750 {
+		t.Errorf("%v, %v", st, err)
+	}
+	must(t, os.Remove(p.Dir)) // a crash came between
+	must(t, p.Prepare())
+	must(t, os.WriteFile(p.Dir+"/written while stopped", nil, 0o644))
+	if err := p.Release(); err == nil || !strings.Contains(err.Error(), p.Data()) {
+		t.Errorf("files in the way: %v", err)
+	}
+	must(t, os.Remove(p.Dir+"/written while stopped"))
+	for range 2 {
+		must(t, p.Release())
+	}
+	if b, err := os.ReadFile(p.Dir + "/f"); err != nil || string(b) != "x" {
+		t.Errorf("%q, %v", b, err)
+	}
+	if left, _ := filepath.Glob(top + "/*"); len(left) != 1 {
+		t.Errorf("left: %v", left)
+	}
+	link := Place{top + "/link", "_behind"}
+	must(t, os.Symlink(p.Dir, link.Dir))
+	if err := link.Prepare(); err == nil {
+		t.Error("a link was taken for a directory")
+	}
+	disk := Place{top + "/disk", "_behind"} // a file system was mounted behind
+	must(t, os.MkdirAll(disk.behind()+"/lost+found", 0o755))
+	must(t, os.WriteFile(disk.behind()+"/f", []byte("y"), 0o644))
+	must(t, disk.Prepare())
+	if b, err := os.ReadFile(disk.Data() + "/f"); err != nil || string(b) != "y" {
+		t.Errorf("%q, %v", b, err)
+	}
+}
+
+// A primary is not made of a mixture, unless by force; its secondary then gets all.
+func TestForce(t *testing.T) {
+	a, b := newPair(t, 1)
+	must(t, os.WriteFile(a.dirs[0]+"/f", []byte("half"), 0o644))
+	c, err := openCopies(a.r.opts, false)
+	must(t, err)
+	must(t, c.store(mirror.Generations{Current: 5}.Filled(9)))
+	c.close()
+	if err := a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}); err == nil || !strings.Contains(err.Error(), "primforce") {
+		t.Errorf("%v", err)
+	}
+	must(t, a.order(Order{Replica: core.ReplicatePrim, Force: true, Data: generation(1)}))
+	must(t, b.order(Order{Replica: core.ReplicateSecond}))
+	b.isCopied(generation(1))
+	same(t, a, b)
+}
+
+// A peer that cannot be replicated with is refused with a sentence on both sides.
+func TestRefusedPeer(t *testing.T) {
+	a, b := newPair(t, 1)
+	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}))
+	b.r.Close()
+	b.start(func(o *Options) { o.Folders[0].Except = []string{"tmp"} })
+	must(t, b.order(Order{Replica: core.ReplicateSecond}))
+	f := b.r.follows()
+	refused := func() bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return strings.Contains(f.why, "leaves out")
+	}
+	b.eventually("refusal", refused)
+}

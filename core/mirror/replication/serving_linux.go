@@ -1,0 +1,343 @@
+package replication
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/time/rate"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/mirror"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/fs"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/link"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/primary"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/stream"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/zones"
+)
+
+// serving is a node that is primary.
+type serving struct {
+	r        *Replicator
+	copies   *copies
+	recorder *primary.Recorder
+	mounts   []*fs.Mount
+	roots    []int // O_PATH, of the data directories
+
+	limit *rate.Limiter // of what is copied and compared; may be nil
+
+	taking    sync.Mutex // held while a session begins
+	verifying sync.Mutex // held while the copies are compared
+	ended     chan struct{}
+	running   sync.WaitGroup
+
+	mu       sync.Mutex
+	data     core.Generation
+	session  *session
+	why      string // the last session ended
+	states   []mirror.State
+	signal   chan struct{} // something came into states
+	degraded bool
+	stopping bool
+	copying  *copying // the latest
+}
+
+// serve makes this node primary.
+func (r *Replicator) serve(o Order) (*serving, error) {
+	c, err := openCopies(r.opts, o.Force)
+	if err != nil {
+		return nil, err
+	}
+	g := c.generations()
+	switch {
+	case g.Inconsistent() && !o.Force:
+		c.close()
+		return nil, fmt.Errorf("the copy in %s is a mixture: it was stopped while it was overwritten. Start the other node, or primforce", c.places[0].Data())
+	case g.Inconsistent():
+		g = g.Forced(fresh())
+	default:
+		g = g.Promoted(fresh())
+	}
+	s := &serving{r: r, copies: c, data: o.Data, ended: make(chan struct{}), signal: make(chan struct{}, 1)}
+	if n := r.opts.Limit; n > 0 {
+		s.limit = rate.NewLimiter(rate.Limit(n), max(n/4, 64<<10))
+	}
+	if err := s.begin(g); err != nil {
+		s.undo()
+		return nil, err
+	}
+	s.running.Go(s.tell)
+	s.running.Go(s.epochs)
+	return s, nil
+}
+
+// begin makes the promotion durable, and then the data writable.
+func (s *serving) begin(g mirror.Generations) error {
+	for _, l := range s.copies.logs {
+		if err := l.Merge(); err != nil { // of a crash
+			return err
+		}
+	}
+	since := make([]*fs.Seal, len(s.copies.places))
+	for i, r := range s.copies.records {
+		since[i] = r.Seal
+	}
+	if err := s.copies.store(g); err != nil {
+		return err
+	}
+	s.recorder = primary.New(g, primary.Options{
+		Mode: s.r.opts.Mode, Zones: s.copies.logs[0],
+		Store: s.copies.store, Sync: s.copies.sync, Between: s.between,
+		Copy: s.copy, Say: s.say, Decline: s.decline, Entered: s.entered,
+	})
+	for _, l := range s.copies.logs[1:] {
+		s.recorder.Add(l)
+	}
+	for i, p := range s.copies.places {
+		folder := s.r.opts.Folders[i]
+		m, err := fs.Start(fs.Options{
+			Dir: p.Dir, Backing: p.Data(), Rules: folder.Rules, MustHave: folder.MustHave, Since: since[i], Alarm: s.alarm(p.Dir),
+		}, s.recorder.Folders()[i])
+		if err != nil {
+			return err
+		}
+		s.mounts = append(s.mounts, m)
+		root, err := m.Root()
+		if err != nil {
+			return fmt.Errorf("open %s: %w", p.Data(), err)
+		}
+		s.roots = append(s.roots, root)
+	}
+	return nil
+}
+
+// alarm tells of changes past the mount.
+func (s *serving) alarm(dir string) func(fs.Bypass) {
+	return func(b fs.Bypass) {
+		s.r.opts.Log.Error("a replicated file was changed past its mount", "module", s.r.opts.Module, "folder", dir, "change", b.String())
+	}
+}
+
+// undo takes back what begin did.
+func (s *serving) undo() {
+	for _, m := range s.mounts {
+		_ = m.Abort()
+	}
+	for _, fd := range s.roots {
+		unix.Close(fd)
+	}
+	s.copies.close()
+}
+
+// between runs change while no operation is recorded in any folder.
+func (s *serving) between(change func()) {
+	for _, m := range s.mounts {
+		inner := change
+		change = func() { m.Between(inner) }
+	}
+	change()
+}
+
+// stop ends the service; the application has ended before.
+func (s *serving) stop() error {
+	s.letGo()
+	var errs []error
+	var seals []fs.Seal
+	for _, m := range s.mounts {
+		errs = append(errs, m.Stop())
+		seals = append(seals, m.Seal())
+	}
+	close(s.ended)
+	closed := s.drain()
+	if sess := s.current(); sess != nil {
+		sess.close()
+	}
+	s.running.Wait()
+	if closed {
+		errs = append(errs, s.copies.store(s.recorder.Generations().Closed()))
+	}
+	if errors.Join(errs...) == nil {
+		errs = append(errs, s.copies.seal(seals))
+	}
+	for _, fd := range s.roots {
+		unix.Close(fd)
+	}
+	s.copies.close()
+	return errors.Join(errs...)
+}
+
+// letGo ends that operations are held, now and later: who waits gets an error.
+func (s *serving) letGo() {
+	s.mu.Lock()
+	s.stopping = true
+	s.mu.Unlock()
+	s.recorder.Reject() // of interest if it is suspended
+}
+
+// drain makes all durable on both sides, and reports that it is.
+func (s *serving) drain() bool {
+	sess := s.current()
+	return sess != nil && s.recorder.State() == mirror.Mirroring && s.epoch(sess) == nil
+}
+
+func (s *serving) current() *session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.session
+}
+
+// take begins a session with the secondary; it ends the one before.
+func (s *serving) take(conn net.Conn, theirs link.Hello) {
+	s.taking.Lock()
+	defer s.taking.Unlock()
+	if old := s.current(); old != nil {
+		old.close()
+	}
+	select {
+	case <-s.ended:
+		conn.Close()
+		return
+	default:
+	}
+	sess := newSession(s)
+	sender, err := stream.NewSender(conn, stream.Options{Patience: s.r.opts.Patience, SyncPatience: s.r.opts.SyncPatience, Word: sess.hear})
+	if err != nil {
+		s.r.opts.Log.Warn("replication", "module", s.r.opts.Module, "error", err)
+		return
+	}
+	sess.begin(sender)
+	s.mu.Lock()
+	s.session = sess
+	s.mu.Unlock()
+	s.running.Go(sess.words)
+	lost := s.recorder.Connect(sender, theirs.Generations)
+	s.running.Go(func() {
+		<-lost
+		s.distrust(sender.Err())
+		s.mu.Lock()
+		s.session, s.why = nil, sender.Err().Error()
+		s.mu.Unlock()
+		close(sess.gone)
+		s.r.opts.Log.Info("the secondary is not connected any more", "module", s.r.opts.Module, "reason", sender.Err())
+	})
+}
+
+// say puts a word into the session's stream.
+func (s *serving) say(sender *stream.Sender, w mirror.Word) error {
+	m := message{Word: &w}
+	if w.Topic == mirror.Join {
+		s.mu.Lock()
+		m.Data = s.data
+		s.mu.Unlock()
+	}
+	_, err := sender.Send(stream.Op{Kind: stream.Word, Data: m.encode()})
+	return err
+}
+
+func (s *serving) decline(d mirror.Decision) {
+	s.r.opts.Log.Error("the secondary cannot be brought up to date", "module", s.r.opts.Module, "decision", d.String())
+}
+
+// entered notes a state for tell.
+func (s *serving) entered(state mirror.State) {
+	s.mu.Lock()
+	s.states = append(s.states, state)
+	s.mu.Unlock()
+	select {
+	case s.signal <- struct{}{}:
+	default:
+	}
+}
+
+// alone lets this node go on without the secondary: the cluster has chosen it.
+func (s *serving) alone(data core.Generation) {
+	s.mu.Lock()
+	known := s.data == data
+	s.data = data
+	s.mu.Unlock()
+	if known && s.recorder.Acks() != mirror.Held {
+		return
+	}
+	if sess := s.current(); sess != nil {
+		sess.close() // it was of the former generation
+	}
+	s.recorder.Choose(fresh())
+}
+
+// tell tells the host what follows from the states that were entered.
+func (s *serving) tell() {
+	var held <-chan time.Time
+	for {
+		select {
+		case <-s.ended:
+			return
+		case <-held:
+			held = nil
+			s.degrade()
+		case <-s.signal:
+			s.mu.Lock()
+			states := s.states
+			s.states = nil
+			s.mu.Unlock()
+			for _, state := range states {
+				held = s.tellState(state, held)
+			}
+		}
+	}
+}
+
+// tellState answers the timer that runs while operations are held.
+func (s *serving) tellState(state mirror.State, held <-chan time.Time) <-chan time.Time {
+	host := s.r.opts.Host
+	switch state {
+	case mirror.Mirroring:
+		s.mu.Lock()
+		data := s.data
+		s.mu.Unlock()
+		host.News(core.ReplicaCopied, data, "")
+	case mirror.Suspended:
+		s.mu.Lock()
+		why, stopping := s.why, s.stopping
+		s.mu.Unlock()
+		if stopping {
+			s.recorder.Reject()
+			return nil
+		}
+		host.News(core.ReplicaLost, core.Generation{}, why)
+		if !host.Shared() { // nobody else can be promoted
+			s.recorder.Choose(fresh())
+			return nil
+		}
+		if held == nil {
+			held = time.After(s.r.opts.Hold)
+		}
+		return held
+	case mirror.Preparing:
+		return held // until the secondary has recorded what it is
+	}
+	return nil
+}
+
+// degrade says that replication does not work, so that this node goes on alone, and
+// looks from time to time whether it would.
+func (s *serving) degrade() {
+	s.mu.Lock()
+	why := s.why
+	s.degraded = true
+	s.mu.Unlock()
+	s.r.opts.Host.News(core.ReplicaDegraded, core.Generation{}, "the secondary cannot be reached for replication: "+why)
+	s.running.Go(s.repair)
+}
+
+// logs does something with the record of each folder.
+func (s *serving) logs(do func(*zones.Log) error) error {
+	for _, l := range s.copies.logs {
+		if err := do(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}

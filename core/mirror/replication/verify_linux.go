@@ -1,0 +1,159 @@
+package replication
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/orchestrator-ha/orchestrator/core/mirror"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/resync"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/stream"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/zones"
+)
+
+// Verification is the outcome of comparing both copies.
+type Verification struct {
+	At       time.Time     `json:"at"`
+	Took     time.Duration `json:"took"`
+	Complete bool          `json:"complete"`
+	Error    string        `json:"error,omitempty"`
+	resync.Comparison
+}
+
+// Errors of questions that this node cannot answer now.
+var (
+	ErrNotPrimary   = errors.New("this node is not primary")
+	ErrNotMirroring = errors.New("the secondary is not up to date: there is nothing to compare with")
+	ErrVerifying    = errors.New("a comparison is going on")
+)
+
+// Verify compares both copies, while the application goes on, and changes nothing. The
+// outcome is kept.
+func (r *Replicator) Verify(ctx context.Context) (Verification, error) {
+	s := r.serves()
+	if s == nil {
+		return Verification{}, ErrNotPrimary
+	}
+	sess := s.current()
+	if sess == nil || s.recorder.State() != mirror.Mirroring {
+		return Verification{}, ErrNotMirroring
+	}
+	if !s.verifying.TryLock() {
+		return Verification{}, ErrVerifying
+	}
+	defer s.verifying.Unlock()
+	s.running.Add(1)
+	defer s.running.Done()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	end := context.AfterFunc(sess.ctx, func() { cancel(context.Cause(sess.ctx)) })
+	defer end()
+	v := Verification{At: time.Now()}
+	progress := resync.NewProgress()
+	for i, root := range s.roots {
+		m := s.mounts[i]
+		found, err := s.source(sess, i, root, progress).Verify(ctx, m.Names, m.Exclusive)
+		v.add(found, s.copies.places[i].Dir)
+		if err != nil {
+			v.Error = err.Error()
+			break
+		}
+	}
+	v.Took, v.Complete = time.Since(v.At), v.Error == ""
+	return v, s.copies.keep(v)
+}
+
+// add adds what was found in a folder.
+func (v *Verification) add(c resync.Comparison, dir string) {
+	v.Files, v.Bytes, v.Different = v.Files+c.Files, v.Bytes+c.Bytes, v.Different+c.Different
+	for _, d := range c.Differences {
+		d.Path = filepath.Join(dir, d.Path)
+		v.Differences = append(v.Differences, d)
+	}
+}
+
+func (c *copies) verification() string { return filepath.Join(c.places[0].behind(), "verify.json") }
+
+// keep keeps the outcome of a comparison.
+func (c *copies) keep(v Verification) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return writeFile(c.verification(), append(b, '\n'))
+}
+
+// LastVerification is what was kept last on this node; nil if nothing was.
+func (r *Replicator) LastVerification() *Verification {
+	b, err := os.ReadFile((&copies{places: r.opts.places()}).verification())
+	var v Verification
+	if err != nil || json.Unmarshal(b, &v) != nil {
+		return nil
+	}
+	return &v
+}
+
+// Estimate is what a resynchronisation would have to compare.
+type Estimate struct {
+	Everything bool  `json:"everything"`
+	Files      int64 `json:"files"`
+	Bytes      int64 `json:"bytes"` // that would be compared; of them what differs would be sent
+}
+
+// Estimate adds up what is recorded for the secondary, on a primary without it.
+func (r *Replicator) Estimate() (Estimate, error) {
+	s := r.serves()
+	if s == nil {
+		return Estimate{}, ErrNotPrimary
+	}
+	var e Estimate
+	for i := range s.roots {
+		if err := e.add(s.roots[i], s.copies.logs[i].Recorded()); err != nil {
+			return Estimate{}, fmt.Errorf("%s: %w", s.copies.places[i].Dir, err)
+		}
+	}
+	return e, nil
+}
+
+func (e *Estimate) add(root int, r zones.Recorded) error {
+	files := map[uint64]int64{} // bytes of zones; -1: all
+	for _, z := range append(r.Dirty, r.Active...) {
+		switch {
+		case z.Index == zones.Whole:
+			files[z.Inode] = -1
+		case z.Index == zones.Names || files[z.Inode] < 0:
+			files[z.Inode] += 0
+		default:
+			files[z.Inode] += zoneSize
+		}
+	}
+	e.Everything = e.Everything || r.Everything
+	return resync.Walk(root, func(st *unix.Stat_t) {
+		zones, recorded := files[st.Ino]
+		if !recorded && !r.Everything {
+			return
+		}
+		e.Files++
+		switch {
+		case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		case r.Everything || zones < 0:
+			e.Bytes += st.Size
+		default:
+			e.Bytes += min(zones, st.Size)
+		}
+	})
+}
+
+// source is for one folder in a session.
+func (s *serving) source(sess *session, i, root int, p *resync.Progress) *resync.Source {
+	return resync.NewSource(root, sess, resync.Options{
+		Root: stream.RootOf(i), ZoneSize: zoneSize, Workers: s.r.opts.Workers, Limit: s.limit,
+		Skip: s.r.opts.Folders[i].Rules.Local, Progress: p,
+	})
+}

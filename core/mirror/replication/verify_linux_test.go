@@ -1,0 +1,66 @@
+package replication
+
+import (
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+)
+
+// Verify finds what was changed behind the mirror's back, and nothing else, while programs
+// write.
+func TestVerify(t *testing.T) {
+	a, b := newPair(t, 1)
+	if _, err := a.r.Verify(t.Context()); err == nil {
+		t.Error("compared by who is not primary")
+	}
+	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}))
+	if _, err := a.r.Verify(t.Context()); err == nil {
+		t.Error("compared with nobody")
+	}
+	a.run(0, fill)
+	must(t, b.order(Order{Replica: core.ReplicateSecond}))
+	a.isCopied(generation(1))
+	c := &cluster{t: t, nodes: [2]*node{a, b}, acked: map[string]uint64{}}
+	stop := make(chan struct{})
+	var clients sync.WaitGroup
+	for w := range 2 {
+		clients.Go(func() { c.write(stop, "count") })
+		clients.Go(func() { c.noise(stop, w) })
+	}
+	defer func() { close(stop); clients.Wait() }()
+	for range 3 {
+		v, err := a.r.Verify(t.Context())
+		if err != nil || !v.Complete || v.Different > 0 || v.Bytes < 50<<20 {
+			t.Fatalf("%+v, %v", v, err)
+		}
+	}
+	data := b.dirs[0] + "_behind/data/"
+	f, err := os.OpenFile(data+"big", os.O_RDWR, 0)
+	must(t, err)
+	_, err = f.WriteAt([]byte{1, 2, 3}, 1<<20+5)
+	must(t, err)
+	must(t, f.Close())
+	must(t, os.Remove(data+"link"))
+	must(t, os.Chmod(data+"sp ace", 0o700))
+	must(t, os.WriteFile(data+"more", nil, 0o600))
+	v, err := a.r.Verify(t.Context())
+	must(t, err)
+	var found []string
+	for _, d := range v.Differences {
+		found = append(found, strings.TrimPrefix(d.Path, a.dirs[0]+"/")+" "+d.What)
+	}
+	for _, want := range []string{"big holds other data at byte 1048576", "link is on the primary only", "sp ace has other attributes on the secondary", "more is on the secondary only"} {
+		if !strings.Contains(strings.Join(found, "\n"), want) {
+			t.Errorf("not found: %s", want)
+		}
+	}
+	if v.Different != 5 { // big has two names
+		t.Errorf("%d differences: %q", v.Different, found)
+	}
+	if kept := a.r.LastVerification(); kept == nil || kept.Different != v.Different {
+		t.Errorf("kept: %+v", kept)
+	}
+}

@@ -1,0 +1,143 @@
+package resync
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// place is a name in a folder.
+type place struct {
+	parent *place // nil: this is the folder itself
+	name   string
+	inode  uint64
+	depth  int
+}
+
+func (p *place) path() string {
+	switch {
+	case p.parent == nil:
+		return ""
+	case p.parent.parent == nil:
+		return p.name
+	}
+	return p.parent.path() + "/" + p.name
+}
+
+// index walks all names below root and answers where those inodes are that are wanted.
+// What is renamed meanwhile may be missed or found twice. skip leaves out paths.
+func index(root int, wanted func(inode uint64) bool, skip Skip) (map[uint64][]*place, error) {
+	var st unix.Stat_t
+	if err := unix.Fstatat(root, "", &st, unix.AT_EMPTY_PATH); err != nil {
+		return nil, err
+	}
+	found := map[uint64][]*place{}
+	top := &place{inode: st.Ino}
+	if wanted(st.Ino) {
+		found[st.Ino] = []*place{top}
+	}
+	var walk func(dir int, at *place) error
+	walk = func(dir int, at *place) error {
+		list, err := names(dir)
+		if gone(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for _, d := range list {
+			p := &place{parent: at, name: d.name, inode: d.inode, depth: at.depth + 1}
+			if skip != nil && skip(p.path(), d.kind == unix.DT_DIR) {
+				continue
+			}
+			if wanted(d.inode) {
+				found[d.inode] = append(found[d.inode], p)
+			}
+			if d.kind != unix.DT_DIR {
+				continue
+			}
+			if err := into(dir, d, func(fd int) error { return walk(fd, p) }); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return found, walk(root, top)
+}
+
+// severals answers where the files are that have several names.
+func severals(root int, skip Skip) (map[uint64][]*place, error) {
+	seen, again := map[uint64]struct{}{}, map[uint64]struct{}{}
+	_, err := index(root, func(inode uint64) bool {
+		if _, ok := seen[inode]; ok {
+			again[inode] = struct{}{}
+		}
+		seen[inode] = struct{}{}
+		return false
+	}, skip)
+	if err != nil || len(again) == 0 {
+		return map[uint64][]*place{}, err
+	}
+	return index(root, func(inode uint64) bool { _, ok := again[inode]; return ok }, skip)
+}
+
+// into opens a directory and does something with it, if it is still there.
+func into(dir int, d dirent, do func(fd int) error) error {
+	fd, err := reach(dir, d.name)
+	if gone(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return do(fd)
+}
+
+// gone says that a name went away, or leads to something else, since it was listed.
+func gone(err error) bool { return err == unix.ENOENT || err == unix.ENOTDIR || err == unix.ESTALE }
+
+// Walk looks at all files below an O_PATH descriptor, and at its own. What goes away
+// meanwhile is left out.
+func Walk(top int, look func(*unix.Stat_t)) error {
+	var st unix.Stat_t
+	if err := unix.Fstatat(top, "", &st, unix.AT_EMPTY_PATH); err != nil {
+		return err
+	}
+	look(&st)
+	var walk func(fd int) error
+	walk = func(fd int) error {
+		list, err := names(fd)
+		if gone(err) {
+			return nil
+		}
+		for _, d := range list {
+			if unix.Fstatat(fd, d.name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil {
+				continue
+			}
+			look(&st)
+			if d.kind == unix.DT_DIR {
+				if err := into(fd, d, walk); err != nil {
+					return err
+				}
+			}
+		}
+		return err
+	}
+	return walk(top)
+}
+
+// ChangedSince reports the inodes below dir whose data, attributes or names were changed at
+// a time or later (their ctime, which only the kernel sets).
+func ChangedSince(dir string, since time.Time, report func(inode uint64)) error {
+	top, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(top)
+	return Walk(top, func(st *unix.Stat_t) {
+		if st.Ctim.Nano() >= since.UnixNano() {
+			report(st.Ino)
+		}
+	})
+}

@@ -1,0 +1,297 @@
+package resync
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/orchestrator-ha/orchestrator/core/mirror/stream"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/zones"
+)
+
+// directory makes the names in a directory lead to the same. All that is below it is
+// compared if it is to be.
+func (p *pass) directory(fd int, inode uint64, at string, id stream.FileID, below bool) error {
+	if err := context.Cause(p.ctx); err != nil {
+		return err
+	}
+	here, err := p.entries(fd, at)
+	if err != nil {
+		return err
+	}
+	a, err := p.s.ask(Request{List: id})
+	if err != nil {
+		return fmt.Errorf("ask the peer what is in %q: %w", at, err)
+	}
+	there := map[string]*Entry{}
+	for i, e := range a.Entries {
+		there[string(e.Name)] = &a.Entries[i]
+	}
+	if err := p.surplus(here, there, at, id); err != nil {
+		return err
+	}
+	if !p.everything {
+		p.listed[inode] = listing{here, there}
+	}
+	for _, known := range []bool{true, false} { // first what the copy has, and others may be links to
+		for name := range here {
+			if known != (there[name] != nil) {
+				continue
+			}
+			if err := p.name(fd, name, at, id, there[name], below); err != nil {
+				return fmt.Errorf("%s: %w", join(at, name), err)
+			}
+		}
+	}
+	return nil
+}
+
+// listing is a directory whose names were compared.
+type listing struct {
+	here  map[string]dirent
+	there map[string]*Entry
+}
+
+func join(dir, name string) string {
+	if dir == "" {
+		return name
+	}
+	return dir + "/" + name
+}
+
+func (p *pass) skipped(path string, dir bool) bool {
+	return p.s.opts.Skip != nil && p.s.opts.Skip(path, dir)
+}
+
+// entries are the names in a directory that are replicated.
+func (p *pass) entries(fd int, at string) (map[string]dirent, error) {
+	list, err := names(fd)
+	if err != nil && !gone(err) {
+		return nil, err
+	}
+	here := map[string]dirent{}
+	for _, d := range list {
+		if !p.skipped(join(at, d.name), d.kind == unix.DT_DIR) {
+			here[d.name] = d
+		}
+	}
+	return here, nil
+}
+
+// surplus has removed what is there only.
+func (p *pass) surplus(here map[string]dirent, there map[string]*Entry, at string, id stream.FileID) error {
+	for name, e := range there {
+		if _, ok := here[name]; ok || p.skipped(join(at, name), e.is(unix.S_IFDIR)) {
+			continue
+		}
+		if err := p.remove(id, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *pass) remove(parent stream.FileID, name string) error {
+	_, err := p.s.peer.Post(Request{Remove: &Remove{parent, []byte(name)}})
+	return err
+}
+
+// name makes one name in a directory lead to the same; there is what it leads to in the
+// copy, if anything.
+func (p *pass) name(dir int, name, at string, parent stream.FileID, there *Entry, below bool) error {
+	fd, err := reach(dir, name)
+	if gone(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	e, err := entryOf(fd, name)
+	if gone(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	whole := below || p.isMarked(e.Inode, zones.Whole)
+	if _, linked := p.links[e.Inode]; e.Links > 1 && (whole || linked) && !e.is(unix.S_IFDIR) {
+		done, err := p.link(e, parent, name, there)
+		if done || err != nil {
+			return err
+		}
+	}
+	if there != nil && !p.keeps(e, *there, whole) {
+		if err := p.remove(parent, name); err != nil {
+			return err
+		}
+		there = nil
+	}
+	if there != nil && !whole {
+		switch {
+		case p.marked[e.Inode] != nil: // it is done by itself
+			return nil
+		case e.sameAttributes(*there) && e.Size == there.Size:
+			return nil
+		}
+	}
+	id := p.s.id()
+	op := stream.Op{Kind: stream.Bind, File: id, Parent: parent, Name: name}
+	fresh := there == nil
+	if fresh {
+		op = create(e, id, parent)
+		there = born(e, dir)
+	}
+	if err := p.s.peer.Send(op); err != nil {
+		return err
+	}
+	if e.is(unix.S_IFDIR) {
+		return p.into(fd, e, join(at, name), id, there, whole || fresh)
+	}
+	if e.Links > 1 {
+		p.links[e.Inode] = linked{id, there.Inode}
+		p.keep = append(p.keep, id)
+	}
+	p.visited[e.Inode] = true
+	return p.file(fd, e, id, there, true, e.Links > 1)
+}
+
+// born is a file as the copy has it when it was made like e in a directory.
+func born(e Entry, dir int) *Entry {
+	e.Inode, e.Links, e.Size, e.Xattrs = 0, 0, 0, nil
+	if size, err := unix.Getxattr(path(dir), "system.posix_acl_default", nil); err == nil && size > 0 {
+		e.Xattrs = []byte("inherited")
+	}
+	return &e
+}
+
+// into does a directory that was introduced as id.
+func (p *pass) into(fd int, e Entry, at string, id stream.FileID, there *Entry, whole bool) error {
+	if err := p.s.attributes(fd, e, id, there); err != nil {
+		return err
+	}
+	if whole {
+		p.visited[e.Inode] = true
+		if err := p.directory(fd, e.Inode, at, id, true); err != nil {
+			return err
+		}
+	}
+	return p.s.peer.Send(stream.Op{Kind: stream.Forget, File: id})
+}
+
+// keeps says that the file there can become e, of which nothing is known if it is
+// compared as a whole.
+func (p *pass) keeps(e, there Entry, whole bool) bool {
+	if !e.sameFile(there) {
+		return false
+	}
+	if !whole || e.is(unix.S_IFDIR) || there.Links < 2 {
+		return true
+	}
+	// What has several names there must have them here, too.
+	if by, ok := p.claimed[there.Inode]; e.Links < 2 || ok && by != e.Inode {
+		return false
+	}
+	p.claimed[there.Inode] = e.Inode
+	return true
+}
+
+// link gives a name to a file that the copy has under another, and reports whether
+// that was it.
+func (p *pass) link(e Entry, parent stream.FileID, name string, there *Entry) (bool, error) {
+	l, ok := p.links[e.Inode]
+	if !ok && there == nil {
+		var err error
+		if l, ok, err = p.elsewhere(e); err != nil {
+			return false, err
+		}
+	}
+	if !ok {
+		return false, nil
+	}
+	if there != nil {
+		if there.Inode == l.inode {
+			return true, nil
+		}
+		if err := p.remove(parent, name); err != nil {
+			return false, err
+		}
+	}
+	return true, p.s.peer.Send(stream.Op{Kind: stream.Link, File: l.id, Parent: parent, Name: name})
+}
+
+// elsewhere looks for another name of a file, under which the copy has it.
+func (p *pass) elsewhere(e Entry) (linked, bool, error) {
+	places, err := p.placesOf(e.Inode)
+	if err != nil {
+		return linked{}, false, err
+	}
+	for _, at := range places {
+		if !p.trusted(at) {
+			continue
+		}
+		id, err := p.bind(at)
+		if err != nil {
+			return linked{}, false, err
+		}
+		l := linked{id: id}
+		p.links[e.Inode] = l
+		if !p.isMarked(e.Inode, zones.Whole) {
+			return l, true, nil // what else is to be done is done by itself
+		}
+		fd, err := p.open(at)
+		if err != nil {
+			return linked{}, false, err
+		}
+		defer unix.Close(fd)
+		p.visited[e.Inode] = true
+		return l, true, p.file(fd, e, id, nil, true, true)
+	}
+	return linked{}, false, nil
+}
+
+// placesOf are the names of a file with several.
+func (p *pass) placesOf(inode uint64) ([]*place, error) {
+	if places := p.places[inode]; places != nil || p.everything {
+		return places, nil
+	}
+	if p.several == nil {
+		var err error
+		if p.several, err = severals(p.s.root, p.s.opts.Skip); err != nil {
+			return nil, fmt.Errorf("look for hard links: %w", err)
+		}
+	}
+	return p.several[inode], nil
+}
+
+// trusted says that the copy has the same under this name: nothing was recorded that
+// would have changed that.
+func (p *pass) trusted(at *place) bool {
+	if at.parent == nil {
+		return true
+	}
+	if p.isMarked(at.parent.inode, zones.Names) {
+		l, ok := p.listed[at.parent.inode]
+		if !ok || l.there[at.name] == nil || p.isMarked(at.inode, zones.Whole) {
+			return false
+		}
+	}
+	for dir := at.parent; dir != nil; dir = dir.parent {
+		if p.isMarked(dir.inode, zones.Whole) {
+			return false
+		}
+	}
+	return p.trusted(at.parent)
+}
+
+// create makes a file like e, without its content.
+func create(e Entry, id, parent stream.FileID) stream.Op {
+	op := stream.Op{
+		Kind: stream.Create, File: id, Parent: parent, Name: string(e.Name), Mode: e.Mode, UID: e.UID, GID: e.GID, Rdev: e.Rdev, Mtime: e.Mtime,
+	}
+	if e.is(unix.S_IFLNK) {
+		op.Kind, op.Data = stream.Symlink, e.Target
+	}
+	return op
+}
