@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -192,14 +194,36 @@ func (a *applier) Apply(op stream.Op) error {
 	}
 	err := a.Replica.Apply(op)
 	if err == nil && a.save != nil {
-		return a.save.after(op)
+		err = a.save.after(op)
 	}
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("%s: %w", a.where(op), err)
 	for _, e := range []error{unix.ENOENT, unix.EEXIST, unix.ENOTDIR, unix.EISDIR, unix.ENOTEMPTY, unix.EINVAL, unix.ENODATA, replica.ErrUnknown} {
 		if errors.Is(err, e) {
 			return fmt.Errorf("%w: %s", err, diverged)
 		}
 	}
 	return err
+}
+
+// where is what an operation is about, in words.
+func (a *applier) where(op stream.Op) string {
+	id := op.File
+	if op.Parent != 0 {
+		id = op.Parent
+	}
+	fd, done, err := a.Use(id)
+	if err != nil {
+		return op.Name
+	}
+	defer done()
+	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+	if err != nil {
+		return op.Name
+	}
+	return filepath.Join(path, op.Name)
 }
 
 // hear takes what the primary says, in its place among the operations.

@@ -40,6 +40,7 @@ type node struct {
 // cable is the way from the secondary to the primary; it can be cut.
 type cable struct {
 	mu    sync.Mutex
+	still sync.RWMutex // locked while nothing comes through, though it is not cut
 	to    string
 	cut   bool
 	conns map[net.Conn]struct{}
@@ -77,6 +78,8 @@ func (c *cable) join(near net.Conn) {
 			buf := make([]byte, 64<<10)
 			for {
 				n, err := p[0].Read(buf)
+				c.still.RLock()
+				c.still.RUnlock() //nolint:staticcheck // waits
 				if err == nil {
 					_, err = p[1].Write(buf[:n])
 				}
