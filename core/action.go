@@ -43,12 +43,13 @@ const (
 
 // HookCall is one run of a hook with the arguments that hooks get.
 type HookCall struct {
-	Name    string // start_both, stop_both, prestart, …
-	Force   bool   // the second, forced call of a stop hook
-	From    State
-	To      State
-	Verb    Verb // start, stop, stopstart, restart or wait
-	Timeout time.Duration
+	Name     string // start_both, stop_both, prestart, …
+	Force    bool   // the second, forced call of a stop hook
+	From     State
+	To       State
+	Verb     Verb   // start, stop, stopstart, restart or wait
+	Services string // of a restart: the services that it is about, with commas between; empty: all
+	Timeout  time.Duration
 }
 
 // Action is an effect that Step asks for. Actions are carried out in order;

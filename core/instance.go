@@ -18,6 +18,7 @@ type Instance struct {
 	Wanted State     `json:"wanted"` // Up or Stop: what an operator last asked for; what boot="auto" restores
 
 	Verb       Verb   `json:"verb,omitempty"`        // the running transition; empty when settled
+	Services   string `json:"services,omitempty"`    // that a restart is about; empty: all
 	LastReason string `json:"last_reason,omitempty"` // why the running or the last transition was begun, and what went wrong in it
 	Cause      int64  `json:"cause,omitempty"`       // journal entry of what began it
 	BlockedBy  string `json:"blocked_by,omitempty"`  // what WAIT waits for, in words
@@ -54,14 +55,15 @@ const (
 
 // Order is a transition to begin.
 type Order struct {
-	Verb   Verb   `json:"verb,omitempty"`
-	Reason string `json:"reason,omitempty"`
-	Cause  int64  `json:"cause,omitempty"`  // journal entry of what asked for it
-	To     State  `json:"to,omitempty"`     // VerbChange: the role
-	Reboot bool   `json:"reboot,omitempty"` // restart the machine when STOP is reached
-	Drop   bool   `json:"drop,omitempty"`   // mirror: remove the address before the stop hooks, because the peer has it or may
-	Leave  bool   `json:"leave,omitempty"`  // hand the share over by plan first, instead of withdrawing at once
-	Nice   bool   `json:"nice,omitempty"`   // call stop hooks without force first
+	Verb     Verb   `json:"verb,omitempty"`
+	Reason   string `json:"reason,omitempty"`
+	Cause    int64  `json:"cause,omitempty"`    // journal entry of what asked for it
+	To       State  `json:"to,omitempty"`       // VerbChange: the role
+	Services string `json:"services,omitempty"` // VerbRestart: see Check
+	Reboot   bool   `json:"reboot,omitempty"`   // restart the machine when STOP is reached
+	Drop     bool   `json:"drop,omitempty"`     // mirror: remove the address before the stop hooks, because the peer has it or may
+	Leave    bool   `json:"leave,omitempty"`    // hand the share over by plan first, instead of withdrawing at once
+	Nice     bool   `json:"nice,omitempty"`     // call stop hooks without force first
 }
 
 // New returns a module that is stopped, with nothing known of its resources.

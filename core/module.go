@@ -43,9 +43,10 @@ const (
 
 // Check is a resource that a module depends on and what its failure asks for.
 type Check struct {
-	Resource string `json:"resource"` // class.id
-	When     When   `json:"when"`     //
-	Action   Verb   `json:"action"`   // VerbRestart, VerbStopStart, VerbStop, VerbWait (WhenPre only) or VerbNone
+	Resource string `json:"resource"`           // class.id
+	When     When   `json:"when"`               //
+	Action   Verb   `json:"action"`             // VerbRestart, VerbStopStart, VerbStop, VerbWait (WhenPre only) or VerbNone
+	Services string `json:"services,omitempty"` // of VerbRestart: which services hooks are to restart, with commas between; empty: all
 }
 
 // Module is what the state machine needs to know of a module's configuration.

@@ -123,6 +123,10 @@ func (m *machine) goesOn(t Task) (goes, again bool) {
 // begin makes the plan of an order.
 func (m *machine) begin(o Order) {
 	m.Verb, m.LastReason, m.Cause, m.BlockedBy = o.Verb, o.Reason, o.Cause, ""
+	m.Services = ""
+	if o.Verb == VerbRestart {
+		m.Services = o.Services
+	}
 	m.Target = Up
 	if m.mirror() {
 		m.leaveRole()
@@ -161,7 +165,7 @@ func (m *machine) settle() bool {
 		m.begin(o)
 		return true
 	}
-	m.Verb, m.Target = "", m.State
+	m.Verb, m.Services, m.Target = "", "", m.State
 	if m.State == Stop {
 		m.Drained, m.Pair.Self.Wish = false, ""
 		m.renews()
@@ -226,7 +230,7 @@ func (m *machine) callHook(t Task) {
 	}
 	if m.Module.Hooks[t.Hook] {
 		m.ask(t, Action{Kind: ActHook, Hook: HookCall{
-			Name: t.Hook, Force: t.Force, From: t.From, To: t.To, Verb: m.hookVerb(), Timeout: m.timeout(t)}})
+			Name: t.Hook, Force: t.Force, From: t.From, To: t.To, Verb: m.hookVerb(), Services: m.Services, Timeout: m.timeout(t)}})
 	}
 }
 

@@ -47,10 +47,10 @@ func drawModule(t *rapid.T) Module {
 	m.MaxLoop = rapid.IntRange(0, 3).Draw(t, "maxloop")
 	m.LoopInterval = rapid.SampledFrom([]time.Duration{0, time.Hour}).Draw(t, "loop_interval")
 	m.LeaveTimeout = rapid.SampledFrom([]time.Duration{0, time.Second}).Draw(t, "leave_timeout")
-	m.Checks = []Check{{"ping.gw", WhenPre, VerbWait}}
+	m.Checks = []Check{{Resource: "ping.gw", When: WhenPre, Action: VerbWait}}
 	for i, a := range []Verb{VerbRestart, VerbStopStart, VerbStop, VerbWait, VerbNone} {
 		if rapid.Bool().Draw(t, "check "+string(a)) {
-			m.Checks = append(m.Checks, Check{fmt.Sprintf("tcp.%d", i), WhenBoth, a})
+			m.Checks = append(m.Checks, Check{Resource: fmt.Sprintf("tcp.%d", i), When: WhenBoth, Action: a})
 		}
 	}
 	return m

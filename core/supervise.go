@@ -129,7 +129,7 @@ func (m *machine) react() bool {
 		return false
 	}
 	r := m.Resources[c.Resource]
-	m.automatic(Order{Verb: c.Action, Reason: r.trouble("was"), Cause: r.Cause, Nice: true})
+	m.automatic(Order{Verb: c.Action, Reason: r.trouble("was"), Cause: r.Cause, Nice: true, Services: c.Services})
 	return true
 }
 

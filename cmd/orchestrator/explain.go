@@ -77,6 +77,14 @@ func explainPath(b *strings.Builder, p control.Path, color bool) {
 		owner = "nobody"
 	}
 	switch {
+	case p.Mirror:
+		fmt.Fprintf(b, "  %s is the primary\n", paint(color, green, clean(owner)))
+		for _, n := range p.Nodes {
+			if n.Why != "" {
+				fmt.Fprintf(b, "  %s takes nothing: %s\n", clean(n.Node), clean(n.Why))
+			}
+		}
+		return
 	case p.Bucket == nil && strings.Contains(p.Rule, "on_port"):
 		b.WriteString("  which server depends on the client's port: give CLIENT:PORT\n")
 	case p.Bucket == nil:

@@ -18,12 +18,29 @@ func ownResource(m control.ModuleStatus, n control.ModuleNode, name string) (str
 		return stateResource(m, n, id)
 	case "usersetting":
 		return setting(n, id)
+	case "rfs":
+		return pairResource(n, id)
 	case "connections":
 		if len(m.Addresses) == 1 && m.Addresses[0] == id { // of more than one nobody knows which has how many
 			return strconv.Itoa(n.Connections), true
 		}
 	default:
 		return groupShare(n, name)
+	}
+	return "", false
+}
+
+// pairResource is what is known of a mirror's data.
+func pairResource(n control.ModuleNode, id string) (string, bool) {
+	if n.Pair == nil {
+		return "", false
+	}
+	value := map[bool]string{true: "up", false: "down"}
+	switch id {
+	case "uptodate":
+		return value[n.Pair.UpToDate], true
+	case "degraded":
+		return value[n.Pair.Degraded], true
 	}
 	return "", false
 }
@@ -54,6 +71,10 @@ func setting(n control.ModuleNode, id string) (string, bool) {
 		return "on", true
 	case "boot":
 		return n.Boot, true
+	case "failover":
+		if n.Pair != nil {
+			return map[bool]string{true: "on", false: "off"}[n.Pair.Failover], true
+		}
 	case "encryption":
 		return "on", true
 	}

@@ -85,10 +85,16 @@ func TestOwnResources(t *testing.T) {
 	for name, want := range map[string]string{
 		"state.local": "PRIM", "state.remote": "SECOND", "usersetting.checker": "off", "usersetting.errd": "on", "usersetting.boot": "off",
 		"usersetting.encryption": "on", "Farm_Proto_0": "50%", "connections.192.0.2.10": "7",
-		"Farm_Proto": "", "Farm_Proto_x": "", "other_0": "", "tcp.web": "", "state.other": "", "usersetting.other": "",
+		"Farm_Proto": "", "Farm_Proto_x": "", "other_0": "", "tcp.web": "", "state.other": "", "usersetting.other": "", "rfs.uptodate": "", "usersetting.failover": "",
 	} {
 		if got, ok := ownResource(m, n, name); got != want || ok != (want != "") {
 			t.Errorf("%s is %q, %t; want %q", name, got, ok, want)
+		}
+	}
+	n.Pair = &control.Pair{UpToDate: true}
+	for name, want := range map[string]string{"rfs.uptodate": "up", "rfs.degraded": "down", "usersetting.failover": "off", "rfs.other": ""} {
+		if got, ok := ownResource(m, n, name); got != want || ok != (want != "") {
+			t.Errorf("%s of a mirror is %q, %t; want %q", name, got, ok, want)
 		}
 	}
 	m.Nodes[1].Reachable = false

@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/json"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -253,7 +254,7 @@ func (m *Module) Checks() []core.Check {
 		}
 	}
 	for _, c := range m.Procs {
-		all = append(all, core.Check{Resource: c.Resource(), When: c.When, Action: c.Action})
+		all = append(all, core.Check{Resource: c.Resource(), When: c.When, Action: c.Action, Services: strings.Join(c.Services, ", ")})
 	}
 	return all
 }

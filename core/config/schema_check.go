@@ -3,7 +3,7 @@ package config
 func errdElement() Element {
 	return live(Element{Name: "errd", Status: Used, Once: true, Effect: EffectCheck, Doc: "Watches processes and services; needs <user>.",
 		Attributes: []Attribute{
-			{Name: "polltimer", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "30s", Min: 1, Status: Used, Doc: "How often the process list is read as a safety net; the end of a process is seen at once."},
+			{Name: "polltimer", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "30s", Min: 1, Status: Used, Doc: "How often the process list is read, or systemd asked, as a safety net: that a process starts or ends, or a service changes, is seen at once where the system tells of it."},
 		},
 		Children: []Element{{Name: "proc", Status: Used, Key: []string{"name"}, Doc: "A process or service that must run.",
 			Attributes: []Attribute{
@@ -15,7 +15,7 @@ func errdElement() Element {
 					Doc: "When it must run: both, prim (in a farm the same), second, sec (secondary or alone), pre; or a name of your own: while a hook has switched it on with safekit errd enable NAME."},
 				{Name: "action", Kind: KindText, Default: "stopstart", Status: Used,
 					Doc: "What its failure does: restart, stopstart, stop, noaction; with class pre wait or noaction; or a program in bin/ that brings it back, with a class of your own: it is called again each polltimer while that has not helped, and when it ends with a code other than 0 the module is stopped and started."},
-				{Name: "restart_services", Kind: KindText, Empty: true, Status: NotYet, Doc: "Services, with commas between, that a restart is about: hooks get their names. Needs service=\"yes\" and action=\"restart\"."},
+				{Name: "restart_services", Kind: KindText, Empty: true, Status: Used, Doc: "Services, with commas between, that a restart is about: hooks get -Services \"a, b\" after their other arguments, those in Lua ctx.services. Needs service=\"yes\" and action=\"restart\"."},
 				{Name: "start_after", Kind: KindNumber, Min: 0, Max: 100000, Default: "0", Status: Used, Doc: "Polls to let pass after the start before the first judgement."},
 				{Name: "atleast", Kind: KindNumber, Min: -1, Max: 100000, Default: "1", Status: Used, Doc: "Fewest processes; -1 for no limit."},
 				{Name: "atmax", Kind: KindNumber, Min: -1, Max: 100000, Default: "-1", Status: Used, Doc: "Most processes; -1 for no limit."},

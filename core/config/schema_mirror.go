@@ -5,7 +5,7 @@ import "github.com/orchestrator-ha/orchestrator/core"
 func heartElement() Element {
 	pulse := Attribute{Name: "pulse", Kind: KindDuration, Unit: "ms", Default: "700ms", Status: Ignored, Why: clock, Doc: "Heartbeat interval."}
 	const silence = "Silence on all networks after which the peer is lost, at least the timeout of the cluster's heartbeat. SafeKit's default is 30000ms."
-	return live(Element{Name: "heart", Status: Used, Modes: only(core.Mirror), Once: true, Doc: "How the two nodes watch each other.",
+	return live(Element{Name: "heart", Status: Used, Modes: only(core.Mirror), Once: true, Effect: EffectLive, Doc: "How the two nodes watch each other.",
 		Attributes: []Attribute{
 			{Name: "port", Kind: KindPort, Status: Ignored, Why: clock, Doc: "UDP port."},
 			onOff("permanent_arp", "on", Attribute{Status: Ignored, Why: "heartbeats keep the peer's ARP entry fresh", Doc: "Fixed ARP entries for the peer."}),

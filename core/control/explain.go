@@ -23,6 +23,7 @@ type Path struct {
 	Group    string     `json:"group,omitempty"`
 	Address  string     `json:"address"`
 	Rule     string     `json:"rule"`               // in words; that there is none, if Group is empty
+	Mirror   bool       `json:"mirror,omitempty"`   // Owner, the primary, takes everything
 	Bucket   *int       `json:"bucket,omitempty"`   // absent: it depends on more than the client's address
 	Owner    string     `json:"owner,omitempty"`    // node that gets new connections; empty: nobody
 	Previous []string   `json:"previous,omitempty"` // nodes that may have connections in the bucket, the latest first

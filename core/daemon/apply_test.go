@@ -236,6 +236,63 @@ func TestApplyWhileItRuns(t *testing.T) {
 	}
 }
 
+// TestHooksAroundAConfiguration: postconfig is called once for each configuration that
+// comes, whether the module runs or not, and not for a start of the daemon; deconfig
+// when the module goes.
+func TestHooksAroundAConfiguration(t *testing.T) {
+	d, _ := alone(t)
+	said := filepath.Join(t.TempDir(), "said")
+	files := appliedModule()
+	tells := `local old = file.exists("%[1]s") and file.read("%[1]s") or "" file.write("%[1]s", old .. ctx.hook .. " " .. ctx.vars.COLOUR .. ";")`
+	for name := range files {
+		if strings.HasSuffix(name, ".lua") {
+			files[name] = tells
+		}
+	}
+	files["bin/postconfig.lua"] = tells + ` if ctx.vars.COLOUR == "bad" then fail("no such colour") end`
+	files["bin/deconfig.lua"] = tells
+	ctx := t.Context()
+	expect := func(what, want string) {
+		t.Helper()
+		if text, err := os.ReadFile(said); err != nil || string(text) != want {
+			t.Errorf("%s: %q, want %q (%v)", what, text, want, err)
+		}
+	}
+	install := func(colour string) control.Outcome {
+		t.Helper()
+		files["conf/userconfig.xml"] = strings.Replace(appliedConfig, "red", colour, 1)
+		out, err := d.Install(ctx, "root", control.InstallRequest{Name: "app", Archive: packModule(t, files, said)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	install("red")
+	expect("installed", "postconfig red;")
+	d.member.stopModules(time.Minute) // as the daemon does at its end
+	d.member.closing = false
+	d.member.loadAll()
+	expect("the daemon is started anew", "postconfig red;")
+	if _, err := d.Do(ctx, "root", "app", core.VerbStart, control.VerbRequest{Wait: control.Duration(time.Minute)}); err != nil {
+		t.Fatal(err)
+	}
+	install("blue")
+	expect("changed while it runs", "postconfig red;stop_both red;stop_both red;start_both red;postconfig blue;update blue;")
+	if _, err := d.Do(ctx, "root", "app", core.VerbStop, control.VerbRequest{Wait: control.Duration(time.Minute)}); err != nil {
+		t.Fatal(err)
+	}
+	if out := install("bad"); len(failedNodes(out.Nodes)) != 1 || !strings.Contains(out.Nodes[0].Text, "hook postconfig failed: bin/postconfig.lua") {
+		t.Errorf("a postconfig that fails: %+v", out)
+	}
+	if err := os.Remove(said); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Uninstall(ctx, "root", "app"); err != nil {
+		t.Fatal(err)
+	}
+	expect("uninstalled", "deconfig bad;")
+}
+
 // TestApplyInTheMiddle: a transition that is under way ends first.
 func TestApplyInTheMiddle(t *testing.T) {
 	d, _ := alone(t)

@@ -109,6 +109,11 @@ func (m *member) load(name string) error {
 			go m.loadWhenStopped(old)
 			return nil
 		}
+		if gone {
+			if err := old.beside(hookDeconfig); err != nil {
+				m.d.noteModule(name, "config", "error", fmt.Sprintf("%s was uninstalled, but its %v.", name, err), nil, 0)
+			}
+		}
 		old.close()
 	}
 	m.mu.Lock()
@@ -121,7 +126,7 @@ func (m *member) load(name string) error {
 				m.d.noteModule(name, "config", "error", fmt.Sprintf("The replicated files of %s were left where they are: %v.", name, err), nil, 0)
 			}
 		}
-		return errors.Join(os.RemoveAll(m.d.path("active", name)), os.RemoveAll(m.d.path("modules", name)), removeIf(m.switchesFile(name)), removeIf(m.d.path("state", name+".json")), removeIf(m.d.keptFile(name)), removeIf(m.d.path("state", name+".replica")))
+		return errors.Join(os.RemoveAll(m.d.path("active", name)), os.RemoveAll(m.d.path("modules", name)), removeIf(m.switchesFile(name)), removeIf(m.configuredFile(name)), removeIf(m.d.path("state", name+".json")), removeIf(m.d.keptFile(name)), removeIf(m.d.path("state", name+".replica")))
 	}
 	return m.adopt(name, item)
 }
@@ -170,6 +175,7 @@ func (m *member) adopt(name string, item catalog.Item) error {
 	m.mu.Lock()
 	m.modules[name] = mod
 	m.mu.Unlock()
+	mod.renewals.went(mod.configured())
 	m.announceLoaded()
 	m.d.noteModule(name, "config", "info", fmt.Sprintf("%s is configured with version %s (%s), applied by %s.", name, item.Version, item.Signature.Short(), item.By), nil, 0)
 	m.boot(mod)

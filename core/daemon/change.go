@@ -154,7 +154,7 @@ func (m *member) cycle(ctx context.Context, p proposal, a arrival, by string) []
 		return m.orders(ctx, p, o)
 	}
 	var out []control.NodeOutcome
-	for _, r := range p.Running {
+	for _, r := range primaryLast(p.Running) {
 		if len(failedNodes(out)) > 0 {
 			out = append(out, control.NodeOutcome{Node: r.Node, State: r.State, Text: "left as it is, with the old configuration: a node before it did not come back"})
 			continue
@@ -164,6 +164,23 @@ func (m *member) cycle(ctx context.Context, p proposal, a arrival, by string) []
 		out = append(out, m.orders(ctx, one, o)...)
 	}
 	return out
+}
+
+// primaryLast is the order in which nodes are stopped and started: of a mirror the
+// secondary first, so that its address moves once.
+func primaryLast(list []control.Running) []control.Running {
+	primary := func(r control.Running) bool {
+		return strings.HasPrefix(r.State, "PRIM ") || strings.HasPrefix(r.State, "ALONE ")
+	}
+	return slices.SortedStableFunc(slices.Values(list), func(a, b control.Running) int {
+		switch {
+		case primary(a) == primary(b):
+			return 0
+		case primary(a):
+			return 1
+		}
+		return -1
+	})
 }
 
 // cycleTime is how long a node may take to stop and start a module.

@@ -195,25 +195,49 @@ func (m *member) obey(ctx context.Context, o order) control.NodeOutcome {
 	if o.Verb == core.VerbPrimForce && mod.replica != nil {
 		mod.replica.Forced()
 	}
+	before := mod.runner.Snapshot()
 	if err := mod.runner.Command(ctx, o.Verb, o.Identity, o.By); err != nil {
 		out.Text = err.Error()
 		out.State = mod.runner.Snapshot().Status()
 		return out
 	}
 	out.OK = true
-	in := mod.runner.Snapshot()
+	in := before
 	if o.Wait > 0 {
 		wait, cancel := context.WithTimeout(ctx, time.Duration(o.Wait))
 		defer cancel()
 		if in, err = mod.runner.WaitSettled(wait); err != nil {
 			out.OK, out.Text = false, "still under way: "+in.Status()
 		} else {
-			out.OK, out.Text = judge(o.Verb, in)
+			if o.Verb == core.VerbSwap {
+				in = mod.awaitSwap(wait, before.State)
+			}
+			if out.OK, out.Text = judge(o.Verb, in); o.Verb == core.VerbSwap && in.State == before.State {
+				out.OK, out.Text = false, "the roles were not swapped; status and why tell more"
+			}
 			mod.awaitShare(wait, in)
 		}
 	}
-	out.State = in.Status()
+	out.State = mod.runner.Snapshot().Status()
 	return out
+}
+
+// awaitSwap waits until a mirror has another role than before, or has given up the wish
+// for it.
+func (mod *module) awaitSwap(ctx context.Context, before core.State) core.Instance {
+	updates, stop := mod.runner.Subscribe()
+	defer stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return mod.runner.Snapshot()
+		case in := <-updates:
+			wished := in.Pair.Self.Ask || in.Pair.Self.Yield
+			if in.Settled() && (in.State != before && in.Phase == core.Ready || !wished) {
+				return in
+			}
+		}
+	}
 }
 
 // judge says whether a module has come to where a verb leads.

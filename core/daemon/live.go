@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -152,8 +153,8 @@ func (mod *module) renew(number string, cause int64) {
 	if err != nil {
 		mod.m.d.noteModule(mod.conf.Name, "config", "error", fmt.Sprintf("Files of the new configuration could not be written: %v.", err), nil, cause)
 	}
-	mod.renewals.went(err)
 	mod.now.Store(&next.version)
+	mod.renewals.went(errors.Join(err, mod.isConfigured()))
 	mod.refollow(next.conf)
 	if mod.rules != nil {
 		mod.rules.know(rulesName(next.conf), mod.groups())
@@ -163,6 +164,9 @@ func (mod *module) renew(number string, cause int64) {
 		mod.network.reconfigure(next.conf.Interfaces)
 	}
 	mod.reweigh()
+	if mod.pair != nil {
+		mod.pair.put(patience{next.conf.Heart.Timeout})
+	}
 	mod.m.announceLoaded()
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/orchestrator-ha/orchestrator/core/catalog"
 	"github.com/orchestrator-ha/orchestrator/core/config"
+	"github.com/orchestrator-ha/orchestrator/core/control"
 	"github.com/orchestrator-ha/orchestrator/core/share"
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
@@ -159,5 +160,12 @@ func TestRenewalsComeOnce(t *testing.T) {
 	}
 	if n, ok := r.take("3.1"); !ok || n.conf.Name != "3.1" {
 		t.Errorf("the newer one is gone: %+v", n)
+	}
+}
+
+func TestThePrimaryIsStoppedLast(t *testing.T) {
+	got := primaryLast([]control.Running{{Node: "n1", State: "PRIM Ready"}, {Node: "n2", State: "SECOND Ready"}, {Node: "n3", State: "WAIT NotReady"}})
+	if got[0].Node != "n2" || got[1].Node != "n3" || got[2].Node != "n1" {
+		t.Errorf("%+v", got)
 	}
 }

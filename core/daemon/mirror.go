@@ -89,7 +89,7 @@ func (mod *module) pairPorts() pairPorts {
 	m, name := mod.m, mod.conf.Name
 	return pairPorts{
 		state:   mod.runner.Snapshot,
-		step:    mod.runner.Deliver,
+		step:    mod.step,
 		tell:    func(b []byte) error { return m.heart.SetNote(moduleTag(name), b) },
 		resumed: func() { m.resumed(name) },
 		address: func() { mod.announce("the primary is here") },

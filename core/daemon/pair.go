@@ -71,6 +71,7 @@ type (
 		why   string
 		cause int64
 	}
+	patience struct{ timeout time.Duration } // of another configuration
 )
 
 func newPair(ctx context.Context, peer core.NodeID, timeout, detected time.Duration, g *gate, ports pairPorts, log *slog.Logger) *pair {
@@ -149,6 +150,8 @@ func (p *pair) hear(now time.Time, news any) {
 		} else {
 			p.silence.begin(now, p.timeout-p.detected, core.EvidenceSilent, n.reason, n.cause)
 		}
+	case patience:
+		p.timeout = max(n.timeout, p.detected)
 	case selfLapsed:
 		p.lapsed(now, n.cause)
 		p.ports.resumed()
@@ -157,6 +160,7 @@ func (p *pair) hear(now time.Time, news any) {
 		if p.cut {
 			p.lapsed(now, n.cause)
 		}
+		p.lapse.awake, p.lapse.at = 0, now // it listens when something can reach it
 	}
 	p.look(now)
 }

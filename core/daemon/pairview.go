@@ -29,7 +29,7 @@ func (mod *module) pairStatus(in core.Instance) *control.Pair {
 // node knows.
 func (mod *module) pathToPrimary(address netip.Addr) control.Path {
 	in := mod.runner.Snapshot()
-	p := control.Path{Module: mod.conf.Name, Group: gateGroup, Address: address.String(), Rule: "the primary takes everything", Agreed: true}
+	p := control.Path{Module: mod.conf.Name, Group: gateGroup, Address: address.String(), Rule: "the primary takes everything", Mirror: true, Agreed: true}
 	for _, n := range mod.m.pairNodes() {
 		s := control.Standing{Node: n.Name, Power: 1}
 		switch {

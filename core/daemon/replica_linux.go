@@ -88,7 +88,7 @@ func (r *replicator) options(conf *config.Module) (replication.Options, error) {
 	o := replication.Options{
 		Module: conf.Name, Cluster: m.id.Keys.Cluster, Release: m.d.opt.Version, Self: m.id.Node.Number, Peer: r.mod.pair.peer,
 		PeerName: m.name(r.mod.pair.peer), Port: port, Identity: func() link.Identity { return m.id },
-		Addresses: func() []netip.AddrPort { return m.replicationAddresses(r.mod.pair.peer, conf) },
+		Addresses: func() []netip.AddrPort { return m.replicationAddresses(r.mod.pair.peer, r.mod.config()) },
 		Host:      r, Log: m.log, Memory: m.d.path("state", conf.Name+".replica"),
 		Patience: rfs.SendTimeout, SyncPatience: rfs.LockTimeout, Workers: rfs.SyncThreads, Limit: rfs.SyncLimit << 10,
 	}

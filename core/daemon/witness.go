@@ -25,6 +25,16 @@ func (mod *module) witnessSpec(w config.Witness) (check.Spec, map[string]any) {
 	return spec, settings
 }
 
+// step hands news of the other node to the state machine. When that is lost, what the
+// witnesses said may be older than the cut: they are asked anew, and the state machine
+// waits for them.
+func (mod *module) step(e core.Event) error {
+	if all := mod.config().SplitBrain; e.Kind == core.EventPeerLost && all != nil {
+		mod.m.d.checks.Again(mod.conf.Name, all.Resources())
+	}
+	return mod.runner.Deliver(e)
+}
+
 // followWitnesses publishes what all witnesses together say, if there are some, until
 // ctx ends.
 func followWitnesses(ctx context.Context, witnesses func() []config.Witness, watch func() (<-chan core.Instance, func()), post func(core.Event)) {

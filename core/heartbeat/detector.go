@@ -41,6 +41,7 @@ type detector struct {
 	before     int64 // the lease while the peers are told of a longer timeout
 	told       int   // beats since the timeout was lengthened
 	calmAt     int64 // when the timeout may be short again
+	mindful    int64 // how long after the last lateness that is
 	out        output
 }
 

@@ -30,7 +30,7 @@ func TestLateNodeGetsPatience(t *testing.T) {
 	if len(s.of(2, Lost, 1))+len(s.of(3, Lost, 1)) > 0 {
 		t.Errorf("node 1 was declared lost: %v", kinds(s.nodes[1].events))
 	}
-	s.run(stretchFor + time.Second)
+	s.run(stretchFirst + time.Second)
 	if d := x.det; d.timeout != d.base {
 		t.Errorf("after a calm time the timeout is still %v", time.Duration(d.timeout))
 	}
@@ -90,5 +90,49 @@ func TestLatenessAndLossAreCounted(t *testing.T) {
 	}
 	if now := time.Duration(late.timeout); now <= time.Duration(s.nodes[0].det.base) {
 		t.Errorf("its timeout is %v", now)
+	}
+}
+
+// Lateness that does not come back is forgotten soon; what does is kept in mind for longer
+// each time, up to a limit, and forgotten again after a long time without any.
+func TestLatenessThatComesBack(t *testing.T) {
+	d := newDetector(&Options{Self: 1, Interval: 20 * time.Millisecond, Timeout: 100 * time.Millisecond}, false, 0)
+	now := int64(0)
+	d.tick(now)
+	calm := func(length time.Duration) {
+		for end := now + int64(length); now < end; {
+			now = d.due
+			d.tick(now)
+		}
+	}
+	// late makes the node late and answers for how long it is patient.
+	late := func() time.Duration {
+		now = d.due + 60*msec
+		d.tick(now)
+		began := now
+		for d.timeout > d.base {
+			calm(20 * time.Millisecond)
+		}
+		return time.Duration(now - began).Round(time.Second)
+	}
+	for i, want := range []time.Duration{2, 4, 8, 16, 16} {
+		if got := late(); got != want*time.Second {
+			t.Errorf("lateness %d is kept in mind for %s, want %d s", i+1, got, want)
+		}
+		calm(time.Second)
+	}
+	calm(3 * time.Minute)
+	if got := late(); got != stretchFirst {
+		t.Errorf("after three minutes without any it is kept in mind for %s", got)
+	}
+	// One busy moment is one, however often the node is late in it.
+	calm(3 * time.Minute)
+	for range 5 {
+		now = d.due + 60*msec
+		d.tick(now)
+		calm(300 * time.Millisecond)
+	}
+	if got := late(); got != stretchFirst {
+		t.Errorf("after a busy moment it is kept in mind for %s", got)
 	}
 }

@@ -216,6 +216,9 @@ func TestProgramArgumentsAndEnvironment(t *testing.T) {
 	b = newBench(t, Options{}, map[string]string{"bin/start_both": "#!/bin/sh\necho args $#: $*\n"})
 	contains(t, b.ok(t), "args 3: WAIT UP start\n")
 
+	b.run.Args.Services = "db, web"
+	contains(t, b.ok(t), "args 5: WAIT UP start -Services db, web\n")
+
 	b = newBench(t, Options{Home: home, Tools: "/opt/tools"}, map[string]string{"bin/start_both": "#!/bin/sh\necho $SAFE $SAFEBIN $ORCHESTRATOR_HOME\n"})
 	contains(t, b.ok(t), "/opt/tools /opt/tools "+home+"\n")
 }

@@ -44,12 +44,15 @@ func (c *call) runProgram(kind hookKind) error {
 }
 
 // programCommand adds the interpreter and the arguments that hooks get:
-// [force] FROM TO ACTION.
+// [force] FROM TO ACTION [-Services "A, B"].
 func (c *call) programCommand(kind hookKind) command {
 	a := c.run.Args
 	args := []string{a.From.String(), a.To.String(), actionName(a.Verb)}
 	if a.Force {
 		args = slices.Insert(args, 0, "force")
+	}
+	if a.Services != "" {
+		args = append(args, "-Services", a.Services)
 	}
 	switch kind {
 	case kindSh:

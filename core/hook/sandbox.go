@@ -185,6 +185,18 @@ func (c *call) contextTable(l *lua.LState) *lua.LTable {
 		t.RawSetString(k, lua.LString(v))
 	}
 	t.RawSetString("force", lua.LBool(a.Force))
+	t.RawSetString("services", services(l, a.Services))
 	t.RawSetString("vars", vars)
+	return t
+}
+
+// services is the list of services that a restart is about.
+func services(l *lua.LState, names string) *lua.LTable {
+	t := l.NewTable()
+	for name := range strings.SplitSeq(names, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			t.Append(lua.LString(name))
+		}
+	}
 	return t
 }

@@ -62,6 +62,7 @@ func Tables() []Table {
 			{"from", "string", `state of the module: "STOP", "WAIT", "UP", "ALONE", "PRIM", "SECOND"`, false},
 			{"to", "string", "state that the module is going to", false},
 			{"action", "string", `why: "start", "stop", "stopstart", "restart", or "stopwait" for a resource that the module waits for`, false},
+			{"services", "string[]", "of a restart that a service asked for: the services to restart (restart_services); empty: all", false},
 			{"node", "string", "name of this server", false},
 			{"module", "string", "name of the module", false},
 			{"vars", "table<string,string>", "the <var> elements of userconfig.xml", false},

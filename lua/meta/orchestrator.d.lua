@@ -12,6 +12,7 @@ error("this file is for editors and cannot be run")
 ---@field from string state of the module: "STOP", "WAIT", "UP", "ALONE", "PRIM", "SECOND"
 ---@field to string state that the module is going to
 ---@field action string why: "start", "stop", "stopstart", "restart", or "stopwait" for a resource that the module waits for
+---@field services string[] of a restart that a service asked for: the services to restart (restart_services); empty: all
 ---@field node string name of this server
 ---@field module string name of the module
 ---@field vars table<string,string> the <var> elements of userconfig.xml

@@ -17,6 +17,16 @@ function shares(n) {
     all.length > 1 ? `${group} ` : "", h("meter", { value: x, "aria-hidden": "true" }), ` ${percent(x)}`))
 }
 
+// pair tells what a server of a mirror knows of the two.
+function pair(p) {
+  const other = { unknown: `${p.peer} was not heard yet`, lost: `${p.peer} is lost: ${p.lost || "it is silent"}` }[p.link] ?? `${p.peer} is ${p.peer_state} ${p.peer_phase}`
+  return [p.serves ? h("div", { class: "good" }, "has the address") : "", h("div", { class: p.link === "heard" ? "" : "busy" }, other),
+    p.replicated ? h("div", { class: p.up_to_date ? "" : "bad" }, `data: generation ${p.generation}, ${p.up_to_date ? "up to date" : "not up to date"}`) : "",
+    p.degraded ? h("div", { class: "bad" }, "replication failed here") : "", p.failover ? "" : h("div", { class: "busy" }, "failover is off")]
+}
+
+const part = { farm: "Share", mirror: "Pair" }
+
 function state(n) {
   if (!n.reachable) return h("span", { class: "state bad" }, "does not answer")
   const tone = n.state === "STOP" ? "faint" : n.drained ? "busy" : tones[n.phase]
@@ -28,7 +38,7 @@ function nodeRow(m, n, may) {
   return h("tr", { "data-key": n.node },
     h("th", { scope: "row" }, n.node),
     h("td", null, state(n)),
-    h("td", null, m.mode === "farm" ? shares(n) : ""),
+    h("td", null, m.mode === "farm" ? shares(n) : n.pair ? pair(n.pair) : ""),
     h("td", { class: "number" }, n.reachable ? String(n.connections) : ""),
     h("td", null, n.reason ?? "", n.signature && n.signature !== m.signature ? h("div", { class: "busy" }, "another configuration") : ""),
     h("td", null, when(n.since)),
@@ -54,7 +64,7 @@ export function module(m, may) {
   return h("article", { "data-key": m.name },
     h("div", { class: "bar" }, h("h3", null, m.name), h("span", { class: "faint" }, [m.mode, ...(m.addresses ?? [])].join(" · ")),
       may ? h("span", null, ["start", "stop", "restart", "stopstart"].map((v) => [button(v, m.name), " "]), h("span", { class: "faint" }, "all servers")) : ""),
-    table(`${m.name} on each server`, ["Server", "State", m.mode === "farm" ? "Share" : "", "Connections", "Reason", "Since", may ? "Actions" : ""], m.nodes.map((n) => nodeRow(m, n, may))),
+    table(`${m.name} on each server`, ["Server", "State", part[m.mode] ?? "", "Connections", "Reason", "Since", may ? "Actions" : ""], m.nodes.map((n) => nodeRow(m, n, may))),
     resources.length ? h("details", null, h("summary", null, `Resources of ${m.name}`),
       table(`Resources of ${m.name}`, ["Resource", "Server", "Value", "Reason", "Since", ""], resources)) : "",
     filters.length ? h("details", null, h("summary", null, `How packets of ${m.name} are filtered`), h("ul", null, filters)) : "")

@@ -19,6 +19,7 @@ const askedChecks = `<check>
       <ip ident="%VIRTUAL_IP%" when="both" action="noaction"><to addr="%VIRTUAL_IP%"/></ip>
       <custom ident="own" when="both" exec="own.sh" arg="a b" interval="1s"/>
       <custom ident="old" when="both" exec="old.sh" arg="b"/>
+      <custom ident="lua" when="both" exec="checks/asks.lua" arg="%PORT%" interval="1s"/>
       <http ident="web" when="both"><to url="http://127.0.0.1:%PORT%/health" body="^OK" interval="500ms" timeout="1s"/></http>
     </check>`
 
@@ -35,6 +36,13 @@ while :; do
 done
 `
 
+// luaCheck runs in the checkers' process.
+const luaCheck = `return function(check)
+  local answer = http { url = "http://127.0.0.1:" .. check.args[1] .. "/health" }
+  return false, check.resource .. " of " .. check.module .. ": " .. answer.status
+end
+`
+
 // A farm whose application is asked over HTTP and whose network is asked by ping: a
 // server that hangs is restarted, and nothing runs where the network is gone.
 func TestChecks(t *testing.T) {
@@ -43,7 +51,7 @@ func TestChecks(t *testing.T) {
 	before, after, _ := strings.Cut(string(f[userconfig]), "<check>")
 	_, after, _ = strings.Cut(after, "</check>")
 	f[userconfig] = before + askedChecks + after
-	f["bin/own.sh"], f["bin/old.sh"] = ownCheck, oldCheck
+	f["bin/own.sh"], f["bin/old.sh"], f["bin/checks/asks.lua"] = ownCheck, oldCheck, luaCheck
 	if err := os.WriteFile(filepath.Join(s.root, "checked.safe"), f.zip(t), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +62,7 @@ func TestChecks(t *testing.T) {
 		s.resources(t, map[string]string{
 			"ping.client": "up ", "intf.lan": "up ", "http.web": "up ", "ip." + vip: "up ",
 			"ip." + vip + ".vip": "", // what it says is another test's
-			"custom.own":         "down checked checked custom.own a b", "custom.old": "down said by checkerb",
+			"custom.own":         "down checked checked custom.own a b", "custom.old": "down said by checkerb", "custom.lua": "down custom.lua of checked: 200",
 		})
 	})
 	t.Run("server hangs", func(t *testing.T) {

@@ -40,7 +40,7 @@ func cover(dir string) error {
 }
 
 func uncover(dir string) error {
-	if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+	if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil && err != unix.EINVAL { // somebody else did it
 		return fmt.Errorf("uncover %s: %w", dir, err)
 	}
 	return nil

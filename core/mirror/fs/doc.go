@@ -15,13 +15,15 @@
 // peer (Bind) when it is changed for the first time since it was opened.
 //
 // The kernel checks permissions (default_permissions), keeps locks, caches data and
-// names: nobody else changes the backing directory. The mount is write-through.
+// names: nobody else changes the backing directory. The mount is write-through unless asked
+// otherwise.
 //
-// Not here: who reads what was recorded (Recorder is an interface), READDIRPLUS,
-// ioctl (chattr), an alarm for writes past the mount, a bound on held descriptors (one
-// per file that the kernel knows: the kernel's memory pressure and the limit on open
-// files are the bounds). Modification times of directories and access times are not
-// recorded.
+// Files that mirror/exclude leaves out are carried out and not recorded. Nobody writes past
+// the mount without an alarm, and what was changed while nothing was mounted is found by a
+// Seal. How many files the kernel knows, and so the memory and descriptors here, is bounded.
+//
+// Not here: who reads what was recorded (Recorder is an interface), ioctl (chattr).
+// Modification times of directories and access times are not recorded.
 //
 // It runs on Linux, as root.
 package fs

@@ -100,36 +100,46 @@ func (b *births) tell(pids map[int]bool, look func(pid int) (proc, bool)) {
 	}
 }
 
-// read tells of events until the file is closed.
+// read tells of events until the file is closed. It wakes for the first of a batch, and
+// reads the others when their time is over: to wake for each costs more than the rest.
 func (b *births) read(f *os.File, look func(pid int) (proc, bool)) {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return // it is closed
+	}
 	buffer := make([]byte, 4096)
-	for {
-		pids := map[int]bool{}
-		deadline := time.Time{} // wait for the first as long as it takes
-		for {
-			if err := f.SetReadDeadline(deadline); err != nil {
-				return
-			}
-			n, err := f.Read(buffer)
-			switch {
-			case errors.Is(err, os.ErrDeadlineExceeded):
-			case errors.Is(err, unix.ENOBUFS): // more than the socket holds
-				pids[0] = true
-				continue
-			case err != nil:
-				return
-			default:
-				if pid, ok := born(buffer[:n]); ok {
-					pids[pid] = true
-				}
-				if deadline.IsZero() && len(pids) > 0 {
-					deadline = time.Now().Add(batch)
-				}
-				continue
-			}
-			break
+	for pids := map[int]bool{}; ; clear(pids) {
+		if conn.Read(func(fd uintptr) bool { return drain(int(fd), buffer, pids) }) != nil {
+			return
+		}
+		if len(pids) == 0 {
+			continue
+		}
+		time.Sleep(batch)
+		if conn.Read(func(fd uintptr) bool { drain(int(fd), buffer, pids); return true }) != nil {
+			return
 		}
 		b.tell(pids, look)
+	}
+}
+
+// drain reads what there is, and says whether there was something.
+func drain(fd int, buffer []byte, pids map[int]bool) (any bool) {
+	for {
+		n, err := unix.Read(fd, buffer)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.ENOBUFS): // more than the socket holds
+			pids[0], any = true, true
+			continue
+		case err != nil || n == 0:
+			return any
+		}
+		any = true
+		if pid, ok := born(buffer[:n]); ok {
+			pids[pid] = true
+		}
 	}
 }
 

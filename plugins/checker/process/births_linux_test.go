@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/orchestrator-ha/orchestrator/sdk"
 	"github.com/orchestrator-ha/orchestrator/sdk/sdktest"
 )
@@ -133,4 +135,29 @@ func TestSubscribe(t *testing.T) {
 	if _, err := r.Read(make([]byte, 1)); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("nobody listens, and the file is still open: %v", err)
 	}
+}
+
+// What it costs this process to hear of others: a shell starts programs one after the
+// other, and nobody looks for them.
+func BenchmarkBirths(b *testing.B) {
+	s := &linux{}
+	heard := 0
+	cancel, err := s.births(func(proc) { heard++ }, func() {})
+	if err != nil {
+		b.Skipf("no process connector here: %v", err)
+	}
+	defer cancel()
+	var before, after unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &before); err != nil {
+		b.Fatal(err)
+	}
+	cmd := exec.Command("/bin/sh", "-c", fmt.Sprintf("i=0; while [ $i -lt %d ]; do /bin/true; i=$((i+1)); done", b.N))
+	if err := cmd.Run(); err != nil {
+		b.Fatal(err)
+	}
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &after); err != nil {
+		b.Fatal(err)
+	}
+	cpu := time.Duration(after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano())
+	b.ReportMetric(float64(cpu.Microseconds())/float64(b.N), "cpu-µs/process")
 }

@@ -28,14 +28,15 @@ func (c *checker) watch(ctx context.Context, q query, interval time.Duration, re
 		<-ctx.Done()
 		return nil
 	}
+	calm := interval
 	if cancel, err := c.listen(ctx, &q, w.wake); err == nil {
 		defer cancel()
-		interval = max(interval, time.Duration(q.Poll))
+		calm = max(interval, time.Duration(q.Poll))
 	} else {
 		slog.Debug("no events of processes: looking at the interval", "process", q.who(), "interval", interval, "reason", err)
 	}
-	tick := time.NewTicker(interval)
-	defer tick.Stop()
+	timer := time.NewTimer(calm)
+	defer timer.Stop()
 	age := time.Duration(0)
 	for {
 		r, found := c.find(ctx, &q, age)
@@ -44,10 +45,13 @@ func (c *checker) watch(ctx context.Context, q query, interval time.Duration, re
 		}
 		report(r)
 		w.follow(found)
+		if timer.Reset(calm); r.Status == sdk.StatusUnknown {
+			timer.Reset(interval) // until somebody can tell again
+		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-timer.C:
 			age = min(interval/2, 500*time.Millisecond) // many checks share a scan
 		case <-w.event:
 			age = 0

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"os/user"
@@ -27,6 +28,13 @@ type server struct {
 	settings set // that are right
 	cmd      *exec.Cmd
 	log      string
+}
+
+// with is what most cases of a server share, and more.
+func (s server) with(more set) set {
+	all := maps.Clone(s.settings)
+	maps.Copy(all, more)
+	return all
 }
 
 // program finds one that Debian may not have in PATH.

@@ -3,7 +3,7 @@ package sql
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -19,13 +19,6 @@ import (
 )
 
 type set = map[string]any
-
-// with is what most cases of a server share, and more.
-func (s server) with(more set) set {
-	all := maps.Clone(s.settings)
-	maps.Copy(all, more)
-	return all
-}
 
 func check(t *testing.T, settings set) sdk.Result {
 	t.Helper()
@@ -112,6 +105,32 @@ func TestSilence(t *testing.T) {
 	for name := range drivers {
 		r := check(t, set{"driver": name, "port": l.Addr().(*net.TCPAddr).Port, "user": "monitor", "timeout": "100ms"})
 		if r.Status != sdk.StatusDown || !strings.HasSuffix(r.Reason, ": no answer within 100ms") {
+			t.Errorf("%s: got %+v", name, r)
+		}
+	}
+}
+
+// Something else that listens on the port is no database server.
+func TestSomethingElse(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // the test is over
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.WriteString(conn, "220 mail.example.org ESMTP ready, say something\r\n")
+			_, _ = io.CopyN(io.Discard, conn, 8)
+			_ = conn.Close()
+		}
+	}()
+	for name := range drivers {
+		r := check(t, set{"driver": name, "port": l.Addr().(*net.TCPAddr).Port, "user": "monitor", "timeout": "500ms"})
+		if r.Status != sdk.StatusDown || !strings.HasPrefix(r.Reason, "ask "+name+" at 127.0.0.1:") || strings.Contains(r.Reason, "\n") {
 			t.Errorf("%s: got %+v", name, r)
 		}
 	}
