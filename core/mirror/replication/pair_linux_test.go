@@ -20,7 +20,7 @@ import (
 // node is one of a pair: a Replicator over real directories, with a host that does what the
 // state machine would.
 type node struct {
-	t    *testing.T
+	t    testing.TB
 	name string
 	dirs []string
 	id   link.Identity
@@ -47,7 +47,7 @@ type cable struct {
 	l     net.Listener
 }
 
-func newCable(t *testing.T, to string) *cable {
+func newCable(t testing.TB, to string) *cable {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	c := &cable{to: to, conns: map[net.Conn]struct{}{}, l: l}
@@ -78,10 +78,10 @@ func (c *cable) join(near net.Conn) {
 			buf := make([]byte, 64<<10)
 			for {
 				n, err := p[0].Read(buf)
-				c.still.RLock()
-				c.still.RUnlock() //nolint:staticcheck // waits
 				if err == nil {
+					c.still.RLock()
 					_, err = p[1].Write(buf[:n])
+					c.still.RUnlock()
 				}
 				if err != nil {
 					p[0].Close()
@@ -217,7 +217,7 @@ func (n *node) start(change func(*Options)) {
 }
 
 // newPair makes two nodes with some folders each.
-func newPair(t *testing.T, folders int) (a, b *node) {
+func newPair(t testing.TB, folders int) (a, b *node) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("mounts need root")
@@ -252,7 +252,7 @@ func newPair(t *testing.T, folders int) (a, b *node) {
 var generation = func(n uint64) core.Generation { return core.Generation{Number: n, Node: 1, Life: 1} }
 
 // tree describes what is in a directory, for comparing.
-func tree(t *testing.T, dir string) string {
+func tree(t testing.TB, dir string) string {
 	t.Helper()
 	out, err := exec.Command("bash", "-ec", `cd "$1"
 		find . -mindepth 1 \( -type d -printf '%p d %m %U %G\n' -o -printf '%p %y %m %U %G %s %n %T@ %l\n' \) | sort
@@ -265,7 +265,7 @@ func tree(t *testing.T, dir string) string {
 }
 
 // same fails unless both nodes' copies are the same.
-func same(t *testing.T, a, b *node) {
+func same(t testing.TB, a, b *node) {
 	t.Helper()
 	for k := range a.dirs {
 		one, two := tree(t, a.dirs[k]+"_behind/data"), tree(t, b.dirs[k]+"_behind/data")
