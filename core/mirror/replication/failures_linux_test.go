@@ -1,10 +1,12 @@
 package replication
 
 import (
+	"net/netip"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -146,4 +148,39 @@ func TestStopWhileHeld(t *testing.T) {
 		t.Error("a write that nobody has was answered as done")
 	}
 	must(t, a.order(Order{Replica: core.ReplicateStop}))
+}
+
+// One of two networks dies, and no TCP connection notices: the secondary changes to the other,
+// long before it would be taken for dead itself.
+func TestChangeOfNetwork(t *testing.T) {
+	var a, b *node
+	var second *cable
+	var dead atomic.Bool
+	a, b = mirroring(t, func(o *Options) {
+		o.Patience, o.Hold = time.Hour, time.Hour
+		if o.Self == 2 {
+			one := o.Addresses
+			o.Addresses = func() []netip.AddrPort {
+				return append(one(), netip.MustParseAddrPort(second.l.Addr().String()))
+			}
+			o.Alive = func(to netip.AddrPort) bool { return to != one()[0] || !dead.Load() }
+		}
+	})
+	second = newCable(t, a.port.Address().String())
+	join(t, a, b)
+	b.via.still.Lock()
+	defer b.via.still.Unlock()
+	written := make(chan error, 1)
+	go func() {
+		written <- exec.Command("dd", "if=/dev/zero", "of="+a.dirs[0]+"/f", "bs=4k", "count=1", "conv=fsync", "status=none").Run()
+	}()
+	dead.Store(true)
+	b.via.mu.Lock()
+	b.via.cut = true // nothing new through the dead one
+	b.via.mu.Unlock()
+	must(t, <-written)
+	a.isCopied(generation(1))
+	b.isCopied(generation(1))
+	settled(t, a)
+	same(t, a, b)
 }

@@ -125,6 +125,8 @@ func (n *node) News(news core.ReplicaNews, g core.Generation, reason string) {
 	n.cond.Broadcast()
 }
 
+func (n *node) Note(level, text string) { n.t.Logf("%s: %s: %s", n.name, level, text) }
+
 func (n *node) Done(order core.ReplicaOrder, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
