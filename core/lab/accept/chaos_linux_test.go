@@ -217,6 +217,9 @@ func (c *chaos) heal() {
 			} else if began[n].IsZero() {
 				began[n] = time.Now()
 			} else if time.Since(began[n]) > patient/3 {
+				if all[n].Reason == "" {
+					c.t.Errorf("%s was started anew, and does not start %s by itself", n, c.module)
+				}
 				c.t.Logf("an operator starts %s: %s", n, all[n].Reason)
 				c.saved++
 				delete(began, n)
