@@ -96,7 +96,9 @@ work on an application without being disturbed, ` + "`orchestrator mute AM`" + `
 | the console is gone with the server that it was opened on | all servers have it, and the page links the others; see [console.md](console.md) |
 | no metrics | [` + "`/metrics`" + `](metrics.md) for Prometheus |
 | the password of snapshots is public | no secret is in them |
-| custom checkers must loop, count and say everything themselves | ` + "`http`, `dns`, `tcp`, `ping`" + ` and more with thresholds, or a checker as a function in Lua or as a plugin; the old ones run as they are |
+| processes and services are looked for every 10 or 30 s | the kernel and systemd tell of each start, end and change at once; ` + "`polltimer`" + ` is a safety net |
+| one kind of witness, a router that is pinged | witnesses by ping, TCP or HTTP, as many as you like; one that is reached is enough, and they are asked anew when the other server is lost |
+| custom checkers must loop, count and say everything themselves | ` + "`http`, `dns`, `sql`, `tcp`, `ping`" + ` and more with thresholds, or a checker as a function in Lua or as a plugin; the old ones run as they are |
 | errors in XML without a place; no schema; no way to try a rule | ` + "`module check`" + ` shows every mistake with its line and what would be right; ` + "`module schema`" + ` for editors; ` + "`rules explain`, `rules test`" + ` |
 | ` + "`<` and `>`" + ` cannot be in a pattern | ` + "`&lt;` and `&gt;`" + ` can, as everywhere in XML |
 | why something happened is to be guessed from a log | ` + "`orchestrator why`" + ` tells it back to its first cause, ` + "`resource history`" + ` what each resource was, ` + "`log --type command`" + ` who did what from where with which result |

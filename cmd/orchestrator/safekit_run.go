@@ -112,11 +112,24 @@ func shutdown(s *safekit, c call) error {
 }
 
 // setGroups is what scripts ask of vipd where scriptcontrol is on: all opens this
-// server to the traffic, none closes it.
+// server to the traffic, none closes it. What is so already is no mistake: a stop
+// has closed it before any script can.
 func setGroups(s *safekit, c call) error {
-	verb := core.VerbUndrain
+	verb, open := core.VerbUndrain, true
 	if c.arg(0) == "none" {
-		verb = core.VerbDrain
+		verb, open = core.VerbDrain, false
+	}
+	if c.remote {
+		return s.move(c, c.module(), verb, 0)
+	}
+	_, n, err := s.own(c.module())
+	switch {
+	case err != nil:
+		return err
+	case open && n.State != core.Stop && !n.Drained, !open && (n.State != core.Up || n.Drained):
+		return nil
+	case !open && n.Phase == core.Transient:
+		return nil // it stops, or a start that is under way opens nothing by itself
 	}
 	return s.move(c, c.module(), verb, 0)
 }
@@ -220,15 +233,6 @@ func saveLog(s *safekit, c call) error {
 // installOld installs an archive, or a shipped module if none is named.
 func installOld(s *safekit, c call) error {
 	return s.orchestrate("module", "install", cmp.Or(c.arg(0), c.module()), "--name", c.module())
-}
-
-// checkOld looks for mistakes in the copy that may be edited.
-func checkOld(s *safekit, c call) error {
-	home, err := s.homeDir()
-	if err != nil {
-		return err
-	}
-	return s.app.check(source{name: c.module(), folder: home + "/modules/" + c.module()}, map[string]string{})
 }
 
 // status is the state of the modules; all if name is empty.

@@ -67,7 +67,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "config", args: "-m AM", now: "orchestrator config apply AM", note: "on all servers at once", reach: everywhere, run: as("config", "apply", "AM")},
 		{words: "deconfig", args: "-m AM", now: "orchestrator module uninstall AM", note: "an installed module is always configured, so there is nothing to do before it is uninstalled", reach: everywhere, run: says(0)},
 		{words: "confinfo", args: "-m AM", now: "orchestrator module list; orchestrator cluster status", reach: everywhere, run: showSignatures},
-		{words: "confcheck", args: "-m AM", now: "orchestrator module check FOLDER", note: "checks the copy that may be edited", run: checkOld},
+		{words: "confcheck", args: "-m AM", now: "orchestrator module check FOLDER", note: "checks the copy that may be edited, and calls its hook confcheck", run: checkOld},
 		{words: "-E", args: "AM", note: byItself, reach: everywhere, now: "orchestrator config apply AM", run: as("config", "apply", "FILE")},
 
 		{words: "cluster config", args: "[FILE] [lock|unlock]", now: "orchestrator cluster check FILE", note: "a cluster is founded by its first server and joined by the others; the new command says what to type for this file", reach: everywhere, run: says(1)},
