@@ -18,7 +18,7 @@ const replicatedConfig = `<?xml version="1.0" encoding="utf-8"?>
 <safe>
   <service mode="mirror" maxloop="50">
     <heart timeout="1s"><heartbeat name="default"/></heart>
-    <rfs><replicated dir="/srv/data"><notreplicated path="local"/></replicated></rfs>
+    <rfs sendtimeout="2s"><replicated dir="/srv/data"><notreplicated path="local"/></replicated></rfs>
     <user nicestoptimeout="30s" forcestoptimeout="30s" starttimeout="30s"/>
   </service>
 </safe>
@@ -193,6 +193,18 @@ func TestReplication(t *testing.T) {
 		} else if told, has := s.acknowledged(t, lost), number(t, saved[0]); has < told {
 			t.Errorf("%d was acknowledged on %s, and %d was set aside", told, lost, has)
 		}
+	})
+	t.Run("replication cut", func(t *testing.T) { // and nothing else
+		prim, second := s.paired(t)
+		s.must(t, prim, "nft", `add table inet cut
+			add chain inet cut in { type filter hook input priority 0; }
+			add rule inet cut in tcp dport 4802 drop
+			add rule inet cut in tcp sport 4802 drop`)
+		s.roles(t, prim, prim, "ALONE", second, "WAIT")
+		s.counts(t, prim)
+		s.must(t, prim, "nft", "delete table inet cut")
+		s.roles(t, prim, prim, "PRIM", second, "SECOND")
+		s.verified(t, prim)
 	})
 	t.Run("swap", func(t *testing.T) {
 		prim, second := s.paired(t)
