@@ -214,6 +214,13 @@ func TestReplication(t *testing.T) {
 		s.verified(t, second)
 	})
 	s.do(t, "n1", "stop", s.module)
+	last := number(t, s.inside(t, "n1", "/srv/data_For_SafeKit_Replication/data/count"))
+	s.do(t, "n1", "module", "uninstall", s.module)
+	for _, node := range both {
+		if n := number(t, s.inside(t, node, "/srv/data/count")); n != last {
+			t.Errorf("%s got its files back, and they count to %d, not %d", node, n, last)
+		}
+	}
 }
 
 // resync is the last resynchronisation from a node.
