@@ -44,6 +44,7 @@ type Options struct {
 	Program string              // path of the program, for hooks
 	Plugins []pluginhost.Plugin // what is built in
 	Log     *slog.Logger
+	Reboot  func(context.Context) error // restarts the machine; nil where that cannot be
 }
 
 // Daemon is a node.

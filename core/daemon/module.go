@@ -23,35 +23,37 @@ import (
 
 // module is one installed module on this node.
 type module struct {
-	m        *member
-	conf     *config.Module // it was made with; what may change while it runs is in now
-	now      atomic.Pointer[version]
-	dir      string // the active copy: hooks run from here
-	runner   *runner.Runner
-	sharing  *sharing               // of a farm; nil without a virtual address
-	network  *network               // nil without a virtual address
-	pair     *pair                  // of a mirror
-	gate     *gate                  // of a mirror; nil without a virtual address
-	replica  replica                // of a mirror; nil: it has nothing to replicate
-	stored   core.Kept              // of a mirror, as stored; of the runner's loop
-	ruling   atomic.Pointer[ruling] // nil without failover rules of its own
-	rules    *rulebook              // nil without a virtual address
-	witness  func()                 // ends the watch over the witnesses; nil in other modes than mirror
-	care     *caretaker
-	renewals renewals     // on their way in
-	saved    atomic.Value // core.State last saved as wanted
-	frozen   atomic.Bool  // the daemon ends: what is wanted stays as it is
-	claims   *claims      // of the network's goroutine, like the three after it
-	probedAt time.Time    // when the network was last asked who has the addresses
-	probed   int          // how many addresses were asked for
-	refresh  refresh
-	hooks    hookRuns
-	tookOver atomic.Int64 // time of the last announcement for a reason, in ns
-	settle   sync.Mutex   // held while the checks are set; guards switches
-	switches switches     //
-	mu       sync.Mutex   // guards what follows
-	checking []core.When  // the checks that run
-	cancel   func()       // ends the hook that runs
+	m            *member
+	conf         *config.Module // it was made with; what may change while it runs is in now
+	now          atomic.Pointer[version]
+	dir          string // the active copy: hooks run from here
+	runner       *runner.Runner
+	sharing      *sharing               // of a farm; nil without a virtual address
+	network      *network               // nil without a virtual address
+	pair         *pair                  // of a mirror
+	gate         *gate                  // of a mirror; nil without a virtual address
+	replica      replica                // of a mirror; nil: it has nothing to replicate
+	unreplicated string                 // why there is no replica, though there are folders
+	stored       core.Kept              // of a mirror, as stored; of the runner's loop
+	ruling       atomic.Pointer[ruling] // nil without failover rules of its own
+	rules        *rulebook              // nil without a virtual address
+	witness      func()                 // ends the watch over the witnesses; nil in other modes than mirror
+	care         *caretaker
+	renewals     renewals     // on their way in
+	saved        atomic.Value // core.State last saved as wanted
+	failures     []time.Time  // likewise; of the runner's loop
+	frozen       atomic.Bool  // the daemon ends: what is wanted stays as it is
+	claims       *claims      // of the network's goroutine, like the three after it
+	probedAt     time.Time    // when the network was last asked who has the addresses
+	probed       int          // how many addresses were asked for
+	refresh      refresh
+	hooks        hookRuns
+	tookOver     atomic.Int64 // time of the last announcement for a reason, in ns
+	settle       sync.Mutex   // held while the checks are set; guards switches
+	switches     switches     //
+	mu           sync.Mutex   // guards what follows
+	checking     []core.When  // the checks that run
+	cancel       func()       // ends the hook that runs
 }
 
 // version is the configuration that a module uses.
@@ -85,6 +87,8 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 			m.log.Error("begin a mirror", "error", err)
 		}
 	}
+	in.Failures = m.wish(conf.Name).Failures
+	mod.failures = in.Failures
 	mod.runner = runner.New(runner.Options{
 		Instance: in, Effects: mod, Journal: records{m.d.journal}, Log: m.log, Persist: mod.persist,
 	})
@@ -93,6 +97,7 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 		mod.joinPair(in)
 		if mod.replica, err = mod.newReplica(conf); err != nil {
 			m.log.Error("prepare replication", "module", conf.Name, "error", err)
+			mod.unreplicated = err.Error()
 		}
 		ctx, cancel := context.WithCancel(m.d.ctx)
 		mod.witness = cancel
@@ -202,7 +207,8 @@ func (mod *module) close() {
 
 // wish is what is kept of a module's state over a restart of the daemon.
 type wish struct {
-	Wanted core.State `json:"wanted"`
+	Wanted   core.State  `json:"wanted"`
+	Failures []time.Time `json:"failures,omitempty"` // automatic actions that count in maxloop: also those that restarted the machine
 }
 
 // persist saves what the operator wants of the module.
@@ -213,10 +219,11 @@ func (mod *module) persist(in core.Instance) {
 			mod.m.d.noteModule(mod.conf.Name, "config", "error", fmt.Sprintf("After a loss of power this node may misjudge its data: %v.", err), nil, 0)
 		}
 	}
-	if mod.frozen.Load() || mod.saved.Load() == in.Wanted {
+	w := wish{in.Wanted, slices.Clone(in.Failures)}
+	if mod.frozen.Load() || mod.saved.Load() == in.Wanted && slices.EqualFunc(mod.failures, w.Failures, time.Time.Equal) {
 		return
 	}
-	raw, err := json.Marshal(wish{in.Wanted})
+	raw, err := json.Marshal(w)
 	if err == nil {
 		err = replaceFile(mod.m.d.path("state", mod.conf.Name+".json"), raw)
 	}
@@ -224,12 +231,14 @@ func (mod *module) persist(in core.Instance) {
 		mod.m.log.Error("save the wanted state", "module", mod.conf.Name, "error", err)
 		return
 	}
+	mod.failures = w.Failures
 	mod.saved.Store(in.Wanted)
 }
 
 // wanted is what was saved last.
-func (m *member) wanted(name string) core.State {
-	var w wish
+func (m *member) wanted(name string) core.State { return m.wish(name).Wanted }
+
+func (m *member) wish(name string) (w wish) {
 	raw, err := os.ReadFile(m.d.path("state", name+".json"))
 	if err == nil {
 		err = json.Unmarshal(raw, &w)
@@ -237,7 +246,7 @@ func (m *member) wanted(name string) core.State {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		m.log.Error("read the wanted state", "module", name, "error", err)
 	}
-	return w.Wanted
+	return w
 }
 
 // replaceFile writes a file as a whole or not at all.
