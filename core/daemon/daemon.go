@@ -38,10 +38,11 @@ import (
 
 // Options says what a daemon works with.
 type Options struct {
-	Home    string              // directory of everything the node keeps
-	Version string              // of the program
-	Program string              // path of the program, for hooks
-	Plugins []pluginhost.Plugin // what is built in
+	Home    string                      // directory of everything the node keeps
+	Version string                      // of the program
+	Program string                      // path of the program, for hooks
+	Plugins []pluginhost.Plugin         // what is built in
+	Reboot  func(context.Context) error // restarts the machine; nil: it cannot be
 	Log     *slog.Logger
 }
 

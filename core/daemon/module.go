@@ -79,10 +79,10 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 	mod.saved.Store(core.Stop)
 	var err error
 	in := core.New(m.coreOf(conf))
-	if conf.Mode == core.Mirror {
+	if remembers(in) {
 		in = in.Restore(m.d.kept(conf.Name))
 		if err := mod.keep(in); err != nil {
-			m.log.Error("begin a mirror", "error", err)
+			m.log.Error("begin a module that has a memory", "error", err)
 		}
 	}
 	mod.runner = runner.New(runner.Options{
@@ -207,7 +207,7 @@ type wish struct {
 
 // persist saves what the operator wants of the module.
 func (mod *module) persist(in core.Instance) {
-	if mod.conf.Mode == core.Mirror {
+	if remembers(in) {
 		if err := mod.keep(in); err != nil {
 			mod.m.log.Error("go on without a durable memory", "error", err)
 			mod.m.d.noteModule(mod.conf.Name, "config", "error", fmt.Sprintf("After a loss of power this node may misjudge its data: %v.", err), nil, 0)

@@ -2,6 +2,8 @@ package accept_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +23,7 @@ func TestMirrorTroubles(t *testing.T) {
 	t.Run("failover off", func(t *testing.T) { s.failoverOff(t) })
 	t.Run("application", func(t *testing.T) { s.applicationDies(t) })
 	t.Run("alone", func(t *testing.T) { s.lonely(t) })
+	t.Run("remote resources", func(t *testing.T) { s.remoteResources(t) })
 	t.Run("words", func(t *testing.T) { s.words(t) })
 }
 
@@ -166,6 +169,22 @@ func (s *stage) lonely(t *testing.T) {
 	s.roles(t, second, prim, "SECOND", second, "PRIM")
 }
 
+// remoteResources: a rule on one node sees what the other one says of itself.
+func (s *stage) remoteResources(t *testing.T) {
+	prim, second := s.paired(t)
+	for _, value := range []string{"down", "up"} {
+		s.do(t, second, "resource", "set", s.module, "custom.app", value)
+		eventually(t, "the rule on the other node sees custom.app "+value, func() string {
+			for _, r := range s.status(t, prim, s.module)[prim].Resources {
+				if r.Name == "rule.beside" && r.Value == value {
+					return ""
+				}
+			}
+			return fmt.Sprintf("%+v", s.status(t, prim, s.module)[prim].Resources)
+		})
+	}
+}
+
 // words: what status, why and explain say of a pair.
 func (s *stage) words(t *testing.T) {
 	prim, second := s.paired(t)
@@ -252,5 +271,29 @@ func TestMirrorWitness(t *testing.T) {
 		}
 		s.fault(t, lab.Heal, false)
 		s.roles(t, stays, stays, "PRIM", cut, "SECOND")
+	}
+}
+
+// A module with automatic_reboot restarts the machine instead of itself; where that is
+// not possible, as in a lab, it stays stopped and says so.
+func TestAutomaticReboot(t *testing.T) {
+	s := build(t, "accreboot", "fails", func(o *lab.Options) { o.Nodes = 1 })
+	f := files{
+		userconfig:          `<safe><service mode="light" automatic_reboot="on"><user/></service></safe>`,
+		"bin/start_both.sh": "#!/bin/sh\nexit 1\n", "bin/stop_both.sh": "#!/bin/sh\nexit 0\n",
+	}
+	archive := filepath.Join(s.root, "fails.safe")
+	if err := os.WriteFile(archive, f.zip(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.do(t, "n1", "module", "install", archive)
+	if r := s.try(t, "n1", "start", s.module); r.code != 1 {
+		t.Errorf("the start ends with %d:\n%s", r.code, r.text())
+	}
+	eventually(t, "it tells of the restart", func() string {
+		return lacks(s.do(t, "n1", "log", s.module), "The machine is restarted.", "could not be restarted, so fails stays stopped: this node of a lab is no machine of its own")
+	})
+	if n := s.status(t, "n1", s.module)["n1"]; n.State != "STOP" {
+		t.Errorf("it is %+v", n)
 	}
 }
