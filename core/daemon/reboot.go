@@ -4,24 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
+
+	"github.com/orchestrator-ha/orchestrator/core"
 )
 
-// rebootTime is how long the order to restart the machine may take.
-const rebootTime = time.Minute
-
-// reboot restarts the machine. What starts the module then is its boot; where the
-// machine cannot be restarted it stays stopped, for somebody to look at.
-func (mod *module) reboot(reason string, cause int64) {
+// reboot restarts the machine, as a module with automatic_reboot asks for in the place
+// of a start. Where that cannot be the module is started instead.
+func (mod *module) reboot(ctx context.Context, reason string, cause int64) {
 	d := mod.m.d
-	ctx, cancel := context.WithTimeout(d.ctx, rebootTime)
-	defer cancel()
-	err := errors.New("this daemon was not told how")
+	err := errors.New("nobody has told this daemon how to restart the machine")
 	if d.opt.Reboot != nil {
 		err = d.opt.Reboot(ctx)
 	}
-	if err != nil {
-		d.log.Error("restart the machine", "module", mod.conf.Name, "error", err)
-		d.noteModule(mod.conf.Name, "transition", "error", fmt.Sprintf("The machine could not be restarted, so %s stays stopped: %v.", mod.conf.Name, err), map[string]any{"reason": reason}, cause)
+	if err == nil {
+		return // the system ends this daemon in good order
 	}
+	id := d.noteModule(mod.conf.Name, "transition", "error", fmt.Sprintf("The machine was not restarted (%v); %s is started instead.", err, mod.conf.Name), nil, cause)
+	mod.runner.Post(core.Event{Kind: core.EventCommand, Verb: core.VerbStart, Identity: "automatic_reboot", Reason: reason, Cause: id})
 }

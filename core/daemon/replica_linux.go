@@ -89,6 +89,7 @@ func (r *replicator) options(conf *config.Module) (replication.Options, error) {
 		Module: conf.Name, Cluster: m.id.Keys.Cluster, Release: m.d.opt.Version, Self: m.id.Node.Number, Peer: r.mod.pair.peer,
 		PeerName: m.name(r.mod.pair.peer), Port: port, Identity: func() link.Identity { return m.id },
 		Addresses: func() []netip.AddrPort { return m.replicationAddresses(r.mod.pair.peer, r.mod.config()) },
+		Alive:     func(to netip.AddrPort) bool { return m.carries(r.mod.pair.peer, to.Addr()) },
 		Host:      r, Log: m.log, Memory: m.d.path("state", conf.Name+".replica"),
 		Patience: rfs.SendTimeout, SyncPatience: rfs.LockTimeout, Workers: rfs.SyncThreads, Limit: rfs.SyncLimit << 10,
 	}
@@ -121,8 +122,21 @@ func folderOf(f config.Folder, suffix string) (replication.Folder, error) {
 	return out, err
 }
 
+// carries says that a node is heard on the network on which it has an address.
+func (m *member) carries(n core.NodeID, a netip.Addr) bool {
+	node, _ := m.settings().Node(n)
+	for _, peer := range m.heart.Status() {
+		for _, path := range peer.Networks {
+			if peer.Node == n && node.Addresses[path.Network] == a {
+				return path.Heard
+			}
+		}
+	}
+	return true // nothing is known
+}
+
 // replicationAddresses are those of a node, that of the network that is meant for replication
-// first.
+// first, and at the end those of networks on which it is not heard.
 func (m *member) replicationAddresses(n core.NodeID, conf *config.Module) (list []netip.AddrPort) {
 	settings := m.settings()
 	node, _ := settings.Node(n)
@@ -136,6 +150,15 @@ func (m *member) replicationAddresses(n core.NodeID, conf *config.Module) (list 
 			}
 		}
 	}
+	slices.SortStableFunc(list, func(a, b netip.AddrPort) int {
+		switch x, y := m.carries(n, a.Addr()), m.carries(n, b.Addr()); {
+		case x == y:
+			return 0
+		case x:
+			return -1
+		}
+		return 1
+	})
 	return list
 }
 
@@ -175,6 +198,11 @@ func (r *replicator) News(news core.ReplicaNews, g core.Generation, reason strin
 	if err != nil {
 		r.log.Warn("tell a mirror's state machine of its data", "module", r.mod.conf.Name, "news", news, "error", err)
 	}
+}
+
+// Note writes into the module's journal.
+func (r *replicator) Note(level, text string) {
+	r.mod.m.d.noteModule(r.mod.conf.Name, "replica", level, text, nil, 0)
 }
 
 // Shared reports that the other node may take over with this primary's data.
@@ -256,7 +284,7 @@ func (r *replicator) Verify(ctx context.Context) (control.Verification, error) {
 	case v.Different > 0:
 		level, text = "error", fmt.Sprintf("The copies differ in %d files, e.g. %s, which %s.", v.Different, v.Differences[0].Path, v.Differences[0].What)
 	}
-	r.mod.m.d.noteModule(r.mod.conf.Name, "replica", level, text, nil, 0)
+	r.Note(level, text)
 	return verification(v), nil
 }
 

@@ -83,10 +83,6 @@ func (d *Daemon) kept(module string) core.Kept {
 	return core.Kept{Life: uint64(time.Now().Unix())}
 }
 
-// remembers says that a module has something to keep: a mirror, what it knows of its
-// data; one that may restart the machine, how often it did.
-func remembers(in core.Instance) bool { return in.Module.Mode == core.Mirror || in.Module.Reboot }
-
 // keep stores what has changed, before anything is done on account of it.
 func (mod *module) keep(in core.Instance) error {
 	k := in.Kept()

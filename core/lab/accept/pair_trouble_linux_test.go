@@ -2,8 +2,6 @@ package accept_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -271,29 +269,5 @@ func TestMirrorWitness(t *testing.T) {
 		}
 		s.fault(t, lab.Heal, false)
 		s.roles(t, stays, stays, "PRIM", cut, "SECOND")
-	}
-}
-
-// A module with automatic_reboot restarts the machine instead of itself; where that is
-// not possible, as in a lab, it stays stopped and says so.
-func TestAutomaticReboot(t *testing.T) {
-	s := build(t, "accreboot", "fails", func(o *lab.Options) { o.Nodes = 1 })
-	f := files{
-		userconfig:          `<safe><service mode="light" automatic_reboot="on"><user/></service></safe>`,
-		"bin/start_both.sh": "#!/bin/sh\nexit 1\n", "bin/stop_both.sh": "#!/bin/sh\nexit 0\n",
-	}
-	archive := filepath.Join(s.root, "fails.safe")
-	if err := os.WriteFile(archive, f.zip(t), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s.do(t, "n1", "module", "install", archive)
-	if r := s.try(t, "n1", "start", s.module); r.code != 1 {
-		t.Errorf("the start ends with %d:\n%s", r.code, r.text())
-	}
-	eventually(t, "it tells of the restart", func() string {
-		return lacks(s.do(t, "n1", "log", s.module), "The machine is restarted.", "could not be restarted, so fails stays stopped: this node of a lab is no machine of its own")
-	})
-	if n := s.status(t, "n1", s.module)["n1"]; n.State != "STOP" {
-		t.Errorf("it is %+v", n)
 	}
 }

@@ -65,11 +65,25 @@ func status(err error) fuse.Status {
 // skipped.
 func (f *fileSystem) record(n *node, op stream.Op) (Receipt, error) {
 	known, err := f.known(n)
-	if err != nil || !known {
+	if err != nil {
 		return nothing{}, err
+	}
+	if !known {
+		f.missed(n)
+		return nothing{}, nil
 	}
 	return f.rec.Record(op, n.inode)
 }
+
+// missed makes sure of what known says: a name that is there and not known here leads to
+// what the peer was not told.
+func (f *fileSystem) missed(n *node) {
+	if st, err := n.stat(); err != nil || st.Nlink > 0 && !n.local.Load() {
+		f.rec.Diverged(n.inode, errUnknownName)
+	}
+}
+
+var errUnknownName = errors.New("it was changed, and none of its names is known here")
 
 type nothing struct{}
 

@@ -141,9 +141,9 @@ func (f *fileSystem) move(m move, c course, crossing *node) (Receipt, error) {
 	if victim != nil {
 		f.table.unnamed(victim, m.to, m.newName)
 	}
-	inodes := []uint64{m.dir.inode, m.to.inode, f.renamed(m.to, m.newName)}
+	inodes := []uint64{m.dir.inode, m.to.inode, f.renamed(m.dir, m.name, m.to, m.newName)}
 	if m.flags&unix.RENAME_EXCHANGE != 0 {
-		inodes = append(inodes, f.renamed(m.dir, m.name))
+		inodes = append(inodes, f.renamed(m.to, m.newName, m.dir, m.name))
 	}
 	switch c {
 	case localOnly:
@@ -197,11 +197,17 @@ func (f *fileSystem) victim(dir *node, name string) (*node, error) {
 	return n, err
 }
 
-// renamed notes what name in dir leads to now, and answers its number.
-func (f *fileSystem) renamed(dir *node, name string) uint64 {
+// renamed notes that what was called old in from is called name in dir now, and answers its
+// number.
+func (f *fileSystem) renamed(from *node, old string, dir *node, name string) uint64 {
 	var st unix.Stat_t
 	if unix.Fstatat(dir.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
 		f.table.named(st.Ino, dir, name)
+		var still unix.Stat_t // of two names of one file none goes away
+		same := unix.Fstatat(from.fd, old, &still, unix.AT_SYMLINK_NOFOLLOW) == nil && still.Ino == st.Ino
+		if n := f.table.byInode(st.Ino); n != nil && !same {
+			f.table.unnamed(n, from, old)
+		}
 	}
 	return st.Ino
 }

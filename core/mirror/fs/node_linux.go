@@ -34,7 +34,8 @@ type node struct {
 	lookups  uint64 // the kernel's references
 	children int    // nodes whose parent this is
 	opens    int
-	parent   *node // a directory and a name in it that lead here; nil if none is known
+	more     []called // further names that lead here: the kernel may use any that it knows
+	parent   *node    // a directory and a name in it that lead here; nil if none is known
 	name     string
 	session  uint64 // in which it was introduced to the peer
 }
@@ -112,22 +113,36 @@ func (t *table) enter(fd int, st *unix.Stat_t, parent *node, name string, local 
 		t.aged(n)
 	}
 	n.lookups++
-	if n.parent == nil && n.id != uint64(stream.Root) && parent != nil {
-		n.parent, n.name = parent, name
-		parent.children++
-	}
+	t.call(n, parent, name)
 	return n, nil
+}
+
+// called is a name in a directory.
+type called struct {
+	parent *node
+	name   string
+}
+
+// call notes that n is called name in parent, with mu held.
+func (t *table) call(n, parent *node, name string) {
+	one := called{parent, name}
+	if parent == nil || n.id == uint64(stream.Root) || one == (called{n.parent, n.name}) || slices.Contains(n.more, one) {
+		return
+	}
+	parent.children++
+	if n.parent == nil {
+		n.parent, n.name = parent, name
+	} else {
+		n.more = append(n.more, one)
+	}
 }
 
 // named says that inode is now called name in parent.
 func (t *table) named(inode uint64, parent *node, name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if n := t.inodes[inode]; n != nil && n.id != uint64(stream.Root) {
-		old := n.parent
-		n.parent, n.name = parent, name
-		parent.children++
-		t.leave(old)
+	if n := t.inodes[inode]; n != nil {
+		t.call(n, parent, name)
 	}
 }
 
@@ -135,10 +150,19 @@ func (t *table) named(inode uint64, parent *node, name string) {
 func (t *table) unnamed(n, parent *node, name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if n.parent == parent && n.name == name {
+	one := called{parent, name}
+	i := slices.Index(n.more, one)
+	switch {
+	case one != called{n.parent, n.name} && i < 0:
+		return
+	case i >= 0:
+		n.more = slices.Delete(n.more, i, i+1)
+	case len(n.more) > 0:
+		n.parent, n.name, n.more = n.more[0].parent, n.more[0].name, n.more[1:]
+	default:
 		n.parent, n.name = nil, ""
-		t.leave(parent)
 	}
+	t.leave(parent)
 }
 
 // leave takes a child from n, with mu held.
@@ -161,6 +185,9 @@ func (t *table) drop(n *node) {
 		t.gone = append(t.gone, n)
 	}
 	t.leave(n.parent)
+	for _, c := range n.more {
+		t.leave(c.parent)
+	}
 }
 
 // takeGone answers the nodes that were dropped since the last call.

@@ -29,8 +29,12 @@ type Greeter interface {
 	Take(conn net.Conn, theirs Hello)
 }
 
-// patience is how long a greeting may take.
-const patience = 10 * time.Second
+// patience is how long a greeting may take, dialing how long until it can begin: another
+// network may do better.
+const (
+	patience = 10 * time.Second
+	dialing  = 2 * time.Second
+)
 
 // Port takes the connections of other nodes.
 type Port struct {
@@ -179,7 +183,7 @@ func reason(err error) string {
 // Dial connects to the node called name and greets it with mine; check judges its
 // greeting.
 func Dial(ctx context.Context, to netip.AddrPort, name string, identity Identity, mine Hello, check func(theirs Hello) error) (net.Conn, Hello, error) {
-	d := net.Dialer{Timeout: patience, KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3}}
+	d := net.Dialer{Timeout: dialing, KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3}}
 	raw, err := d.DialContext(ctx, "tcp", to.String())
 	if err != nil {
 		return nil, Hello{}, err

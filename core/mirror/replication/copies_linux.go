@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -227,11 +228,16 @@ func (c *copies) store(g mirror.Generations) error {
 		return err
 	}
 	for i := range c.records {
-		c.records[i].Serial++
-		c.records[i].Generations, c.records[i].Seal, c.records[i].Saving = g, nil, c.saving
-		if err := writeRecord(c.places[i].state(), c.records[i]); err != nil {
+		next := c.records[i]
+		next.Generations, next.Seal, next.Saving = g, nil, c.saving
+		if reflect.DeepEqual(next, c.records[i]) && next.Serial > 0 {
+			continue // also where there is no room for more
+		}
+		next.Serial++
+		if err := c.places[i].keep(next); err != nil {
 			return err
 		}
+		c.records[i] = next
 	}
 	if c.memory == "" {
 		return nil
@@ -243,7 +249,7 @@ func (c *copies) store(g mirror.Generations) error {
 func (c *copies) seal(seals []fs.Seal) error {
 	for i := range c.records {
 		c.records[i].Seal = &seals[i]
-		if err := writeRecord(c.places[i].state(), c.records[i]); err != nil {
+		if err := c.places[i].keep(c.records[i]); err != nil {
 			return err
 		}
 	}

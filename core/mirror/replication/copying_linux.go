@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core/mirror"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/resync"
@@ -38,6 +39,9 @@ func (s *serving) copy(e mirror.Extent) {
 			f.Touched(false)
 		}
 		if err == nil {
+			f := c.progress.Figures()
+			s.r.opts.Host.Note("info", fmt.Sprintf("The secondary was brought up to date in %s: %d of %d bytes that were compared (%s) differed and were sent.",
+				time.Since(f.Since).Round(time.Millisecond), f.Sent, f.Total, c.extent))
 			s.recorder.Copied(sess.sender)
 			return
 		}

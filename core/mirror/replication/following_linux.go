@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -107,7 +110,7 @@ func (f *following) attempt() error {
 	for _, to := range f.r.opts.Addresses() {
 		conn, err := f.dial(to)
 		if err == nil {
-			return f.session(conn)
+			return f.session(conn, to)
 		}
 		errs = append(errs, err)
 	}
@@ -122,7 +125,7 @@ func (f *following) dial(to netip.AddrPort) (net.Conn, error) {
 }
 
 // session follows the primary over a connection until that ends.
-func (f *following) session(conn net.Conn) error {
+func (f *following) session(conn net.Conn, to netip.AddrPort) error {
 	files, err := replica.Open(f.copies.data()...)
 	if err != nil {
 		conn.Close()
@@ -146,9 +149,16 @@ func (f *following) session(conn net.Conn) error {
 	f.connected = true
 	f.mu.Unlock()
 	close(ready)
+	ctx, ended := context.WithCancel(f.ctx)
 	end := context.AfterFunc(f.ctx, receiver.Close)
 	defer end()
+	f.running.Go(func() {
+		if f.dead(ctx, to) {
+			receiver.Close()
+		}
+	})
 	err = receiver.Run()
+	ended()
 	a.target.Close()
 	a.syncs.Wait()
 	if err == nil {
@@ -156,6 +166,28 @@ func (f *following) session(conn net.Conn) error {
 	}
 	f.lost(err)
 	return err
+}
+
+// dead waits until the network of an address is dead and that of another is not. It answers
+// false when the session ends before.
+func (f *following) dead(ctx context.Context, to netip.AddrPort) bool {
+	if f.r.opts.Alive == nil {
+		return false
+	}
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for looks := 0; looks < 3; {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+		}
+		looks++
+		if f.r.opts.Alive(to) || !slices.ContainsFunc(f.r.opts.Addresses(), f.r.opts.Alive) {
+			looks = 0
+		}
+	}
+	return true
 }
 
 func folderOf(root stream.FileID) int { return int((root - stream.Root) >> 48) }
@@ -192,14 +224,36 @@ func (a *applier) Apply(op stream.Op) error {
 	}
 	err := a.Replica.Apply(op)
 	if err == nil && a.save != nil {
-		return a.save.after(op)
+		err = a.save.after(op)
 	}
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("%s: %w", a.where(op), err)
 	for _, e := range []error{unix.ENOENT, unix.EEXIST, unix.ENOTDIR, unix.EISDIR, unix.ENOTEMPTY, unix.EINVAL, unix.ENODATA, replica.ErrUnknown} {
 		if errors.Is(err, e) {
 			return fmt.Errorf("%w: %s", err, diverged)
 		}
 	}
 	return err
+}
+
+// where is what an operation is about, in words.
+func (a *applier) where(op stream.Op) string {
+	id := op.File
+	if op.Parent != 0 {
+		id = op.Parent
+	}
+	fd, done, err := a.Use(id)
+	if err != nil {
+		return op.Name
+	}
+	defer done()
+	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+	if err != nil {
+		return op.Name
+	}
+	return filepath.Join(path, op.Name)
 }
 
 // hear takes what the primary says, in its place among the operations.
@@ -301,7 +355,7 @@ func (a *applier) store(g mirror.Generations) error {
 		return nil
 	}
 	if a.save != nil && a.save.saved > 0 {
-		a.f.r.opts.Log.Warn("what only this copy had was set aside", "module", a.f.r.opts.Module, "files", a.save.saved, "in", a.save.dirs())
+		a.f.r.opts.Host.Note("warn", fmt.Sprintf("What only this copy had was set aside before it was overwritten: %d files, in %s.", a.save.saved, strings.Join(a.save.dirs(), ", ")))
 	}
 	a.save = nil
 	for _, l := range a.f.copies.logs {

@@ -19,6 +19,8 @@ type Host interface {
 	News(news core.ReplicaNews, g core.Generation, reason string)
 	// Done takes the answer to an order.
 	Done(order core.ReplicaOrder, err error)
+	// Note tells operators something: level is info, warn or error, text a sentence.
+	Note(level, text string)
 	// Shared reports that the peer may be promoted with this primary's data: what core calls
 	// the standing shared.
 	Shared() bool
@@ -54,8 +56,11 @@ type Options struct {
 	Identity func() link.Identity
 	// Addresses are the peer's, with its port, the one to try first at the front.
 	Addresses func() []netip.AddrPort
-	Host      Host
-	Log       *slog.Logger
+	// Alive says that the peer is heard on the network of one of them; nil says nothing.
+	// A secondary changes from a network that is not to one that is.
+	Alive func(netip.AddrPort) bool
+	Host  Host
+	Log   *slog.Logger
 
 	Mode stream.Mode
 	// Patience is how long the peer may say nothing, 10 s unless set.

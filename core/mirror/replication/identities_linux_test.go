@@ -15,7 +15,7 @@ import (
 )
 
 // identities are those of nodes n1 and n2 of one cluster.
-func identities(t *testing.T) [2]link.Identity {
+func identities(t testing.TB) [2]link.Identity {
 	t.Helper()
 	here := netip.MustParseAddr("127.0.0.1")
 	dir := filepath.Join(t.TempDir(), "cluster")

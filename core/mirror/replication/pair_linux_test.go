@@ -20,7 +20,7 @@ import (
 // node is one of a pair: a Replicator over real directories, with a host that does what the
 // state machine would.
 type node struct {
-	t    *testing.T
+	t    testing.TB
 	name string
 	dirs []string
 	id   link.Identity
@@ -40,13 +40,14 @@ type node struct {
 // cable is the way from the secondary to the primary; it can be cut.
 type cable struct {
 	mu    sync.Mutex
+	still sync.RWMutex // locked while nothing comes through, though it is not cut
 	to    string
 	cut   bool
 	conns map[net.Conn]struct{}
 	l     net.Listener
 }
 
-func newCable(t *testing.T, to string) *cable {
+func newCable(t testing.TB, to string) *cable {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	c := &cable{to: to, conns: map[net.Conn]struct{}{}, l: l}
@@ -78,7 +79,9 @@ func (c *cable) join(near net.Conn) {
 			for {
 				n, err := p[0].Read(buf)
 				if err == nil {
+					c.still.RLock()
 					_, err = p[1].Write(buf[:n])
+					c.still.RUnlock()
 				}
 				if err != nil {
 					p[0].Close()
@@ -121,6 +124,8 @@ func (n *node) News(news core.ReplicaNews, g core.Generation, reason string) {
 	}
 	n.cond.Broadcast()
 }
+
+func (n *node) Note(level, text string) { n.t.Logf("%s: %s: %s", n.name, level, text) }
 
 func (n *node) Done(order core.ReplicaOrder, err error) {
 	n.mu.Lock()
@@ -214,7 +219,7 @@ func (n *node) start(change func(*Options)) {
 }
 
 // newPair makes two nodes with some folders each.
-func newPair(t *testing.T, folders int) (a, b *node) {
+func newPair(t testing.TB, folders int) (a, b *node) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("mounts need root")
@@ -249,7 +254,7 @@ func newPair(t *testing.T, folders int) (a, b *node) {
 var generation = func(n uint64) core.Generation { return core.Generation{Number: n, Node: 1, Life: 1} }
 
 // tree describes what is in a directory, for comparing.
-func tree(t *testing.T, dir string) string {
+func tree(t testing.TB, dir string) string {
 	t.Helper()
 	out, err := exec.Command("bash", "-ec", `cd "$1"
 		find . -mindepth 1 \( -type d -printf '%p d %m %U %G\n' -o -printf '%p %y %m %U %G %s %n %T@ %l\n' \) | sort
@@ -262,7 +267,7 @@ func tree(t *testing.T, dir string) string {
 }
 
 // same fails unless both nodes' copies are the same.
-func same(t *testing.T, a, b *node) {
+func same(t testing.TB, a, b *node) {
 	t.Helper()
 	for k := range a.dirs {
 		one, two := tree(t, a.dirs[k]+"_behind/data"), tree(t, b.dirs[k]+"_behind/data")

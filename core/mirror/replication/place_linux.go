@@ -86,7 +86,7 @@ func (p Place) gather(list []os.DirEntry) error {
 	}
 	for _, e := range list {
 		switch e.Name() {
-		case "lost+found", "zones", "saved", "state.json", filepath.Base(half):
+		case "lost+found", "zones", "saved", "state.json", "reserve", filepath.Base(half):
 			continue
 		}
 		if err := os.Rename(filepath.Join(p.behind(), e.Name()), filepath.Join(half, e.Name())); err != nil {
@@ -123,7 +123,7 @@ func (p Place) Release() error {
 	if err := os.Rename(p.Data(), p.Dir); err != nil {
 		return fmt.Errorf("give %s its files back: %w; they are in %s", p.Dir, err, p.Data())
 	}
-	err := errors.Join(os.RemoveAll(p.Zones()), os.RemoveAll(p.state()))
+	err := errors.Join(os.RemoveAll(p.Zones()), os.RemoveAll(p.state()), os.RemoveAll(filepath.Join(p.behind(), "reserve")), os.RemoveAll(filepath.Join(p.behind(), "verify.json")))
 	_ = os.Remove(p.Saved()) // both stay if something was set aside
 	_ = os.Remove(p.behind())
 	return errors.Join(err, syncDir(filepath.Dir(p.Dir)))

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"sync"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -222,8 +224,12 @@ func (r *Replicator) Take(conn net.Conn, theirs link.Hello) {
 // writable says why this node's copies cannot be written.
 func (r *Replicator) writable() error {
 	for _, p := range r.opts.places() {
-		if err := writeFile(p.behind()+"/probe", nil); err != nil {
+		probe := filepath.Join(p.behind(), "probe")
+		if err := writeFile(probe, make([]byte, 4096)); err != nil {
 			return fmt.Errorf("%s cannot be written: %w", p.behind(), err)
+		}
+		if err := os.Remove(probe); err != nil {
+			return err
 		}
 	}
 	return nil

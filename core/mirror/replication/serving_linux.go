@@ -117,7 +117,7 @@ func (s *serving) begin(g mirror.Generations) error {
 // alarm tells of changes past the mount.
 func (s *serving) alarm(dir string) func(fs.Bypass) {
 	return func(b fs.Bypass) {
-		s.r.opts.Log.Error("a replicated file was changed past its mount", "module", s.r.opts.Module, "folder", dir, "change", b.String())
+		s.r.opts.Host.Note("error", fmt.Sprintf("A replicated file was changed past its folder %s: %s.", dir, b))
 	}
 }
 
@@ -238,7 +238,7 @@ func (s *serving) say(sender *stream.Sender, w mirror.Word) error {
 }
 
 func (s *serving) decline(d mirror.Decision) {
-	s.r.opts.Log.Error("the secondary cannot be brought up to date", "module", s.r.opts.Module, "decision", d.String())
+	s.r.opts.Host.Note("error", fmt.Sprintf("The secondary cannot be brought up to date: %s.", d))
 }
 
 // entered notes a state for tell.

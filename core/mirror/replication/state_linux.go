@@ -121,6 +121,29 @@ func writeRecord(file string, r record) error {
 	return nil
 }
 
+// reserved is the room that is kept for a record on a disk that becomes full.
+const reserved = 64 << 10
+
+// keep makes a record durable, on a full disk in the room that was reserved for it.
+func (p Place) keep(r record) error {
+	reserve := filepath.Join(p.behind(), "reserve")
+	err := writeRecord(p.state(), r)
+	if errors.Is(err, unix.ENOSPC) && os.Remove(reserve) == nil {
+		err = writeRecord(p.state(), r)
+	}
+	if err != nil {
+		return err
+	}
+	if _, missed := os.Stat(reserve); missed != nil {
+		f, err := os.OpenFile(reserve, os.O_WRONLY|os.O_CREATE, 0o600)
+		if err == nil {
+			_ = unix.Fallocate(int(f.Fd()), 0, 0, reserved) // on a full disk there is none
+			_ = f.Close()
+		}
+	}
+	return nil
+}
+
 // writeFile makes a file durable, in one step.
 func writeFile(file string, data []byte) error {
 	f, err := os.OpenFile(file+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)

@@ -69,6 +69,7 @@ func (r *Receiver) Run() error {
 	go func() {
 		defer close(answered)
 		r.write()
+		r.linger()
 		r.conn.Close()
 	}()
 	go r.watch()
@@ -79,6 +80,17 @@ func (r *Receiver) Run() error {
 		return nil
 	}
 	return err
+}
+
+// linger takes what the primary still sends until it has read why this side failed, and
+// closes: to close with something unread would reset the connection, and the reason be lost.
+func (r *Receiver) linger() {
+	r.mu.Lock()
+	failure := errors.As(r.err, new(*FailedError))
+	r.mu.Unlock()
+	if failure {
+		_, _ = io.Copy(io.Discard, r.conn) // ended by Patience at the latest
+	}
 }
 
 // Close ends the session from this side.

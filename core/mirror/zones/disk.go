@@ -32,8 +32,15 @@ func (d Directory) path(name string) string { return filepath.Join(string(d), na
 
 // Create makes an empty file.
 func (d Directory) Create(name string) (File, error) {
-	return os.OpenFile(d.path(name), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(d.path(name), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return osFile{f}, nil
 }
+
+// osFile is a file of the operating system.
+type osFile struct{ *os.File }
 
 // Open opens a file for writing.
 func (d Directory) Open(name string) (File, error) { return os.OpenFile(d.path(name), os.O_RDWR, 0) }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"sync"
+	"syscall"
 )
 
 // Options of a Log. Zero values mean the defaults.
@@ -62,6 +63,7 @@ type Log struct {
 	writing bool
 	file    File
 	size    int64
+	full    int64  // size at which a checkpoint is made
 	logs    uint64 // number of the log file
 	err     error
 }
@@ -148,10 +150,17 @@ func (l *Log) checkpoint() error {
 	next := l.logs + 1
 	file, err := l.disk.Create(logName(next))
 	if err == nil {
+		if r, ok := file.(reserver); ok {
+			_ = r.Reserve(l.opts.MaxLog * reserveFor) // as far as there is room
+		}
 		err = file.Sync()
 	}
 	if err == nil {
 		err = l.store(next)
+	}
+	if errors.Is(err, syscall.ENOSPC) && file != nil { // nothing names it yet
+		_ = file.Close()
+		_ = l.disk.Remove(logName(next))
 	}
 	if err != nil {
 		return fmt.Errorf("checkpoint the record of dirty zones: %w", err)
@@ -161,7 +170,30 @@ func (l *Log) checkpoint() error {
 	}
 	_ = l.disk.Remove(logName(l.logs)) // one too many does no harm
 	l.file, l.size, l.logs, l.base = file, 0, next, l.number-1
+	l.full = l.opts.MaxLog
 	return nil
+}
+
+// reserver is a File that can keep room for itself, so that a full disk does not end the
+// record, and with it all writing.
+type reserver interface{ Reserve(size int64) error }
+
+// reserveFor is how many times MaxLog is reserved: on a disk without room for a
+// checkpoint the log goes on.
+const reserveFor = 4
+
+// checkpointIfFull makes a checkpoint of a log that is long enough. On a full disk
+// it is tried again later: what there is stays good.
+func (l *Log) checkpointIfFull() error {
+	if l.size < l.full {
+		return nil
+	}
+	err := l.checkpoint()
+	if errors.Is(err, syscall.ENOSPC) {
+		l.full = l.size + l.opts.MaxLog/4
+		return nil
+	}
+	return err
 }
 
 func (l *Log) store(next uint64) error {
@@ -169,10 +201,11 @@ func (l *Log) store(next uint64) error {
 	if err != nil {
 		return err
 	}
-	if _, err := f.WriteAt(encode(next, l.set.records()), 0); err != nil {
-		return err
+	_, err = f.WriteAt(encode(next, l.set.records()), 0)
+	if err == nil {
+		err = f.Sync()
 	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	if err := l.disk.Sync(); err != nil { // the new log's name, before the checkpoint that names it

@@ -105,9 +105,7 @@ func (l *Log) write() {
 		l.err = fmt.Errorf("record dirty zones: %w", err)
 	} else {
 		l.durable, l.size = number, at+int64(len(b))
-		if l.size >= l.opts.MaxLog {
-			l.err = l.checkpoint()
-		}
+		l.err = l.checkpointIfFull()
 	}
 	l.done.Broadcast()
 }

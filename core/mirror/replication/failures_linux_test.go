@@ -1,0 +1,186 @@
+package replication
+
+import (
+	"net/netip"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+)
+
+// mirroring makes a pair that mirrors, of which the cluster knows.
+func mirroring(t *testing.T, change func(*Options)) (a, b *node) {
+	t.Helper()
+	a, b = newPair(t, 1)
+	for _, n := range []*node{a, b} {
+		n.r.Close()
+		n.start(change)
+	}
+	return a, b
+}
+
+func (n *node) told(news core.ReplicaNews) bool { return slices.Contains(n.news, string(news)) }
+
+// join makes a primary and b secondary.
+func join(t *testing.T, a, b *node) {
+	t.Helper()
+	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}))
+	must(t, b.order(Order{Replica: core.ReplicateSecond}))
+	a.isCopied(generation(1))
+	b.isCopied(generation(1))
+	a.mu.Lock()
+	a.shared = true
+	a.mu.Unlock()
+}
+
+// degrades waits until the primary says that replication does not work, and lets it go on
+// as the state machine does.
+func (n *node) degrades(g uint64) {
+	n.t.Helper()
+	n.until("failed replication", func() bool { return n.told(core.ReplicaDegraded) })
+	n.forget()
+	n.mu.Lock()
+	n.shared = false
+	n.mu.Unlock()
+	n.r.Alone(generation(g))
+}
+
+// The secondary's disk is full: the primary goes on as soon as the secondary has recorded
+// that it is behind, and the secondary comes back by
+// itself when there is room. Its disk is a file system that is mounted behind the folder.
+func TestFullDiskOfTheSecondary(t *testing.T) {
+	a, b := mirroring(t, nil)
+	image, behind := t.TempDir()+"/image", b.dirs[0]+"_behind"
+	must(t, os.Mkdir(behind, 0o755))
+	must(t, os.WriteFile(image, nil, 0o600))
+	must(t, os.Truncate(image, 48<<20))
+	if out, err := exec.Command("mkfs.ext4", "-q", "-m", "0", image).CombinedOutput(); err != nil {
+		t.Skipf("mkfs.ext4: %v %s", err, out)
+	}
+	if out, err := exec.Command("mount", "-o", "loop", image, behind).CombinedOutput(); err != nil {
+		t.Skipf("no loop device: %v %s", err, out)
+	}
+	t.Cleanup(func() {
+		b.r.Close()
+		must(t, unix.Unmount(behind, 0))
+		b.start(nil) // for the clean-up that follows
+	})
+	must(t, os.Remove(b.dirs[0]))
+	join(t, a, b)
+	written := make(chan error, 1)
+	go func() {
+		written <- exec.Command("dd", "if=/dev/urandom", "of="+a.dirs[0]+"/big", "bs=1M", "count=60", "conv=fsync", "status=none").Run()
+	}()
+	must(t, <-written)
+	full := func() bool { return strings.Contains(a.r.Status().Why, "f 0_behind/data/big: no space left on device") }
+	a.eventually("reason in the status", full)
+	a.run(0, "rm big; echo small >small")
+	a.isCopied(generation(1))
+	b.isCopied(generation(1))
+	settled(t, a)
+	same(t, a, b)
+}
+
+// The secondary stands still, and its connection with it: the primary notices in time, goes
+// on alone, and both are the same again when it moves on.
+func TestStalledSecondary(t *testing.T) {
+	a, b := mirroring(t, func(o *Options) { o.Patience = time.Second })
+	join(t, a, b)
+	b.via.still.Lock()
+	a.via.still.Lock()
+	begin := time.Now()
+	written := make(chan error, 1)
+	go func() {
+		written <- exec.Command("dd", "if=/dev/zero", "of="+a.dirs[0]+"/f", "bs=4k", "count=1", "conv=fsync", "status=none").Run()
+	}()
+	a.degrades(2)
+	must(t, <-written)
+	if took := time.Since(begin); took > 6*time.Second {
+		t.Errorf("a write took %s", took)
+	}
+	b.via.still.Unlock()
+	a.via.still.Unlock()
+	b.isCopied(generation(2))
+	settled(t, a)
+	same(t, a, b)
+}
+
+// A short loss of the connection passes without anybody else being told to act.
+func TestShortLoss(t *testing.T) {
+	a, b := mirroring(t, nil)
+	join(t, a, b)
+	b.via.set(true)
+	b.via.set(false)
+	a.run(0, "echo x >f; sync f")
+	a.isCopied(generation(1))
+	b.isCopied(generation(1))
+	settled(t, a)
+	same(t, a, b)
+	if a.told(core.ReplicaDegraded) {
+		t.Error("replication counted as failed")
+	}
+}
+
+// An application that is stopped while the secondary is lost does not hang.
+func TestStopWhileHeld(t *testing.T) {
+	a, b := mirroring(t, func(o *Options) { o.Hold = time.Hour })
+	join(t, a, b)
+	b.via.set(true)
+	a.until("loss", func() bool { return a.told(core.ReplicaLost) })
+	written := make(chan error, 1)
+	go func() {
+		written <- exec.Command("dd", "if=/dev/zero", "of="+a.dirs[0]+"/f", "bs=4k", "count=1", "status=none").Run()
+	}()
+	select {
+	case err := <-written:
+		t.Fatalf("written although the secondary may be promoted: %v", err)
+	case <-time.After(300 * time.Millisecond):
+	}
+	a.r.Leave()
+	if err := <-written; err == nil {
+		t.Error("a write that nobody has was answered as done")
+	}
+	must(t, a.order(Order{Replica: core.ReplicateStop}))
+}
+
+// One of two networks dies, and no TCP connection notices: the secondary changes to the other,
+// long before it would be taken for dead itself.
+func TestChangeOfNetwork(t *testing.T) {
+	var a, b *node
+	var second *cable
+	var dead atomic.Bool
+	a, b = mirroring(t, func(o *Options) {
+		o.Patience, o.Hold = time.Hour, time.Hour
+		if o.Self == 2 {
+			one := o.Addresses
+			o.Addresses = func() []netip.AddrPort {
+				return append(one(), netip.MustParseAddrPort(second.l.Addr().String()))
+			}
+			o.Alive = func(to netip.AddrPort) bool { return to != one()[0] || !dead.Load() }
+		}
+	})
+	second = newCable(t, a.port.Address().String())
+	join(t, a, b)
+	b.via.still.Lock()
+	defer b.via.still.Unlock()
+	written := make(chan error, 1)
+	go func() {
+		written <- exec.Command("dd", "if=/dev/zero", "of="+a.dirs[0]+"/f", "bs=4k", "count=1", "conv=fsync", "status=none").Run()
+	}()
+	dead.Store(true)
+	b.via.mu.Lock()
+	b.via.cut = true // nothing new through the dead one
+	b.via.mu.Unlock()
+	must(t, <-written)
+	a.isCopied(generation(1))
+	b.isCopied(generation(1))
+	settled(t, a)
+	same(t, a, b)
+}
