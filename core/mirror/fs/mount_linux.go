@@ -268,6 +268,7 @@ func (m *Mount) end() error {
 		m.pruner.close()
 		m.seal, m.last = seal(m.fs.table.root().fd)
 		m.last = errors.Join(m.last, m.undo())
+		m.fs.closing.drain()
 		m.fs.handles.close()
 		m.fs.table.close()
 		close(m.closed)

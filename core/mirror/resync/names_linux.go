@@ -153,8 +153,15 @@ func (p *pass) name(dir int, name, at string, parent stream.FileID, there *Entry
 		p.links[e.Inode] = linked{id, there.Inode}
 		p.keep = append(p.keep, id)
 	}
-	p.visited[e.Inode] = true
+	p.visit(e.Inode)
 	return p.file(fd, e, id, there, true, e.Links > 1)
+}
+
+// visit notes that what is recorded of an inode was done; of everything nothing is.
+func (p *pass) visit(inode uint64) {
+	if !p.everything {
+		p.visited[inode] = true
+	}
 }
 
 // born is a file as the copy has it when it was made like e in a directory.
@@ -172,7 +179,7 @@ func (p *pass) into(fd int, e Entry, at string, id stream.FileID, there *Entry, 
 		return err
 	}
 	if whole {
-		p.visited[e.Inode] = true
+		p.visit(e.Inode)
 		if err := p.directory(fd, e.Inode, at, id, true); err != nil {
 			return err
 		}
