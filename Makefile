@@ -38,7 +38,7 @@ demo: root ## a farm of three servers in network namespaces loses one, and anoth
 
 .PHONY: test
 test: root deps check cross ## everything, as root, with the network tests
-	$(GO) test -timeout 20m ./...
+	$(GO) test -timeout 40m ./...
 
 .PHONY: browser
 browser: ## use the web console in Debian's chromium, which is installed for it
@@ -73,9 +73,9 @@ root:
 
 # What the tests use besides Go: a real nginx, everyday clients of a farm, xmllint, database servers, and what works on a replicated directory.
 PACKAGES := nginx-light:nginx curl:curl iputils-ping:ping iproute2:ip bind9-dnsutils:dig dnsmasq-base:dnsmasq socat:socat iperf3:iperf3 \
-	postgresql:psql mariadb-server-core:mariadbd dbus-daemon:dbus-daemon arping:arping ndisc6:ndisc6 libxml2-utils:xmllint sqlite3:sqlite3 fio:fio dbench:dbench stress-ng:stress-ng attr:setfattr acl:setfacl
+	postgresql:psql mariadb-server:mariadb-install-db dbus-daemon:dbus-daemon arping:arping ndisc6:ndisc6 libxml2-utils:xmllint sqlite3:sqlite3 fio:fio dbench:dbench stress-ng:stress-ng attr:setfattr acl:setfacl
 # What make bench measures beside ours.
-BENCH_PACKAGES := wrk:wrk haproxy:haproxy keepalived:keepalived iptables:iptables-legacy nftables:nft
+BENCH_PACKAGES := wrk:wrk haproxy:haproxy keepalived:keepalived postgresql:pg_lsclusters iptables:iptables-legacy nftables:nft
 
 .PHONY: bench-deps
 bench-deps:

@@ -63,6 +63,7 @@ type Module struct {
 	LeaveTimeout time.Duration   `json:"leave_timeout"` // how long a planned stop waits for the share to move away; 0 does not wait
 	Checks       []Check         `json:"checks,omitempty"`
 	Shared       bool            `json:"shared"`           // has a virtual address: network and, in a farm, share actions are asked for
+	Closed       bool            `json:"closed,omitempty"` // in a farm: takes no connections after a start before it is undrained, which its own scripts do
 	Reboot       bool            `json:"reboot,omitempty"` // an automatic stopstart ends with a restart of the machine
 	Mirror       MirrorConfig    `json:"mirror,omitzero"`
 }

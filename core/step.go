@@ -222,6 +222,9 @@ func (m *machine) perform(t Task) {
 // callHook calls a hook if the module has it.
 func (m *machine) callHook(t Task) {
 	if part, start, ok := hookPart(t.Hook); ok {
+		if start && part == PartBoth && m.Module.Closed && m.Module.Shared && !m.mirror() {
+			m.Drained, m.DrainedBy = true, Order{Reason: "its scripts let the connections in", Cause: m.Cause}
+		}
 		if start {
 			m.setRunning(part, part == PartBoth || m.Module.has(part))
 		} else if !m.Module.Hooks[t.Hook] {

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-//go:embed farm light mirror web_farm nginx_farm apache_farm iis_farm dns_farm
+//go:embed farm light mirror web_farm nginx_farm apache_farm iis_farm dns_farm postgresql mariadb
 var sources embed.FS
 
 // Names are the modules that come with the product, sorted, without .safe.

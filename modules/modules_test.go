@@ -22,7 +22,7 @@ import (
 )
 
 func TestNames(t *testing.T) {
-	want := []string{"apache_farm", "dns_farm", "farm", "iis_farm", "light", "mirror", "nginx_farm", "web_farm"}
+	want := []string{"apache_farm", "dns_farm", "farm", "iis_farm", "light", "mariadb", "mirror", "nginx_farm", "postgresql", "web_farm"}
 	if got := modules.Names(); !slices.Equal(got, want) {
 		t.Errorf("got %v", got)
 	}
@@ -93,7 +93,8 @@ func TestModulesAreClean(t *testing.T) {
 			t.Fatal(err)
 		}
 		set := map[string]string{"VIRTUAL_IP": "192.0.2.10", "PORT": "8080", "FILTER": "on_addr"}
-		if name == "mirror" {
+		mirror := slices.Contains([]string{"mariadb", "mirror", "postgresql"}, name)
+		if mirror {
 			set = map[string]string{"VIRTUAL_IP": "192.0.2.10", "HEART_TIMEOUT": "30s"}
 		}
 		m, problems := config.Parse(packed, name, config.Options{Set: set, CheckHook: hook.CheckSyntax})
@@ -105,7 +106,7 @@ func TestModulesAreClean(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		c := m.Core()
-		if name == "mirror" {
+		if mirror {
 			if c.Mode != core.Mirror || !c.Shared || !c.Hooks["start_prim"] || !c.Hooks["stop_prim"] || m.Heart.Timeout != 30*time.Second {
 				t.Errorf("%s: got %+v", name, c)
 			}

@@ -38,7 +38,7 @@ cluster yet waits for "orchestrator cluster init" or "orchestrator cluster join"
 			return fmt.Errorf("find the program's own file: %w", err)
 		}
 		return daemon.Run(cmd.Context(), daemon.Options{
-			Home: home, Version: version(), Program: program, Plugins: builtinPlugins(),
+			Home: home, Version: version(), Program: program, Plugins: builtinPlugins(), Reboot: rebootMachine,
 			Log: slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level})),
 		})
 	}

@@ -304,4 +304,6 @@ func (f *fakeNode) Invite(_ context.Context, by string, r control.InviteRequest)
 	return i, nil
 }
 
+func (f *fakeNode) Refused(from string, times int) { f.note("refused %d from %s", times, from) }
+
 func (f *fakeNode) Entered(c control.Caller) { f.note("login %s", c.Role) }

@@ -49,7 +49,7 @@ func (a *app) showLab(st lab.Status) error {
 	}
 	fmt.Fprintf(a.stdout, "lab %s is %s; free for a module: %s, %s", st.Name, st.Phase, st.VIP, st.VIP6)
 	if st.Console != "" {
-		fmt.Fprintf(a.stdout, "; console of n1: https://%s", st.Console)
+		fmt.Fprintf(a.stdout, "\nconsole of n1: orchestrator lab exec --name %s n1 -- orchestrator console --address %s", st.Name, st.Console)
 	}
 	fmt.Fprint(a.stdout, "\n\n")
 	t := table{heads: []string{"NODE", "ADDRESSES", "DAEMON", "PID", "CABLE", "SIDE", "NAMESPACE", "LOG"}}

@@ -46,7 +46,7 @@ entries, the oldest of them first. With --json, one object a line.`,
 	c.Flags().BoolVarP(&f.follow, "follow", "f", false, "go on with what happens, until Ctrl-C")
 	c.Flags().StringVar(&f.since, "since", "", "only what is not older than a duration, or than a time such as 2025-01-31T08:00:00Z")
 	c.Flags().StringSliceVar(&f.types, "type", nil, "only entries of this `KIND`: transition, command, output, resource, …; may be repeated")
-	c.Flags().StringVar(&f.grep, "grep", "", "only entries whose text contains `TEXT`")
+	c.Flags().StringVar(&f.grep, "grep", "", "only entries that contain `TEXT`, also in what a hook printed")
 	c.Flags().StringVar(&f.level, "level", "", "only entries of this `LEVEL` and above: debug, info, warn or error")
 	c.Flags().StringVar(&f.node, "node", "", "the journal of the server `NODE` (default this one)")
 	c.Flags().IntVarP(&f.limit, "lines", "n", 300, "at most so many entries")

@@ -22,6 +22,7 @@ type safekit struct {
 	*app
 	ctx  context.Context
 	name string // it was called by
+	node string // that is to tell something; empty: this one
 }
 
 // helpers are the other names: commands of the table in programs of their own.
@@ -53,7 +54,7 @@ func runSafekit(ctx context.Context, e env, name string) int {
 	}
 	c, err := s.parse(args)
 	if err == nil {
-		err = c.old.run(s, c)
+		err = s.runOn(c)
 	}
 	var code silent
 	switch {
@@ -73,6 +74,40 @@ func runSafekit(ctx context.Context, e env, name string) int {
 		return exitNoState
 	}
 	return exitOldFailed
+}
+
+// runOn runs a command, on each of its servers if it is one that tells something.
+func (s *safekit) runOn(c call) error {
+	if !c.remote || c.old.reach != fromHosts {
+		return c.old.run(s, c)
+	}
+	hosts := c.hosts
+	if len(hosts) == 0 {
+		client, err := s.client()
+		if err != nil {
+			return err
+		}
+		var st control.ClusterStatus
+		if err := client.Get(s.ctx, "/v1/cluster", &st); err != nil {
+			return err
+		}
+		for _, n := range st.Nodes {
+			hosts = append(hosts, n.Name)
+		}
+	}
+	var all error
+	for _, host := range hosts {
+		fmt.Fprintf(s.stdout, "-- %s --\n", clean(host))
+		s.node = host
+		if err := c.old.run(s, c); err != nil {
+			all = err // what was wrong with it is told by now, or is this
+			if code := silent(0); !errors.As(err, &code) {
+				fmt.Fprintf(s.stderr, "%s: %s: %s\n", s.name, host, strings.TrimSpace(err.Error()))
+				all = silent(exitOldFailed)
+			}
+		}
+	}
+	return all
 }
 
 // parse finds the command and reads its arguments.

@@ -12,6 +12,7 @@ type reach int
 const (
 	here       reach = iota // refused: the command is about this server
 	onHosts                 // the command is carried out on the servers that are named
+	fromHosts               // the command shows what these servers tell, one after the other
 	everywhere              // accepted: what the command changes or shows is that of all servers
 )
 

@@ -90,11 +90,15 @@ work on an application without being disturbed, ` + "`orchestrator mute AM`" + `
 | a kernel module to compile, to sign, and to compile again after each update of the kernel | a filter that the kernel checks and loads by itself (eBPF), without compiler or headers |
 | ` + "`vmac_invisible`" + ` floods switches; ` + "`vmac_directed`" + ` waits for the clients' ARP; three ways to share; no drain | connections survive a server that joins, leaves, drains or is weighed anew; ` + "`orchestrator drain`" + `, ` + "`slow_start`" + `; the share of each client is told by ` + "`orchestrator explain`" + ` |
 | the address is open before ` + "`start_both`" + ` has run, unless ` + "`scriptcontrol`" + ` | traffic comes after it has succeeded |
+| two servers that do not see each other may both be primary; the only witness is a ping; a wrong ` + "`prim`" + ` destroys good data | several witnesses, by ping, TCP or HTTP; which data is newer is told by generations, not by clocks, and shown; ` + "`prim`" + ` is refused where the data is known to be outdated |
 | most of the configuration only when stopped | what can be changed while the module runs is marked in [userconfig.md](userconfig.md) |
 | plain HTTP and unencrypted modules by default, everybody is administrator, one password on all servers | all traffic is encrypted and authenticated from the first command; roles; links for one login; the local socket is root's |
 | the console is gone with the server that it was opened on | all servers have it, and the page links the others; see [console.md](console.md) |
+| no metrics | [` + "`/metrics`" + `](metrics.md) for Prometheus |
 | the password of snapshots is public | no secret is in them |
-| custom checkers must loop, count and say everything themselves | ` + "`http`, `dns`, `tcp`, `ping`" + ` and more with thresholds, or a checker as a function in Lua or as a plugin; the old ones run as they are |
+| processes and services are looked for every 10 or 30 s | the kernel and systemd tell of each start, end and change at once; ` + "`polltimer`" + ` is a safety net |
+| one kind of witness, a router that is pinged | witnesses by ping, TCP or HTTP, as many as you like; one that is reached is enough, and they are asked anew when the other server is lost |
+| custom checkers must loop, count and say everything themselves | ` + "`http`, `dns`, `sql`, `tcp`, `ping`" + ` and more with thresholds, or a checker as a function in Lua or as a plugin; the old ones run as they are |
 | errors in XML without a place; no schema; no way to try a rule | ` + "`module check`" + ` shows every mistake with its line and what would be right; ` + "`module schema`" + ` for editors; ` + "`rules explain`, `rules test`" + ` |
 | ` + "`<` and `>`" + ` cannot be in a pattern | ` + "`&lt;` and `&gt;`" + ` can, as everywhere in XML |
 | why something happened is to be guessed from a log | ` + "`orchestrator why`" + ` tells it back to its first cause, ` + "`resource history`" + ` what each resource was, ` + "`log --type command`" + ` who did what from where with which result |

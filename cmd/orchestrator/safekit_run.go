@@ -112,11 +112,24 @@ func shutdown(s *safekit, c call) error {
 }
 
 // setGroups is what scripts ask of vipd where scriptcontrol is on: all opens this
-// server to the traffic, none closes it.
+// server to the traffic, none closes it. What is so already is no mistake: a stop
+// has closed it before any script can.
 func setGroups(s *safekit, c call) error {
-	verb := core.VerbUndrain
+	verb, open := core.VerbUndrain, true
 	if c.arg(0) == "none" {
-		verb = core.VerbDrain
+		verb, open = core.VerbDrain, false
+	}
+	if c.remote {
+		return s.move(c, c.module(), verb, 0)
+	}
+	_, n, err := s.own(c.module())
+	switch {
+	case err != nil:
+		return err
+	case open && n.State != core.Stop && !n.Drained, !open && (n.State != core.Up || n.Drained):
+		return nil
+	case !open && n.Phase == core.Transient:
+		return nil // it stops, or a start that is under way opens nothing by itself
 	}
 	return s.move(c, c.module(), verb, 0)
 }
@@ -179,8 +192,21 @@ func printOld(level string) func(*safekit, call) error {
 // showLog shows the module's journal.
 func showLog(more ...string) func(*safekit, call) error {
 	return func(s *safekit, c call) error {
-		return s.orchestrate(append([]string{"log", c.module(), "--lines", cmp.Or(c.val["-s"], "300"), "--level", leastLevel(c)}, more...)...)
+		return s.orchestrate(append([]string{"log", c.module(), "--lines", cmp.Or(c.val["-s"], "300"), "--level", leastLevel(c)}, append(more, s.nodeFlag()...)...)...)
 	}
+}
+
+// nodeFlag says which server is to tell something, for commands of the new form.
+func (s *safekit) nodeFlag() []string {
+	if s.node == "" {
+		return nil
+	}
+	return []string{"--node", s.node}
+}
+
+// commandLog shows who asked for what.
+func commandLog(s *safekit, _ call) error {
+	return s.orchestrate(append([]string{"log", "--type", "command"}, s.nodeFlag()...)...)
 }
 
 // leastLevel is what a log shows: with -A everything, else what an administrator wants to
@@ -209,15 +235,6 @@ func installOld(s *safekit, c call) error {
 	return s.orchestrate("module", "install", cmp.Or(c.arg(0), c.module()), "--name", c.module())
 }
 
-// checkOld looks for mistakes in the copy that may be edited.
-func checkOld(s *safekit, c call) error {
-	home, err := s.homeDir()
-	if err != nil {
-		return err
-	}
-	return s.app.check(source{name: c.module(), folder: home + "/modules/" + c.module()}, map[string]string{})
-}
-
 // status is the state of the modules; all if name is empty.
 func (s *safekit) status(name string) (st control.Status, err error) {
 	client, err := s.client()
@@ -240,10 +257,13 @@ func (s *safekit) own(name string) (control.ModuleStatus, control.ModuleNode, er
 	}
 	for _, m := range st.Modules {
 		for _, n := range m.Nodes {
-			if m.Name == name && n.Node == st.Node {
+			if m.Name == name && n.Node == cmp.Or(s.node, st.Node) {
+				if !n.Reachable {
+					return m, n, fmt.Errorf("%s does not answer", n.Node)
+				}
 				return m, n, nil
 			}
 		}
 	}
-	return control.ModuleStatus{}, control.ModuleNode{}, fmt.Errorf("%s is not on this server", name)
+	return control.ModuleStatus{}, control.ModuleNode{}, fmt.Errorf("%s is not on %s", name, cmp.Or(s.node, "this server"))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -123,7 +124,7 @@ func showBoot(s *safekit, c call) error {
 		st, err := s.status("")
 		for _, m := range st.Modules {
 			for _, n := range m.Nodes {
-				if n.Node == st.Node {
+				if n.Node == cmp.Or(s.node, st.Node) {
 					fmt.Fprintf(s.stdout, "%s %s\n", clean(m.Name), n.Boot)
 				}
 			}

@@ -56,10 +56,25 @@ func Read(r io.ReaderAt, size int64, name string, l Limits) (*FS, error) {
 		return nil, refuse(name, "", idTooMany,
 			fmt.Sprintf("the archive has %d entries, the limit is %d", len(z.File), l.Files), "")
 	}
+	turnSlashes(z)
 	if err := checkHeaders(z, name, l); err != nil {
 		return nil, err
 	}
 	return unpack(z, name)
+}
+
+// turnSlashes mends archives of old Windows programs (Compress-Archive of PowerShell 5
+// among them), which write backslashes between folders, against APPNOTE.TXT 4.4.17.1.
+// Such an archive has no slash at all; where there are both, a backslash is part of a name.
+func turnSlashes(z *zip.Reader) {
+	for _, f := range z.File {
+		if strings.Contains(f.Name, "/") {
+			return
+		}
+	}
+	for _, f := range z.File {
+		f.Name = strings.ReplaceAll(f.Name, `\`, "/")
+	}
 }
 
 // maxHeader is ample for the directory entry of one file, in bytes.

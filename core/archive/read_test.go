@@ -79,7 +79,10 @@ func TestReadRefuses(t *testing.T) {
 		{"dot dot", idBadName, "x.safe:../../etc/cron.d/x", zipOf(t, entry{name: "../../etc/cron.d/x", data: "x"}), small},
 		{"dot dot inside", idBadName, "conf/../../x", zipOf(t, entry{name: "conf/../../x", data: "x"}), small},
 		{"absolute", idBadName, "/etc/passwd", zipOf(t, entry{name: "/etc/passwd", data: "x"}), small},
-		{"backslash", idBadName, "backslash", zipOf(t, entry{name: `bin\..\..\x`, data: "x"}), small},
+		{"backslash", idBadName, "backslash", zipOf(t, entry{name: `bin\..\..\x`, data: "x"}, entry{name: "a/b", data: "x"}), small},
+		{"backslashes alone", idBadName, "leaves its folder", zipOf(t, entry{name: `bin\..\..\x`, data: "x"}), small},
+		{"backslash first", idBadName, "absolute", zipOf(t, entry{name: `\x`, data: "x"}), small},
+		{"backslash clash", idDuplicate, "", zipOf(t, entry{name: `a\b`, data: "x"}, entry{name: `A\B`, data: "x"}), small},
 		{"drive", idBadName, "C:/x", zipOf(t, entry{name: "C:/x", data: "x"}), small},
 		{"stream", idBadName, "bin/a.lua:x", zipOf(t, entry{name: "bin/a.lua:x", data: "x"}), small},
 		{"device", idBadName, "device", zipOf(t, entry{name: "bin/nul.lua", data: "x"}), small},
@@ -246,4 +249,18 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Archives of old Windows programs have backslashes between folders.
+func TestBackslashes(t *testing.T) {
+	raw := zipOf(t, entry{name: `conf\userconfig.xml`, data: "<safe/>"}, entry{name: `bin\lib\a.lua`, data: "a"}, entry{name: "README.md", data: "r"})
+	f, err := Read(bytes.NewReader(raw), int64(len(raw)), "old.safe", DefaultLimits())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"conf/userconfig.xml": "<safe/>", "bin/lib/a.lua": "a", "README.md": "r"} {
+		if got, err := fs.ReadFile(f, name); err != nil || string(got) != want {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
 }

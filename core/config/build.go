@@ -47,6 +47,9 @@ func (p *parser) build(root *node, name string, hooks []Hook) *Module {
 	}
 	m.Heart, m.Farm = p.heart(s.one("heart")), p.farm(s.one("farm"))
 	m.Interfaces = p.interfaces(s.one("vip"))
+	if vip := s.one("vip"); vip != nil && p.mode == core.Farm {
+		m.Farm.Scripts = vip.values["scriptcontrol"].text == "on"
+	}
 	m.Groups = p.groups(s.one("vip").one("loadbalancing_list"), m.Addresses())
 	m.Rfs = p.rfs(s.one("rfs"))
 	m.VirtualHosts = p.virtualHosts(s.one("vhost"))

@@ -54,17 +54,6 @@ func (c Changes) Effect() Effect {
 	return worst
 }
 
-// Worse are the changes with an effect worse than e.
-func (c Changes) Worse(e Effect) Changes {
-	var some Changes
-	for _, one := range c {
-		if one.Effect.Worse(e) {
-			some = append(some, one)
-		}
-	}
-	return some
-}
-
 // Compare tells what differs between two configurations of a module, and what
 // each change does where the module runs. Both were parsed without an error.
 func Compare(old, next *Module) Changes {

@@ -25,7 +25,7 @@ func HookNames() []string {
 
 // called are the hooks that the state machine calls in a mode.
 func called(mode core.Mode) []string {
-	names := []string{"prestart", "poststop", "start_both", "stop_both", "start_prim", "stop_prim", "start_sec", "stop_sec", "transition", "update", "postconfig", "deconfig"}
+	names := []string{"prestart", "poststop", "start_both", "stop_both", "start_prim", "stop_prim", "start_sec", "stop_sec", "transition", "update", "postconfig", "deconfig", "confcheck"}
 	if mode == core.Mirror {
 		names = append(names, "start_second", "stop_second")
 	}

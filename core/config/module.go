@@ -54,6 +54,7 @@ type Farm struct {
 	Fence        bool  // a node whose daemon is silent stops serving
 	LeaveTimeout time.Duration
 	SlowStart    time.Duration // until a node that comes back has its full share
+	Scripts      bool          // the module's scripts let traffic in: vip/scriptcontrol
 }
 
 // Lan names a network of the cluster.
@@ -178,6 +179,7 @@ func (m *Module) Core() core.Module {
 		Checks:       m.Checks(),
 		Shared:       len(m.Addresses()) > 0,
 		Reboot:       m.AutomaticReboot,
+		Closed:       m.Farm.Scripts,
 	}
 	if m.Mode == core.Mirror {
 		c.Mirror = m.mirror()

@@ -150,6 +150,6 @@ func serviceElement() Element {
 				Doc: "Which node is to be primary when both are up: alone: the one that is; lastprim: the one that was before it was stopped; or the name of a node."},
 			{Name: "maxloop", Kind: KindNumber, Min: 0, Max: 1000, Default: "3", Status: Used, Live: true, Effect: EffectLive, Doc: "Automatic restarts and the like that are allowed within loop_interval; one more stops the module."},
 			{Name: "loop_interval", Kind: KindDuration, Unit: "h", Grain: "s", Default: "24h", Status: Used, Live: true, Effect: EffectLive, Doc: "See maxloop; 0 switches the limit off."},
-			onOff("automatic_reboot", "off", Attribute{NotYet: []string{"on"}, Status: Used, Live: true, Effect: EffectLive, Doc: "Reboot the machine instead of a stopstart."}),
+			onOff("automatic_reboot", "off", Attribute{Status: Used, Live: true, Effect: EffectLive, Doc: "on: a stopstart that a check, a rule or a script asks for ends with a restart of the machine; what starts the module then is boot, which does so where it ran. Not where the machine is only a network namespace, as in a lab."}),
 		}}
 }

@@ -34,7 +34,7 @@ func vipElement() Element {
 	return Element{Name: "vip", Status: Used, Modes: only(core.Farm, core.Mirror), Once: true, Doc: "Virtual addresses and how their traffic is shared.",
 		Attributes: []Attribute{
 			onOff("tcpreset", "on", Attribute{Status: Ignored, Why: "connections are handed over before an address goes away", Doc: "Reset connections when the address is removed."}),
-			onOff("scriptcontrol", "off", Attribute{Status: Used, Modes: only(core.Farm), NotYet: []string{"on"}, Doc: "Let scripts open and close the traffic. Not needed: traffic is let in after start_both succeeded."}),
+			onOff("scriptcontrol", "off", Attribute{Status: Used, Modes: only(core.Farm), Effect: EffectLive, Doc: "on: after start_both the node is drained until a script opens the traffic, with safekit -r saferpc_send vipd SETGROUPS all or orchestrator undrain, also within start_both. off: traffic is let in when start_both has succeeded. A change holds from the next start of the application on."}),
 		},
 		Children: []Element{
 			{Name: "interface_list", Status: Used, Once: true, Required: true, Doc: "The interfaces.", Children: []Element{interfaceElement()}},

@@ -136,5 +136,10 @@ func (s *server) ownPages(next http.Handler) http.Handler {
 	p.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.answer(w, nil, fmt.Errorf("%w: the request comes from a page of another site, %s", ErrForbidden, r.Header.Get("Origin")))
 	}))
-	return p.Handler(next)
+	own := p.Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store") // what a browser is told is for who is logged in now
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		own.ServeHTTP(w, r)
+	})
 }

@@ -68,6 +68,8 @@ func (n *node) Invite(_ context.Context, by string, r control.InviteRequest) (co
 
 func (n *node) Entered(c control.Caller) { n.note("login of %s as %s", c.Name, c.Role) }
 
+func (n *node) Refused(from string, times int) { n.note("%d refused, from %s", times, from) }
+
 func (n *node) Reach(name string) (*url.URL, http.RoundTripper, error) {
 	switch name {
 	case "n1":
@@ -220,6 +222,9 @@ func TestCookie(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
+	if resp.Header.Get("Cache-Control") != "no-store" || resp.Header.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("headers: %v", resp.Header)
+	}
 	c := resp.Cookies()
 	if len(c) != 1 || !c[0].HttpOnly || !c[0].Secure || c[0].SameSite != http.SameSiteStrictMode || c[0].Path != "/" || c[0].Domain != "" || !strings.HasPrefix(c[0].Name, "__Host-") {
 		t.Errorf("cookie: %v", resp.Header["Set-Cookie"])
@@ -239,6 +244,14 @@ func TestSessionsEnd(t *testing.T) {
 		time.Sleep(control.InvitationLife)
 		if w := login(late); w.Code != 401 {
 			t.Errorf("login after the end of the link: %d", w.Code)
+		}
+		for range 3 {
+			login("guessed")
+		}
+		time.Sleep(time.Minute)
+		login("guessed")
+		if got := strings.Join(n.asked, "; "); got != "1 refused, from 192.0.2.1; 4 refused, from 192.0.2.1" {
+			t.Errorf("refused logins are told as %q", got)
 		}
 		good, _ := n.sessions.Invite("anna", control.Admin)
 		w := login(good)

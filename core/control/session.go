@@ -29,6 +29,9 @@ type Console interface {
 	Invite(ctx context.Context, by string, r InviteRequest) (Invitation, error)
 	// Entered takes note of a login.
 	Entered(c Caller)
+	// Refused takes note of logins that failed since the last such note, the last of
+	// them from an address.
+	Refused(from string, times int)
 }
 
 // InviteRequest says who is invited, to do what.
@@ -69,6 +72,24 @@ type Sessions struct {
 	mu      sync.Mutex
 	invited map[[sha256.Size]byte]grant
 	open    map[[sha256.Size]byte]grant
+	refused int       // logins since they were last told
+	told    time.Time // when that was
+}
+
+// refusedEvery limits how often refused logins are told: nobody shall fill the journal.
+const refusedEvery = time.Minute
+
+// refuse counts a login that failed, and answers how many are to be told now.
+func (s *Sessions) refuse() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused++
+	if !s.told.IsZero() && s.now().Sub(s.told) < refusedEvery {
+		return 0
+	}
+	n := s.refused
+	s.refused, s.told = 0, s.now()
+	return n
 }
 
 // NewSessions begins without any.
@@ -212,6 +233,9 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) {
 		bare := r.Clone(r.Context())
 		bare.Header = http.Header{"Authorization": {"Bearer " + q.Token}}
 		if _, err := s.who(bare); err != nil || q.Token == "" {
+			if n := s.b.Sessions.refuse(); n > 0 {
+				s.b.Console.Refused(host(r), n)
+			}
 			s.send(w, http.StatusUnauthorized, failure{Error: errLogin.Error()})
 			return
 		}

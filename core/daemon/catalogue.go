@@ -205,7 +205,7 @@ func (m *member) boot(mod *module) {
 		if !sleep(m.ctx, mod.config().BootDelay-uptime()) || mod.runner.Snapshot().State != core.Stop {
 			return // it was started, or replaced, meanwhile
 		}
-		if err := mod.runner.Command(m.ctx, core.VerbStart, "", "the start of the daemon"); err != nil {
+		if err := mod.runner.Command(m.ctx, core.VerbStart, "boot", "the start of the daemon"); err != nil {
 			m.log.Warn("start a module", "module", mod.conf.Name, "error", err)
 		}
 	}()

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
-	"github.com/orchestrator-ha/orchestrator/core/archive"
 	"github.com/orchestrator-ha/orchestrator/core/cluster"
 	"github.com/orchestrator-ha/orchestrator/core/config"
 	"github.com/orchestrator-ha/orchestrator/core/control"
@@ -18,15 +18,14 @@ import (
 
 // proposal is a configuration that is to be the next one of a module.
 type proposal struct {
-	name  string
-	conf  *config.Module
-	files *archive.FS
+	name string
+	conf *config.Module
 	control.Diff
 }
 
 // propose tells what a configuration would change, and where the module runs.
-func (m *member) propose(ctx context.Context, conf *config.Module, files *archive.FS) (proposal, error) {
-	p := proposal{name: conf.Name, conf: conf, files: files}
+func (m *member) propose(ctx context.Context, conf *config.Module, files fs.FS) (proposal, error) {
+	p := proposal{name: conf.Name, conf: conf}
 	p.Module, p.Changes, p.Effect = conf.Name, []control.Change{}, string(config.EffectNone)
 	mod, err := m.module(conf.Name)
 	if err != nil {
@@ -65,7 +64,7 @@ func (m *member) runningOn(ctx context.Context, name string) []control.Running {
 
 // refused says why a change cannot be made now; nil if it can.
 func (p proposal) refused(stopstart bool) error {
-	if !p.Stops || len(p.Running) == 0 {
+	if !p.Stops || len(p.Running) == 0 || stopstart {
 		return nil
 	}
 	var where, what []string
@@ -73,12 +72,9 @@ func (p proposal) refused(stopstart bool) error {
 		where = append(where, fmt.Sprintf("%s on %s", r.State, r.Node))
 	}
 	for _, c := range p.Changes {
-		if e := config.Effect(c.Effect); !e.Live() && (string(e) == p.Effect) {
+		if c.Effect == p.Effect {
 			what = append(what, c.Path)
 		}
-	}
-	if stopstart {
-		return nil
 	}
 	text := fmt.Sprintf("%s is %s, and what changes needs a stop: %s", p.name, strings.Join(where, ", "), strings.Join(what, ", "))
 	how := "on one node after the other"

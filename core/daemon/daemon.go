@@ -24,6 +24,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"time"
 
@@ -43,6 +44,7 @@ type Options struct {
 	Program string              // path of the program, for hooks
 	Plugins []pluginhost.Plugin // what is built in
 	Log     *slog.Logger
+	Reboot  func(context.Context) error // restarts the machine; nil where that cannot be
 }
 
 // Daemon is a node.
@@ -74,6 +76,7 @@ const shutdownTime = 60 * time.Second
 
 // Run runs a node until ctx ends. Then its modules are stopped in good order.
 func Run(ctx context.Context, opt Options) (err error) {
+	defer runtime.KeepAlive(ballast())
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	d := &Daemon{opt: opt, log: opt.Log, ctx: inner, sessions: control.NewSessions()}

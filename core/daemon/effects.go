@@ -47,6 +47,8 @@ func (mod *module) Do(ctx context.Context, a core.Action, cause int64, answer fu
 		go mod.replicate(a, answer)
 	case core.ActNetworkNew:
 		go mod.answerNetwork(answer, mod.renewNetwork)
+	case core.ActReboot:
+		go mod.reboot(ctx, a.Reason, cause)
 	case core.ActRenew:
 		mod.renew(a.Version, cause)
 	case core.ActShare:

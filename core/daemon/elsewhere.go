@@ -152,6 +152,11 @@ func (d *Daemon) Entered(c control.Caller) {
 	d.note("command", "info", fmt.Sprintf("%s logs in to the console, with the role %s.", c.Name, c.Role), map[string]any{"by": c.Name}, 0)
 }
 
+// Refused takes note of logins to the console that failed.
+func (d *Daemon) Refused(from string, times int) {
+	d.note("command", "warn", fmt.Sprintf("Logins to the console were refused: %d, the last from %s.", times, from), map[string]any{"from": from, "times": times}, 0)
+}
+
 // Carried takes note of what somebody asked for, and what became of it.
 func (d *Daemon) Carried(c control.Command) {
 	level := "info"

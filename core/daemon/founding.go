@@ -59,7 +59,7 @@ func (d *Daemon) Init(_ context.Context, by string, r control.InitRequest) (cont
 	if err != nil {
 		return control.Outcome{}, errors.Join(refuseInput(err), d.forgetCluster())
 	}
-	return control.Outcome{Text: fmt.Sprintf("cluster %s founded; this node is %s. Let others in with: orchestrator cluster token", conf.Name, r.Name)}, nil
+	return control.Outcome{Text: fmt.Sprintf("cluster %s founded; this node is %s. Let others in with: orchestrator cluster token. A web console is opened by: orchestrator console", conf.Name, r.Name)}, nil
 }
 
 // firstConfig is the document of a cluster with one node.

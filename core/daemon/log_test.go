@@ -144,3 +144,34 @@ func TestOutputOfEachRun(t *testing.T) {
 		t.Errorf("%d runs are told: %v", i, err)
 	}
 }
+
+// A text is looked for in what hooks printed, too.
+func TestLogGrep(t *testing.T) {
+	d := scribe(t)
+	for i, output := range []string{"Connection refused", "all is well", "connection REFUSED again", "fine"} {
+		file := fmt.Sprintf("%d.log", i)
+		if err := errors.Join(os.MkdirAll(d.path("output", "web"), 0o700), os.WriteFile(d.path("output", "web", file), []byte(output), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		d.noteModule("web", "output", "info", fmt.Sprintf("Hook %d.", i), map[string]any{"file": file}, 0)
+	}
+	d.noteModule("web", "resource", "warn", "tcp.web is down: refused.", nil, 0)
+	d.noteModule("web", "resource", "info", "tcp.web is up.", nil, 0)
+	for _, c := range []struct {
+		q    control.LogQuery
+		want string
+	}{
+		{control.LogQuery{Grep: "refused"}, "Hook 0. Hook 2. tcp.web is down: refused."},
+		{control.LogQuery{Grep: "refused", Limit: 2}, "Hook 2. tcp.web is down: refused."},
+		{control.LogQuery{Grep: "refused", Limit: 1, After: 1}, "Hook 2."},
+		{control.LogQuery{Grep: "refused", Types: []string{"output"}}, "Hook 0. Hook 2."},
+		{control.LogQuery{Grep: "refused", Types: []string{"resource"}}, "tcp.web is down: refused."},
+		{control.LogQuery{Grep: "hook 3"}, "Hook 3."},
+		{control.LogQuery{Grep: "nowhere"}, ""},
+	} {
+		var got []string
+		if err := d.Log(t.Context(), c.q, func(e control.LogEntry) error { got = append(got, e.Text); return nil }); err != nil || strings.Join(got, " ") != c.want {
+			t.Errorf("%+v: %q, %v; want %q", c.q, got, err, c.want)
+		}
+	}
+}

@@ -41,6 +41,7 @@ type module struct {
 	care         *caretaker
 	renewals     renewals     // on their way in
 	saved        atomic.Value // core.State last saved as wanted
+	failures     []time.Time  // likewise; of the runner's loop
 	frozen       atomic.Bool  // the daemon ends: what is wanted stays as it is
 	claims       *claims      // of the network's goroutine, like the three after it
 	probedAt     time.Time    // when the network was last asked who has the addresses
@@ -86,6 +87,8 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 			m.log.Error("begin a mirror", "error", err)
 		}
 	}
+	in.Failures = m.wish(conf.Name).Failures
+	mod.failures = in.Failures
 	mod.runner = runner.New(runner.Options{
 		Instance: in, Effects: mod, Journal: records{m.d.journal}, Log: m.log, Persist: mod.persist,
 	})
@@ -204,7 +207,8 @@ func (mod *module) close() {
 
 // wish is what is kept of a module's state over a restart of the daemon.
 type wish struct {
-	Wanted core.State `json:"wanted"`
+	Wanted   core.State  `json:"wanted"`
+	Failures []time.Time `json:"failures,omitempty"` // automatic actions that count in maxloop: also those that restarted the machine
 }
 
 // persist saves what the operator wants of the module.
@@ -215,10 +219,11 @@ func (mod *module) persist(in core.Instance) {
 			mod.m.d.noteModule(mod.conf.Name, "config", "error", fmt.Sprintf("After a loss of power this node may misjudge its data: %v.", err), nil, 0)
 		}
 	}
-	if mod.frozen.Load() || mod.saved.Load() == in.Wanted {
+	w := wish{in.Wanted, slices.Clone(in.Failures)}
+	if mod.frozen.Load() || mod.saved.Load() == in.Wanted && slices.EqualFunc(mod.failures, w.Failures, time.Time.Equal) {
 		return
 	}
-	raw, err := json.Marshal(wish{in.Wanted})
+	raw, err := json.Marshal(w)
 	if err == nil {
 		err = replaceFile(mod.m.d.path("state", mod.conf.Name+".json"), raw)
 	}
@@ -226,12 +231,14 @@ func (mod *module) persist(in core.Instance) {
 		mod.m.log.Error("save the wanted state", "module", mod.conf.Name, "error", err)
 		return
 	}
+	mod.failures = w.Failures
 	mod.saved.Store(in.Wanted)
 }
 
 // wanted is what was saved last.
-func (m *member) wanted(name string) core.State {
-	var w wish
+func (m *member) wanted(name string) core.State { return m.wish(name).Wanted }
+
+func (m *member) wish(name string) (w wish) {
 	raw, err := os.ReadFile(m.d.path("state", name+".json"))
 	if err == nil {
 		err = json.Unmarshal(raw, &w)
@@ -239,7 +246,7 @@ func (m *member) wanted(name string) core.State {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		m.log.Error("read the wanted state", "module", name, "error", err)
 	}
-	return w.Wanted
+	return w
 }
 
 // replaceFile writes a file as a whole or not at all.

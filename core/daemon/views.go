@@ -311,7 +311,15 @@ func textOf(addresses map[string]netip.Addr) map[string]string {
 // Log emits journal entries, and new ones as they come if asked to.
 func (d *Daemon) Log(ctx context.Context, q control.LogQuery, emit func(control.LogEntry) error) error {
 	f := journal.Filter{Module: q.Module, Since: q.Since, Kinds: q.Types, Level: q.Level, Grep: q.Grep, After: q.After, Limit: q.Limit}
-	show := func(e journal.Entry) error { return emit(d.entry(e)) }
+	if q.Grep != "" { // what hooks printed is not in the journal itself, so it is looked through here
+		f.Also, f.Limit = []string{"output"}, 0
+	}
+	show := func(e journal.Entry) error {
+		if one := d.entry(e); contains(one, q.Grep) {
+			return emit(one)
+		}
+		return nil
+	}
 	if q.Follow && q.After > 0 {
 		return d.journal.Follow(ctx, f, show)
 	}
@@ -320,17 +328,35 @@ func (d *Daemon) Log(ctx context.Context, q control.LogQuery, emit func(control.
 	if err != nil {
 		return err
 	}
+	if len(entries) > 0 {
+		last = max(last, entries[len(entries)-1].ID)
+	}
+	if q.Grep != "" {
+		entries = slices.DeleteFunc(entries, func(e journal.Entry) bool { return !contains(d.entry(e), q.Grep) })
+		if over := len(entries) - q.Limit; q.Limit > 0 && over > 0 {
+			from := over // the newest
+			if q.After > 0 {
+				from = 0
+			}
+			entries = entries[from : from+q.Limit]
+		}
+	}
 	for _, e := range entries {
 		if err := show(e); err != nil {
 			return err
 		}
-		last = max(last, e.ID)
 	}
 	if !q.Follow {
 		return nil
 	}
 	f.After, f.Limit = last, 0
 	return d.journal.Follow(ctx, f, show)
+}
+
+// contains says that a text stands in an entry or in what a hook printed, in any case.
+func contains(e control.LogEntry, text string) bool {
+	text = strings.ToLower(text)
+	return strings.Contains(strings.ToLower(e.Text), text) || strings.Contains(strings.ToLower(e.Output), text)
 }
 
 // maxOutput is how much of a hook's output the log shows.

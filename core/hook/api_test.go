@@ -24,6 +24,8 @@ type fake struct {
 	calls []string
 	err   error
 	block bool // start does not return, and ignores its context
+	down  bool // nothing runs
+	stale int  // so many starts fail
 }
 
 func (f *fake) note(format string, args ...any) error {
@@ -35,7 +37,11 @@ func (f *fake) Start(_ context.Context, plugin, instance string, settings json.R
 	if f.block {
 		select {}
 	}
-	return f.note("start %s %s %s", plugin, instance, settings)
+	err := f.note("start %s %s %s", plugin, instance, settings)
+	if f.stale--; f.stale >= 0 {
+		return errors.New("it runs with other settings")
+	}
+	return err
 }
 
 func (f *fake) Stop(_ context.Context, plugin, instance string, settings json.RawMessage, force bool) error {
@@ -43,7 +49,7 @@ func (f *fake) Stop(_ context.Context, plugin, instance string, settings json.Ra
 }
 
 func (f *fake) Status(_ context.Context, plugin, instance string, settings json.RawMessage) (bool, string, error) {
-	return true, "pid 7", f.note("status %s %s %s", plugin, instance, settings)
+	return !f.down, "pid 7", f.note("status %s %s %s", plugin, instance, settings)
 }
 
 func (f *fake) Available(plugin string) (bool, string) {
@@ -160,6 +166,27 @@ func TestServicesPrelude(t *testing.T) {
 		`stop systemd web/web {"unit":"web"} true`, `stop systemd web/db {"unit":"db"} true`)
 	b = fakeBench(t, &fake{err: errors.New("busy")}, "", `require("services").stop { names = "a b" }`)
 	b.fails(t, "stop web/b: busy; ", "stop web/a: busy")
+}
+
+// What a daemon that was killed has left goes on; what cannot be used is stopped first.
+func TestLeftPrelude(t *testing.T) {
+	const src = `local app = application("process", "app")
+		require("left").start(app, function() app:start { port = 80 } end)`
+	start, stop, status := `start process web/app {"port":80}`, `stop process web/app {"port":80} true`, `status process web/app `
+	f := &fake{}
+	contains(t, fakeBench(t, f, "", src).ok(t), "application web/app was left running and goes on")
+	f.want(t, status, start)
+	f = &fake{stale: 1}
+	contains(t, fakeBench(t, f, "", src).ok(t), "cannot be used: ", "it runs with other settings")
+	f.want(t, status, start, stop, start)
+	f = &fake{down: true}
+	fakeBench(t, f, "", src).ok(t)
+	f.want(t, status, `stop process web/app  true`, start)
+	f = &fake{down: true, stale: 2}
+	fakeBench(t, f, "", src).fails(t, "it runs with other settings")
+	f = &fake{}
+	fakeBench(t, f, "", strings.Replace(src, "end)", `end, function() print("mine") end)`, 1)).ok(t)
+	f.want(t, status, start)
 }
 
 func TestFile(t *testing.T) {

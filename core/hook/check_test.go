@@ -64,6 +64,16 @@ func TestCheckAnswers(t *testing.T) {
 	}
 }
 
+// What a check may use is no mistake of its file; the rest still is.
+func TestCheckSyntaxOfChecks(t *testing.T) {
+	if p := CheckSyntax("bin/queue.lua", []byte("return function(check) return ctx.resource == check.resource and #ctx.args == 2 and ctx.vars.A end")); len(p) != 0 {
+		t.Errorf("%v", p)
+	}
+	if p := CheckSyntax("bin/queue.lua", []byte("return function() return ctx.resuorce end")); len(p) != 1 || !strings.Contains(p[0].Hint+p[0].Message, "ctx.resource") {
+		t.Errorf("%v", p)
+	}
+}
+
 // A check that does not end is down when its time is over, also inside of what it runs.
 func TestCheckTimeLimit(t *testing.T) {
 	for _, text := range []string{

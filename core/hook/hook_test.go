@@ -66,11 +66,25 @@ type bench struct {
 // newBench prepares the run of a hook start_both from UP to WAIT.
 func newBench(t testing.TB, o Options, files map[string]string) *bench {
 	out := &output{}
-	return &bench{host: New(o), out: out, run: Run{
+	host := New(o)
+	t.Cleanup(func() { emptied(host) })
+	return &bench{host: host, out: out, run: Run{
 		Module: "web", Dir: module(t, files), Node: "node1", Program: "/opt/ha/orchestrator", Output: out,
 		Vars: map[string]string{"PORT": "8080"},
 		Args: core.HookCall{Name: "start_both", From: core.Wait, To: core.Up, Verb: core.VerbStart, Timeout: time.Minute},
 	}}
+}
+
+// emptied waits for the processes of hooks that were killed and are not gone yet, so that
+// their control groups are not found by the next test. A host looks at the next run.
+func emptied(h *Host) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); <-tick.C {
+		if h.left.add(nil); len(h.left.cages) == 0 {
+			return
+		}
+	}
 }
 
 // lua prepares a module whose start_both.lua is the given text.

@@ -34,6 +34,13 @@ func knownNames() known {
 			k.fields[name.String()] = tableNames(t, "")
 		}
 	})
+	// A file may be a check as well: nothing in it says which.
+	c.check = &Check{}
+	for _, name := range tableNames(c.checkTable(l), "") {
+		if !has(k.fields["ctx"], name) {
+			k.fields["ctx"] = append(k.fields["ctx"], name)
+		}
+	}
 	for _, f := range h.functions {
 		if m, ok := methodOf("Application", f.Name); ok {
 			k.methods = append(k.methods, m)

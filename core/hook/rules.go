@@ -17,8 +17,9 @@ import (
 )
 
 // ruleTime is how long one look at all rules of a text may take. They are pure
-// computations on a few names; what takes longer is a mistake.
-const ruleTime = 100 * time.Millisecond
+// computations on a few names, done in a millisecond even where the machine is busy; what
+// takes longer is a mistake.
+const ruleTime = 2 * time.Second
 
 // ruleVerbs are what a rule may ask for, as fields of Action.
 var ruleVerbs = []core.Verb{core.VerbStop, core.VerbStopStart, core.VerbWait, core.VerbRestart, core.VerbSwap, core.VerbNone}
@@ -32,11 +33,14 @@ type Rules struct {
 	list     []RuleInfo
 	disabled []string
 
+	limit   time.Duration
 	running atomic.Bool // a look goes on, perhaps one that was left behind
 
-	mu   sync.Mutex
-	key  string // of the resources that were looked at last
-	last map[string]ruleAnswer
+	mu     sync.Mutex
+	looked bool
+	key    string                // of the resources that were looked at last
+	last   map[string]ruleAnswer // nil: there is none, or that look failed
+	failed string                // why
 }
 
 // RuleInfo is what is known of a rule before it is looked at.
@@ -73,7 +77,7 @@ func LoadRules(name, text string) (*Rules, []diag.Problem) {
 	if err != nil {
 		return nil, []diag.Problem{syntaxProblem(source, name, src, err)}
 	}
-	r := &Rules{name: name, proto: proto}
+	r := &Rules{name: name, proto: proto, limit: ruleTime}
 	if err := r.learn(); err != nil {
 		p := diag.Problem{ID: idRules, Severity: diag.Error, Pos: diag.Position{File: name, Line: 1}, Message: strings.TrimSpace(err.Error())}
 		if line, rest, ok := placed(name, p.Message); ok {
@@ -136,13 +140,13 @@ func run[T any](r *Rules, f func(*ruleState) T) (T, error) {
 	if !r.running.CompareAndSwap(false, true) {
 		return none, errLeftBehind
 	}
-	ctx, cancel := context.WithTimeoutCause(context.Background(), ruleTime, errors.New("the rules did not come to an end within "+ruleTime.String()))
+	ctx, cancel := context.WithTimeoutCause(context.Background(), r.limit, errors.New("the rules did not come to an end within "+r.limit.String()))
 	defer cancel()
 	ended := make(chan answer, 1)
 	go func() {
-		defer r.running.Store(false)
 		var a answer
 		a.err = execute(ctx, r.proto, func(s *ruleState) { a.of = f(s) })
+		r.running.Store(false)
 		ended <- a
 	}()
 	select {
@@ -187,14 +191,17 @@ func execute(ctx context.Context, proto *lua.FunctionProto, f func(*ruleState)) 
 func (r *Rules) Judge(label string, v RuleView) (action core.Verb, why string, open bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if key := v.key(); r.last == nil || key != r.key {
-		r.key, r.last = key, r.look(v)
+	if key := v.key(); !r.looked || key != r.key {
+		r.looked, r.key, r.last = true, key, r.look(v)
+	}
+	if r.last == nil {
+		return "", r.failed, true
 	}
 	a := r.last[label]
 	return a.action, a.why, a.open
 }
 
-// look asks all rules at once.
+// look asks all rules at once; nil if that failed.
 func (r *Rules) look(v RuleView) map[string]ruleAnswer {
 	all, err := run(r, func(s *ruleState) map[string]ruleAnswer {
 		s.view = v
@@ -205,10 +212,8 @@ func (r *Rules) look(v RuleView) map[string]ruleAnswer {
 		return all
 	})
 	if err != nil {
-		all = map[string]ruleAnswer{}
-		for _, one := range r.list {
-			all[one.Label] = ruleAnswer{open: true, why: err.Error()}
-		}
+		r.failed = err.Error()
+		return nil
 	}
 	return all
 }

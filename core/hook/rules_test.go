@@ -110,6 +110,7 @@ func TestRulesInLuaArePure(t *testing.T) {
 		}
 	}
 	r = loaded(t, "--Lua Rules\nRules = Rules + { x = function(r) while true do pcall(cluster) end end }")
+	r.limit = 100 * time.Millisecond
 	begun := time.Now()
 	if _, why, open := r.Judge("x", RuleView{}); !open || !strings.Contains(why, "did not come to an end") || time.Since(begun) > 5*time.Second {
 		t.Errorf("an endless rule: %q %t after %s", why, open, time.Since(begun))
@@ -117,6 +118,7 @@ func TestRulesInLuaArePure(t *testing.T) {
 	// One operation of the Lua machine, which looks at no deadline.
 	r = loaded(t, `--Lua Rules
 Rules = Rules + { x = function(r) return ("a"):rep(28):find(("a*"):rep(9) .. "b") and Action.stop end }`)
+	r.limit = 100 * time.Millisecond
 	for _, c := range []core.Value{core.ResUp, core.ResDown} { // the second look may find the first still going on
 		if _, why, open := r.Judge("x", RuleView{Cluster: c}); !open || !strings.Contains(why, "come to an end") {
 			t.Errorf("an endless operation: %q %t", why, open)

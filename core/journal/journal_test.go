@@ -71,6 +71,8 @@ func TestAppendAndQuery(t *testing.T) {
 		{Filter{Level: "warn"}, []string{"Two FAILED 100%"}},
 		{Filter{Grep: "failed 100%"}, []string{"Two FAILED 100%"}},
 		{Filter{Grep: "%"}, []string{"Two FAILED 100%"}},
+		{Filter{Grep: "one", Also: []string{"hook", "member"}}, []string{"one", "Two FAILED 100%", "three"}},
+		{Filter{Grep: "one", Also: []string{"hook"}, Module: "web", Level: "info"}, []string{"one", "Two FAILED 100%"}},
 		{Filter{Limit: 2}, []string{"Two FAILED 100%", "three"}},
 		{Filter{Limit: 1, After: 1}, []string{"Two FAILED 100%"}},
 		{Filter{Module: "mail"}, []string{}},

@@ -17,6 +17,7 @@ type Filter struct {
 	Kinds  []string  // any of these
 	Level  string    // this or more serious: debug, info, warn, error
 	Grep   string    // part of the text, in any case of ASCII letters
+	Also   []string  // with Grep: entries of these kinds whatever their text
 	After  int64     // IDs above this
 	Limit  int       // with After the oldest, else the newest so many; 0 is all
 }
@@ -37,14 +38,12 @@ func (f Filter) where() (string, []any) {
 		add("time >= ?", f.Since.UnixNano())
 	}
 	if f.Grep != "" {
-		add("instr(lower(text), lower(?)) > 0", f.Grep)
+		also, args := oneOf("kind", f.Also)
+		add("(instr(lower(text), lower(?)) > 0"+also+")", append([]any{f.Grep}, args...)...)
 	}
 	in := func(column string, values []string) {
-		any := make([]any, len(values))
-		for i, v := range values {
-			any[i] = v
-		}
-		add(column+" IN (?"+strings.Repeat(",?", len(values)-1)+")", any...)
+		term, args := oneOf(column, values)
+		add(strings.TrimPrefix(term, " OR "), args...)
 	}
 	if len(f.Kinds) > 0 {
 		in("kind", f.Kinds)
@@ -55,6 +54,19 @@ func (f Filter) where() (string, []any) {
 		}
 	}
 	return strings.Join(terms, " AND "), args
+}
+
+// oneOf is the term that a column has one of some values, after an OR; empty without
+// values.
+func oneOf(column string, values []string) (string, []any) {
+	if len(values) == 0 {
+		return "", nil
+	}
+	args := make([]any, len(values))
+	for i, v := range values {
+		args[i] = v
+	}
+	return " OR " + column + " IN (?" + strings.Repeat(",?", len(values)-1) + ")", args
 }
 
 const columns = "id, time, module, node, kind, level, text, data, cause"

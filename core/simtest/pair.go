@@ -36,6 +36,7 @@ var pairCommands = map[string]func(s *PairScenario, words []string, text string)
 	"lapse":    (*PairScenario).lapse,    // lapse NODE: the lease of its address runs out
 	"degrade":  (*PairScenario).degrade,  // degrade NODE, or repair NODE: replication fails there, or works again
 	"repair":   (*PairScenario).degrade,  //
+	"config":   (*PairScenario).config,   // config NODE: a new configuration, the one it has with the lines below; drop NAME takes a check out
 	"write":    (*PairScenario).write,    // each primary writes once
 	"rescue":   (*PairScenario).rescue,   // all is healed; an operator stops both, says which has the good data, starts the other
 	"mend":     (*PairScenario).mend,     // all is healed, and both nodes are told to start

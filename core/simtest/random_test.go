@@ -53,7 +53,9 @@ func drawPair(d draw) line {
 // drawLine draws one thing that may happen.
 func drawLine(d draw) line {
 	node := pick(d, "node1", "node2", "node1", "node2", "both")
-	switch d(17) {
+	switch d(18) {
+	case 17:
+		return line{"config " + node, pick(d, "maxloop 9", "failover off", "failover on", "hooks update postconfig", "drop tcp.db", "check tcp.db prim noaction", "check tcp.db prim stopstart", "check tcp.more both restart", "check ping.gw pre wait", "drop ping.gw", "hooks all")}
 	case 16:
 		return line{words: pick(d, "latency 1ms", "latency 90ms", "latency 350ms", "hooktime 10ms", "hooktime 100ms", "hooktime 400ms")}
 	case 0, 1:

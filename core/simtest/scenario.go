@@ -81,6 +81,8 @@ func set(m *core.Module, f []string) (err error) {
 		_, err = fmt.Sscan(f[1], &m.MaxLoop)
 	case "loop_interval":
 		m.LoopInterval, err = time.ParseDuration(f[1])
+	case "closed":
+		m.Closed = true
 	case "reboot":
 		m.Reboot = true
 	case "leave_timeout":

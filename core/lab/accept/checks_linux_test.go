@@ -3,6 +3,7 @@ package accept_test
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ const askedChecks = `<check>
       <custom ident="own" when="both" exec="own.sh" arg="a b" interval="1s"/>
       <custom ident="old" when="both" exec="old.sh" arg="b"/>
       <custom ident="lua" when="both" exec="checks/asks.lua" arg="%PORT%" interval="1s"/>
+      <sql ident="db" when="both" action="noaction"><to driver="postgres" port="1" user="monitor" interval="500ms"/></sql>
       <http ident="web" when="both"><to url="http://127.0.0.1:%PORT%/health" body="^OK" interval="500ms" timeout="1s"/></http>
     </check>`
 
@@ -65,6 +67,11 @@ func TestChecks(t *testing.T) {
 			"custom.own":         "down checked checked custom.own a b", "custom.old": "down said by checkerb", "custom.lua": "down custom.lua of checked: 200",
 		})
 	})
+	t.Run("plugin of its own", func(t *testing.T) {
+		s.resources(t, map[string]string{"sql.db": "unknown plugin checker/sql does not start: there is no orchestrator-checker-sql in "})
+		s.installPlugin(t, "orchestrator-checker-sql")
+		s.resources(t, map[string]string{"sql.db": "down ask postgres at 127.0.0.1:1: connection refused"})
+	})
 	t.Run("server hangs", func(t *testing.T) {
 		old := s.processesOf(t, "n2", "web --listen")
 		if len(old) != 1 {
@@ -99,6 +106,22 @@ func TestChecks(t *testing.T) {
 		s.fault(t, lab.Heal, false, lab.Client)
 		s.whole(t, everybody...)
 	})
+}
+
+// installPlugin builds a program of its own and copies it to where nodes look for it.
+func (s *stage) installPlugin(t *testing.T, name string) {
+	t.Helper()
+	built := filepath.Join(s.root, name)
+	build := exec.Command("go", "build", "-o", built, "github.com/orchestrator-ha/orchestrator/cmd/"+name)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v\n%s", name, err, out)
+	}
+	for _, n := range s.Status().Nodes {
+		if err := os.Link(built, filepath.Join(n.Home, "plugins", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // resources waits until on all nodes resources have these values, and reasons that

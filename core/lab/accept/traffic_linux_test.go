@@ -199,14 +199,14 @@ func (c *traffic) equal(t *testing.T, from, to load.Report, margin float64, node
 	}
 }
 
-// flawless says that between two samples nothing failed, nothing broke and nothing
-// was answered twice.
-func (c *traffic) flawless(t *testing.T, what string, from, to load.Report) {
+// flawless says that between two samples nothing failed, nothing broke, but on the nodes
+// named, and nothing was answered twice.
+func (c *traffic) flawless(t *testing.T, what string, from, to load.Report, but ...string) {
 	t.Helper()
 	if n := to.New.Failed - from.New.Failed; n > 0 {
 		c.fault(t, from, "%s: %d of %d connections failed: %v, before %v; outages %+v", what, n, to.New.Attempts-from.New.Attempts, to.New.Causes, from.New.Causes, to.New.Outages)
 	}
-	if n, sample := broken(from, to); n > 0 {
+	if n, sample := broken(from, to, but...); n > 0 {
 		c.fault(t, from, "%s: %d long-lived connections broke, e.g. %s", what, n, sample)
 	}
 	c.once(t, what, from, to)

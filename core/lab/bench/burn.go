@@ -11,6 +11,7 @@ import (
 
 // roles are what this program is when it calls itself.
 var roles = map[string]func(args []string){
+	"pgwriter":   pgWriter,
 	"burn":       burn,
 	"memberlist": memberlistNode,
 }

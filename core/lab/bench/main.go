@@ -24,6 +24,7 @@ type benchmark struct {
 var benchmarks = []benchmark{
 	{"outage", outages},
 	{"keepalived", keepalived},
+	{"pgmirror", pgMirror},
 	{"idle", idle},
 	{"ready", ready},
 	{"hooks", hooks},

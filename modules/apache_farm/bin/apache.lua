@@ -49,7 +49,7 @@ local function settings()
   return s
 end
 
-function apache.start()
+local function start()
   if managed() then
     application("systemd", "apache"):start { unit = unit(), timeout = "30s" }
   else
@@ -64,6 +64,12 @@ function apache.stop(force)
   else
     application("process", "apache"):stop { force = force, timeout = "20s" }
   end
+end
+
+-- Goes on with what a daemon that was killed has left.
+function apache.start()
+  local app = application(managed() and "systemd" or "process", "apache")
+  require("left").start(app, start, function() apache.stop(true) end)
 end
 
 return apache

@@ -7,7 +7,7 @@ local function managed()
   return ok
 end
 
-function dns.start()
+local function start()
   local ready = "127.0.0.1:" .. ctx.vars.PORT
   if managed() then
     application("systemd", "dnsmasq"):start { unit = "dnsmasq.service", timeout = "30s" }
@@ -31,6 +31,12 @@ function dns.stop(force)
   else
     application("process", "dnsmasq"):stop { force = force, timeout = "20s" }
   end
+end
+
+-- Goes on with what a daemon that was killed has left.
+function dns.start()
+  local app = application(managed() and "systemd" or "process", "dnsmasq")
+  require("left").start(app, start, function() dns.stop(true) end)
 end
 
 return dns

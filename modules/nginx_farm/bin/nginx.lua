@@ -7,7 +7,7 @@ local function managed()
   return ok
 end
 
-function nginx.start()
+local function start()
   local ready = "127.0.0.1:" .. ctx.vars.PORT
   if managed() then
     application("systemd", "nginx"):start { unit = "nginx.service", timeout = "30s" }
@@ -31,6 +31,12 @@ function nginx.stop(force)
   else
     application("process", "nginx"):stop { force = force, timeout = "20s" }
   end
+end
+
+-- Goes on with what a daemon that was killed has left.
+function nginx.start()
+  local app = application(managed() and "systemd" or "process", "nginx")
+  require("left").start(app, start, function() nginx.stop(true) end)
 end
 
 return nginx

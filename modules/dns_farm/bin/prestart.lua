@@ -1,0 +1,1 @@
+-- Nothing is stopped here: start_both goes on with what a daemon that was killed has left.
