@@ -59,7 +59,7 @@ type Mount struct {
 
 // Start mounts o.Backing on o.Dir, after Check, and records to rec what changes there.
 func Start(o Options, rec Recorder) (*Mount, error) {
-	if err := clearLeftovers(o.Dir, o.Backing); err != nil {
+	if err := ClearLeftovers(o.Dir, o.Backing); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(checkPlaces(o.Dir, o.Backing), checkPresent(o.Backing, o.MustHave)); err != nil {

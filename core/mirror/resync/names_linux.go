@@ -196,8 +196,9 @@ func (p *pass) keeps(e, there Entry, whole bool) bool {
 	if !whole || e.is(unix.S_IFDIR) || there.Links < 2 {
 		return true
 	}
-	// What has several names there must have them here, too.
-	if by, ok := p.claimed[there.Inode]; e.Links < 2 || ok && by != e.Inode {
+	// What has several names there must have them here, too, and the same ones: which,
+	// is known only when all are looked at.
+	if by, ok := p.claimed[there.Inode]; !p.everything || e.Links < 2 || ok && by != e.Inode {
 		return false
 	}
 	p.claimed[there.Inode] = e.Inode
@@ -208,7 +209,7 @@ func (p *pass) keeps(e, there Entry, whole bool) bool {
 // that was it.
 func (p *pass) link(e Entry, parent stream.FileID, name string, there *Entry) (bool, error) {
 	l, ok := p.links[e.Inode]
-	if !ok && there == nil {
+	if !ok {
 		var err error
 		if l, ok, err = p.elsewhere(e); err != nil {
 			return false, err
