@@ -25,6 +25,8 @@ var benchmarks = []benchmark{
 	{"outage", outages},
 	{"keepalived", keepalived},
 	{"pgmirror", pgMirror},
+	{"mirrordb", mirrorDB},
+	{"mirrorfs", mirrorFS},
 	{"idle", idle},
 	{"ready", ready},
 	{"hooks", hooks},
