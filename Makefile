@@ -54,7 +54,7 @@ check: ## format, vet (Linux and Windows), staticcheck
 
 .PHONY: bench
 bench: build root bench-deps ## the figures of docs/benchmarks.md, measured on this machine
-	$(GO) run ./core/lab/bench -program bin/orchestrator -json dist/bench.json -table docs/benchmarks.md
+	$(GO) run ./core/lab/bench -program bin/orchestrator -json docs/benchmarks.json -table docs/benchmarks.md
 
 .PHONY: update
 update: ## rewrite golden files and scenarios; review the diff
