@@ -25,6 +25,8 @@ var benchmarks = []benchmark{
 	{"outage", outages},
 	{"keepalived", keepalived},
 	{"pgmirror", pgMirror},
+	{"mirrordb", mirrorDB},
+	{"mirrorfs", mirrorFS},
 	{"idle", idle},
 	{"ready", ready},
 	{"hooks", hooks},
@@ -81,7 +83,7 @@ func main() {
 
 func run(ctx context.Context) (err error) {
 	program := flag.String("program", "bin/orchestrator", "the orchestrator's binary")
-	out := flag.String("json", "dist/bench.json", "file for the figures; those of benchmarks that do not run now are kept")
+	out := flag.String("json", "docs/benchmarks.json", "file for the figures; those of benchmarks that do not run now are kept")
 	table := flag.String("table", "", "Markdown file with a place for the table of the figures")
 	only := flag.String("only", "", "benchmarks to run, separated by commas; all when empty: "+strings.Join(names(), ","))
 	b := &bench{}
