@@ -25,13 +25,14 @@ const folderModule = `<safe>
 var folderKinds = []struct {
 	load, title, unit string
 	perUnit           float64 // µs
+	rounds            int
 	ofPlain, ofPeer   float64
 }{
-	{"synced", "a write of 4 KiB and fdatasync", "µs", 1, 0.35, 1.5},
-	{"sequential", "a sequential write of 1 MiB", "µs", 1, 0.3, 1.5},
-	{"small", "a write of 4 KiB without a sync", "µs", 1, 0.4, 1.5},
-	{"reads", "a read of 4 KiB that is in memory", "µs", 1, 0.75, 1.5},
-	{"untar", "untar of 4,000 files", "s", 1e6, 1.0 / 6, 8},
+	{"synced", "a write of 4 KiB and fdatasync", "µs", 1, 5, 0.35, 1.5},
+	{"sequential", "a sequential write of 1 MiB", "µs", 1, 5, 0.3, 1.5},
+	{"small", "a write of 4 KiB without a sync", "µs", 1, 5, 0.4, 1.5},
+	{"reads", "a read of 4 KiB that is in memory", "µs", 1, 5, 0.75, 1.5},
+	{"untar", "untar of 4,000 files", "s", 1e6, 2, 1.0 / 6, 8},
 }
 
 // mirrorFS measures a replicated folder beside a plain one of the same disk and GlusterFS
@@ -68,7 +69,7 @@ func mirrorFS(ctx context.Context, b *bench) (err error) {
 	}
 	for _, kind := range folderKinds {
 		times := map[string][]float64{}
-		for range min(5, b.runs) {
+		for range min(kind.rounds, b.runs) {
 			for _, place := range places {
 				took, err := r.folderLoad(ctx, kind.load, "/srv/"+place)
 				if err != nil {
