@@ -38,7 +38,7 @@ demo: root ## a farm of three servers in network namespaces loses one, and anoth
 
 .PHONY: test
 test: root deps check cross ## everything, as root, with the network tests
-	$(GO) test -timeout 20m ./...
+	$(GO) test -timeout 40m ./...
 
 .PHONY: browser
 browser: ## use the web console in Debian's chromium, which is installed for it

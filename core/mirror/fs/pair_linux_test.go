@@ -29,6 +29,7 @@ type pair struct {
 	mount   *Mount
 	rec     *recorder
 	copy    *replica.Replica
+	tape    *tape // if not nil, what is applied goes onto it
 	ended   chan error
 	rules   *exclude.Rules
 	opts    Options
@@ -165,8 +166,12 @@ func (p *pair) connect() {
 	c.KeepLocal(!p.rules.None())
 	near, far := net.Pipe()
 	ended := make(chan error, 1)
+	var target stream.FileSystem = c
+	if p.tape != nil {
+		p.tape.FileSystem, target = c, p.tape
+	}
 	go func() {
-		r, err := stream.NewReceiver(far, c, stream.Options{})
+		r, err := stream.NewReceiver(far, target, stream.Options{})
 		if err == nil {
 			err = r.Run()
 		}
