@@ -81,6 +81,9 @@ func TestReboot(t *testing.T) {
 	fails()
 	<-asked
 	until(mod, "started instead", func(in core.Instance) bool { return up(in) && len(in.Failures) == 2 })
+	if w := d.member.wish("app"); w.Wanted != core.Up || len(w.Failures) != 2 {
+		t.Errorf("kept for the boot after that: %+v", w)
+	}
 	fails()
 	until(mod, "too often", func(in core.Instance) bool {
 		return stopped(in) && strings.Contains(in.LastReason, "after 2 automatic restarts")
