@@ -87,7 +87,8 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 			m.log.Error("begin a mirror", "error", err)
 		}
 	}
-	in.Failures = m.wish(conf.Name).Failures
+	kept := m.wish(conf.Name)
+	in.Wanted, in.Failures = kept.Wanted, kept.Failures // the start at boot is nobody's wish: it does not repeat it
 	mod.failures = in.Failures
 	mod.runner = runner.New(runner.Options{
 		Instance: in, Effects: mod, Journal: records{m.d.journal}, Log: m.log, Persist: mod.persist,
