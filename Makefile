@@ -38,7 +38,7 @@ demo: root ## a farm of three servers in network namespaces loses one, and anoth
 
 .PHONY: test
 test: root deps check cross ## everything, as root, with the network tests
-	$(GO) test -timeout 20m ./...
+	$(GO) test -timeout 40m ./...
 
 .PHONY: browser
 browser: ## use the web console in Debian's chromium, which is installed for it
@@ -54,7 +54,7 @@ check: ## format, vet (Linux and Windows), staticcheck
 
 .PHONY: bench
 bench: build root bench-deps ## the figures of docs/benchmarks.md, measured on this machine
-	$(GO) run ./core/lab/bench -program bin/orchestrator -json dist/bench.json -table docs/benchmarks.md
+	$(GO) run ./core/lab/bench -program bin/orchestrator -json docs/benchmarks.json -table docs/benchmarks.md
 
 .PHONY: update
 update: ## rewrite golden files and scenarios; review the diff
@@ -75,7 +75,7 @@ root:
 PACKAGES := nginx-light:nginx curl:curl iputils-ping:ping iproute2:ip bind9-dnsutils:dig dnsmasq-base:dnsmasq socat:socat iperf3:iperf3 \
 	postgresql:psql mariadb-server:mariadb-install-db dbus-daemon:dbus-daemon arping:arping ndisc6:ndisc6 libxml2-utils:xmllint sqlite3:sqlite3 fio:fio dbench:dbench stress-ng:stress-ng attr:setfattr acl:setfacl
 # What make bench measures beside ours.
-BENCH_PACKAGES := wrk:wrk haproxy:haproxy keepalived:keepalived postgresql:pg_lsclusters iptables:iptables-legacy nftables:nft
+BENCH_PACKAGES := wrk:wrk haproxy:haproxy keepalived:keepalived postgresql:pg_lsclusters iptables:iptables-legacy nftables:nft glusterfs-server:glusterd
 
 .PHONY: bench-deps
 bench-deps:

@@ -186,7 +186,7 @@ func (mod *module) follow(conf *config.Module) {
 		mod.ruling.Store(nil)
 		return
 	}
-	mod.ruling.Store(newRuling(mod.m.d.ctx, set, rulingPorts{watch: mod.runner.Subscribe, post: mod.runner.Post, cluster: mod.m.seesOthers}))
+	mod.ruling.Store(newRuling(mod.m.d.ctx, set, rulingPorts{watch: mod.runner.Subscribe, post: mod.runner.Post, cluster: mod.m.seesOthers, remotes: mod.remotes(set.Remotes())}))
 }
 
 // refollow begins anew with the rules, as the state machine does.

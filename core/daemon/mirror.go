@@ -87,7 +87,9 @@ func (mod *module) joinPair(in core.Instance) {
 
 func (mod *module) pairPorts() pairPorts {
 	m, name := mod.m, mod.conf.Name
+	peer, said := mod.runner.Snapshot().Module.Mirror.Peer, map[string]core.Value{}
 	return pairPorts{
+		paths:   func() { mod.watchPaths(peer, said) },
 		state:   mod.runner.Snapshot,
 		step:    mod.step,
 		tell:    func(b []byte) error { return m.heart.SetNote(moduleTag(name), b) },
@@ -101,6 +103,9 @@ func (mod *module) pairPorts() pairPorts {
 func (mod *module) leavePair() {
 	mod.pair.close()
 	if err := mod.m.heart.SetNote(moduleTag(mod.conf.Name), nil); err != nil {
+		mod.m.log.Warn("end a mirror's statements", "module", mod.conf.Name, "error", err)
+	}
+	if err := mod.m.heart.SetNote(resourceTag(mod.conf.Name), nil); err != nil {
 		mod.m.log.Warn("end a mirror's statements", "module", mod.conf.Name, "error", err)
 	}
 	mod.m.resumed(mod.conf.Name)

@@ -23,36 +23,37 @@ import (
 
 // module is one installed module on this node.
 type module struct {
-	m        *member
-	conf     *config.Module // it was made with; what may change while it runs is in now
-	now      atomic.Pointer[version]
-	dir      string // the active copy: hooks run from here
-	runner   *runner.Runner
-	sharing  *sharing               // of a farm; nil without a virtual address
-	network  *network               // nil without a virtual address
-	pair     *pair                  // of a mirror
-	gate     *gate                  // of a mirror; nil without a virtual address
-	replica  replica                // of a mirror; nil: it has nothing to replicate
-	stored   core.Kept              // of a mirror, as stored; of the runner's loop
-	ruling   atomic.Pointer[ruling] // nil without failover rules of its own
-	rules    *rulebook              // nil without a virtual address
-	witness  func()                 // ends the watch over the witnesses; nil in other modes than mirror
-	care     *caretaker
-	renewals renewals     // on their way in
-	saved    atomic.Value // core.State last saved as wanted
-	failures []time.Time  // likewise; of the runner\'s loop
-	frozen   atomic.Bool  // the daemon ends: what is wanted stays as it is
-	claims   *claims      // of the network's goroutine, like the three after it
-	probedAt time.Time    // when the network was last asked who has the addresses
-	probed   int          // how many addresses were asked for
-	refresh  refresh
-	hooks    hookRuns
-	tookOver atomic.Int64 // time of the last announcement for a reason, in ns
-	settle   sync.Mutex   // held while the checks are set; guards switches
-	switches switches     //
-	mu       sync.Mutex   // guards what follows
-	checking []core.When  // the checks that run
-	cancel   func()       // ends the hook that runs
+	m            *member
+	conf         *config.Module // it was made with; what may change while it runs is in now
+	now          atomic.Pointer[version]
+	dir          string // the active copy: hooks run from here
+	runner       *runner.Runner
+	sharing      *sharing               // of a farm; nil without a virtual address
+	network      *network               // nil without a virtual address
+	pair         *pair                  // of a mirror
+	gate         *gate                  // of a mirror; nil without a virtual address
+	replica      replica                // of a mirror; nil: it has nothing to replicate
+	unreplicated string                 // why there is no replica, though there are folders
+	stored       core.Kept              // of a mirror, as stored; of the runner's loop
+	ruling       atomic.Pointer[ruling] // nil without failover rules of its own
+	rules        *rulebook              // nil without a virtual address
+	witness      func()                 // ends the watch over the witnesses; nil in other modes than mirror
+	care         *caretaker
+	renewals     renewals     // on their way in
+	saved        atomic.Value // core.State last saved as wanted
+	failures     []time.Time  // likewise; of the runner's loop
+	frozen       atomic.Bool  // the daemon ends: what is wanted stays as it is
+	claims       *claims      // of the network's goroutine, like the three after it
+	probedAt     time.Time    // when the network was last asked who has the addresses
+	probed       int          // how many addresses were asked for
+	refresh      refresh
+	hooks        hookRuns
+	tookOver     atomic.Int64 // time of the last announcement for a reason, in ns
+	settle       sync.Mutex   // held while the checks are set; guards switches
+	switches     switches     //
+	mu           sync.Mutex   // guards what follows
+	checking     []core.When  // the checks that run
+	cancel       func()       // ends the hook that runs
 }
 
 // version is the configuration that a module uses.
@@ -100,6 +101,7 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 		mod.joinPair(in)
 		if mod.replica, err = mod.newReplica(conf); err != nil {
 			m.log.Error("prepare replication", "module", conf.Name, "error", err)
+			mod.unreplicated = err.Error()
 		}
 		ctx, cancel := context.WithCancel(m.d.ctx)
 		mod.witness = cancel

@@ -17,6 +17,7 @@ type pairPorts struct {
 	resumed func() // the lease may be renewed as far as this module is concerned
 	address func() // tells the network where the addresses are
 	note    func(level, text string)
+	paths   func() // looks over which networks the other node is heard; may be nil
 }
 
 // pair tells a mirror's state machine of the other node, and the other node of it: the
@@ -190,6 +191,9 @@ func (p *pair) lapsed(now time.Time, cause int64) {
 
 // look does what depends on time.
 func (p *pair) look(now time.Time) {
+	if p.ports.paths != nil {
+		p.ports.paths()
+	}
 	if p.silence.look(now) {
 		p.spoke = core.PeerState{}
 		p.step(core.Event{Kind: core.EventPeerLost, Evidence: p.silence.evidence, Reason: p.silence.reason, Cause: p.silence.cause})

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -31,7 +32,7 @@ type replica interface {
 // replicate carries out an order, if this module has something to replicate.
 func (mod *module) replicate(a core.Action, answer func(core.Event)) {
 	if mod.replica == nil {
-		answer(core.Event{Kind: core.EventReplica, Name: string(a.Replica), Reason: "this system replicates nothing: it needs Linux"})
+		answer(core.Event{Kind: core.EventReplica, Name: string(a.Replica), Reason: cmp.Or(mod.unreplicated, "this system replicates nothing: it needs Linux")})
 		return
 	}
 	mod.replica.Order(a.Replica, a.Full, answer)

@@ -14,6 +14,7 @@ type rulingPorts struct {
 	watch   func() (<-chan core.Instance, func()) // the module, beginning with what it is now
 	post    func(core.Event)
 	cluster func() core.Value // down: no other node is heard
+	remotes *remotes          // nil: the rules look at nothing of another node
 }
 
 // ruling follows the failover rules of one module: whenever a resource changes,
@@ -65,11 +66,14 @@ func (r *ruling) loop(ctx context.Context, engine rules.Engine) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	seen, given := map[string]core.Value{}, map[string]core.Value{}
+	var last core.Instance
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case in := <-updates:
+			last = in
+			r.ports.remotes.publish(in)
 			seen = map[string]core.Value{}
 			for name, res := range in.Resources {
 				seen[name] = res.Value
@@ -82,7 +86,7 @@ func (r *ruling) loop(ctx context.Context, engine rules.Engine) {
 		}
 		var again time.Time
 		now := time.Now()
-		engine, again = r.look(engine, now, seen, given)
+		engine, again = r.look(engine, now, seen, given, r.ports.remotes.view(last))
 		if !again.IsZero() {
 			timer.Reset(again.Sub(now))
 		}
@@ -98,9 +102,9 @@ func (r *ruling) beginnings() []core.When {
 }
 
 // look tells the state machine what changed. given are resources that rules have
-// set and no check of the module provides.
-func (r *ruling) look(engine rules.Engine, now time.Time, seen, given map[string]core.Value) (rules.Engine, time.Time) {
-	view := rules.View{Local: map[string]core.Value{}, Cluster: r.ports.cluster()}
+// set and no check of the module provides; away are those of the other node.
+func (r *ruling) look(engine rules.Engine, now time.Time, seen, given, away map[string]core.Value) (rules.Engine, time.Time) {
+	view := rules.View{Local: map[string]core.Value{}, Remote: away, Cluster: r.ports.cluster()}
 	for _, from := range []map[string]core.Value{given, seen} {
 		for name, value := range from {
 			view.Local[name] = value

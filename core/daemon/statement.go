@@ -23,8 +23,20 @@ const maxStatement = 1 << 16
 
 // packStatement writes a statement as small as it can be, so that it goes wherever a
 // heartbeat goes.
-func packStatement(p core.PeerState) ([]byte, error) {
-	raw, err := json.Marshal(p)
+func packStatement(p core.PeerState) ([]byte, error) { return pack(p) }
+
+func unpackStatement(b []byte) (core.PeerState, error) {
+	var p core.PeerState
+	err := unpack(b, &p)
+	return p, err
+}
+
+// errTooMany says that something does not fit a note.
+var errTooMany = errors.New("the rules look at more resources of the other node than one packet holds: name fewer")
+
+// pack writes JSON as small as it can be.
+func pack(v any) ([]byte, error) {
+	raw, err := json.Marshal(v)
 	if err != nil {
 		return nil, err
 	}
@@ -40,16 +52,15 @@ func packStatement(p core.PeerState) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-func unpackStatement(b []byte) (core.PeerState, error) {
-	var p core.PeerState
+func unpack(b []byte, v any) error {
 	raw, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(b)), maxStatement))
 	if err == nil {
-		err = json.Unmarshal(raw, &p)
+		err = json.Unmarshal(raw, v)
 	}
 	if err != nil {
-		err = fmt.Errorf("read the statement of the other node: %w", err)
+		return fmt.Errorf("read what the other node says: %w", err)
 	}
-	return p, err
+	return nil
 }
 
 func (d *Daemon) keptFile(module string) string { return d.path("state", module+".kept.json") }

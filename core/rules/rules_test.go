@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -194,5 +195,23 @@ func TestCheckKnowsTheMode(t *testing.T) {
 	}
 	if ps := Check(core.Farm, text); len(ps) != 1 || ps[0].ID != idAction || ps[0].Pos.Line != 2 {
 		t.Errorf("farm: %v", ps)
+	}
+}
+
+// Which classes of the other node's resources rules look at.
+func TestRemotes(t *testing.T) {
+	own, problems := Parse("rules", `
+a: if (remote.tcp.web == down && (local.custom.x == up || remote.custom.* == down)) then stop();
+b: if (!(remote.tcp.db == up)) then stop();
+c: if (ping.x == down) then wait();
+`)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	if got := (Set{Rules: own}).Remotes(); !slices.Equal(got, []string{"custom", "tcp"}) {
+		t.Errorf("got %v", got)
+	}
+	if got := (Set{Rules: own[2:]}).Remotes(); got != nil {
+		t.Errorf("got %v", got)
 	}
 }

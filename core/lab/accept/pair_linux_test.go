@@ -47,6 +47,9 @@ const mirrorConfig = `<?xml version="1.0" encoding="utf-8"?>
         <to addr="127.0.0.1" port="80" interval="500ms" timeout="1s"/>
       </tcp>
     </check>
+    <failover handle_time="200ms"><![CDATA[
+      beside: if (remote.custom.app == down && heartbeat.* == up) then noaction();
+    ]]></failover>
   </service>
 </safe>
 `

@@ -21,6 +21,7 @@ func TestMirrorTroubles(t *testing.T) {
 	t.Run("failover off", func(t *testing.T) { s.failoverOff(t) })
 	t.Run("application", func(t *testing.T) { s.applicationDies(t) })
 	t.Run("alone", func(t *testing.T) { s.lonely(t) })
+	t.Run("remote resources", func(t *testing.T) { s.remoteResources(t) })
 	t.Run("words", func(t *testing.T) { s.words(t) })
 }
 
@@ -164,6 +165,22 @@ func (s *stage) lonely(t *testing.T) {
 	s.roles(t, second, second, "ALONE")
 	s.fault(t, lab.Heal, false, prim)
 	s.roles(t, second, prim, "SECOND", second, "PRIM")
+}
+
+// remoteResources: a rule on one node sees what the other one says of itself.
+func (s *stage) remoteResources(t *testing.T) {
+	prim, second := s.paired(t)
+	for _, value := range []string{"down", "up"} {
+		s.do(t, second, "resource", "set", s.module, "custom.app", value)
+		eventually(t, "the rule on the other node sees custom.app "+value, func() string {
+			for _, r := range s.status(t, prim, s.module)[prim].Resources {
+				if r.Name == "rule.beside" && r.Value == value {
+					return ""
+				}
+			}
+			return fmt.Sprintf("%+v", s.status(t, prim, s.module)[prim].Resources)
+		})
+	}
 }
 
 // words: what status, why and explain say of a pair.

@@ -18,7 +18,7 @@ const replicatedConfig = `<?xml version="1.0" encoding="utf-8"?>
 <safe>
   <service mode="mirror" maxloop="50">
     <heart timeout="1s"><heartbeat name="default"/></heart>
-    <rfs><replicated dir="/srv/data"><notreplicated path="local"/></replicated></rfs>
+    <rfs sendtimeout="2s"><replicated dir="/srv/data"><notreplicated path="local"/></replicated></rfs>
     <user nicestoptimeout="30s" forcestoptimeout="30s" starttimeout="30s"/>
   </service>
 </safe>
@@ -194,6 +194,18 @@ func TestReplication(t *testing.T) {
 			t.Errorf("%d was acknowledged on %s, and %d was set aside", told, lost, has)
 		}
 	})
+	t.Run("replication cut", func(t *testing.T) { // and nothing else
+		prim, second := s.paired(t)
+		s.must(t, prim, "nft", `add table inet cut
+			add chain inet cut in { type filter hook input priority 0; }
+			add rule inet cut in tcp dport 4802 drop
+			add rule inet cut in tcp sport 4802 drop`)
+		s.roles(t, prim, prim, "ALONE", second, "WAIT")
+		s.counts(t, prim)
+		s.must(t, prim, "nft", "delete table inet cut")
+		s.roles(t, prim, prim, "PRIM", second, "SECOND")
+		s.verified(t, prim)
+	})
 	t.Run("swap", func(t *testing.T) {
 		prim, second := s.paired(t)
 		s.do(t, prim, "swap", s.module)
@@ -202,6 +214,17 @@ func TestReplication(t *testing.T) {
 		s.verified(t, second)
 	})
 	s.do(t, "n1", "stop", s.module)
+	last := number(t, s.inside(t, "n1", "/srv/data_For_SafeKit_Replication/data/count"))
+	s.do(t, "n1", "module", "uninstall", s.module)
+	for _, node := range both {
+		eventually(t, node+" has its files back", func() string {
+			b, err := os.ReadFile(s.inside(t, node, "/srv/data/count"))
+			if string(b) != strconv.Itoa(last) {
+				return fmt.Sprintf("%q instead of %d, %v", b, last, err)
+			}
+			return ""
+		})
+	}
 }
 
 // resync is the last resynchronisation from a node.

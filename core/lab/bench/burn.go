@@ -14,6 +14,7 @@ var roles = map[string]func(args []string){
 	"pgwriter":   pgWriter,
 	"burn":       burn,
 	"memberlist": memberlistNode,
+	"folderload": folderLoad,
 }
 
 // burn keeps a processor busy until its standard input ends.

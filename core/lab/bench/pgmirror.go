@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/lab"
 )
 
@@ -145,11 +144,8 @@ func (g *pgGuard) kill(ctx context.Context, pg *postgres) (outage, lost float64,
 	if err := g.r.await(ctx, time.Minute, "rows are written", c.well); err != nil {
 		return 0, 0, err
 	}
-	// A machine that dies takes its link with it, and does not go on answering ARP.
-	for _, f := range []lab.Fault{{Verb: lab.Cut, Nodes: []string{node}}, {Verb: lab.Kill, All: true, Nodes: []string{node}}} {
-		if err := g.r.fault(ctx, f); err != nil {
-			return 0, 0, err
-		}
+	if err := g.r.dies(ctx, node); err != nil {
+		return 0, 0, err
 	}
 	if err := rest(ctx, 2*pgTimeout); err != nil { // now it is not well any more
 		return 0, 0, err
@@ -167,36 +163,29 @@ func (g *pgGuard) kill(ctx context.Context, pg *postgres) (outage, lost float64,
 	return outage, lost, g.back(ctx, node)
 }
 
+// dies has a machine die. It takes its link with it, and does not go on answering ARP.
+func (r *rig) dies(ctx context.Context, node string) error {
+	return errors.Join(r.fault(ctx, lab.Fault{Verb: lab.Cut, Nodes: []string{node}}), r.fault(ctx, lab.Fault{Verb: lab.Kill, All: true, Nodes: []string{node}}))
+}
+
+// mirrorGuard is a mirror module that runs PostgreSQL.
+func mirrorGuard(r *rig, module string) *pgGuard {
+	return &pgGuard{
+		r: r, end: func() {},
+		primary: func(ctx context.Context) string { prim, _ := r.pair(ctx, module); return prim },
+		back: func(ctx context.Context, node string) error {
+			return errors.Join(r.fault(ctx, lab.Fault{Verb: lab.Heal, Nodes: []string{node}}), r.paired(ctx, module))
+		},
+	}
+}
+
 // pgOurs is a mirror.
 func (b *bench) pgOurs(ctx context.Context, pg *postgres) (*pgGuard, error) {
 	r, err := b.build(ctx, 2, false)
 	if err != nil {
 		return nil, err
 	}
-	g := &pgGuard{r: r, end: func() {}}
-	states := func(ctx context.Context) (prim, second string) {
-		for _, ask := range r.nodes {
-			for name, n := range r.states(ctx, ask, "pg") {
-				switch {
-				case n.Phase == core.Ready && (n.State == core.Prim || n.State == core.Alone):
-					prim = name
-				case n.Phase == core.Ready && n.State == core.Second:
-					second = name
-				}
-			}
-			if prim != "" {
-				return prim, second
-			}
-		}
-		return prim, second
-	}
-	g.primary = func(ctx context.Context) string { prim, _ := states(ctx); return prim }
-	whole := func(ctx context.Context) error {
-		return r.await(ctx, time.Minute, "the mirror is whole", func() bool { prim, second := states(ctx); return prim != "" && second != "" })
-	}
-	g.back = func(ctx context.Context, node string) error {
-		return errors.Join(r.fault(ctx, lab.Fault{Verb: lab.Heal, Nodes: []string{node}}), whole(ctx))
-	}
+	g := mirrorGuard(r, "pg")
 	archive, err := b.pgArchive(pg)
 	if err == nil {
 		_, err = r.on(ctx, r.nodes[0], "orchestrator", "module", "install", archive, "--set", "VIRTUAL_IP="+lab.SuggestedVIP)
@@ -205,7 +194,7 @@ func (b *bench) pgOurs(ctx context.Context, pg *postgres) (*pgGuard, error) {
 		_, err = r.on(ctx, r.nodes[0], "orchestrator", "start", "pg")
 	}
 	if err == nil {
-		err = whole(ctx)
+		err = r.paired(ctx, "pg")
 	}
 	if err != nil {
 		return nil, errors.Join(err, r.close())
@@ -214,23 +203,28 @@ func (b *bench) pgOurs(ctx context.Context, pg *postgres) (*pgGuard, error) {
 }
 
 // pgArchive is the module with the hooks that call the script.
-func (b *bench) pgArchive(pg *postgres) (path string, err error) {
-	dir, err := b.folder("pg")
+func (b *bench) pgArchive(pg *postgres) (string, error) {
+	return b.archive("pg", map[string]string{
+		"conf/userconfig.xml": pgModule,
+		"bin/start_prim":      "#!/bin/sh\nexec " + pg.script() + " start\n",
+		"bin/stop_prim":       "#!/bin/sh\nmode=fast\n[ \"$1\" = force ] && mode=immediate\nexec " + pg.script() + " stop $mode\n",
+	})
+}
+
+// archive writes a module with its files.
+func (b *bench) archive(module string, files map[string]string) (path string, err error) {
+	dir, err := b.folder(module)
 	if err != nil {
 		return "", err
 	}
-	path = filepath.Join(dir, "pg.safe")
+	path = filepath.Join(dir, module+".safe")
 	file, err := os.Create(path)
 	if err != nil {
 		return "", fmt.Errorf("write the module: %w", err)
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	w := zip.NewWriter(file)
-	for name, text := range map[string]string{
-		"conf/userconfig.xml": pgModule,
-		"bin/start_prim":      "#!/bin/sh\nexec " + pg.script() + " start\n",
-		"bin/stop_prim":       "#!/bin/sh\nmode=fast\n[ \"$1\" = force ] && mode=immediate\nexec " + pg.script() + " stop $mode\n",
-	} {
+	for name, text := range files {
 		f, err := w.Create(name)
 		if err == nil {
 			_, err = f.Write([]byte(text))

@@ -77,7 +77,7 @@ func (p *postgres) prepare(dir string, account *user.User) error {
 	}
 	for file, text := range map[string]string{
 		"postgresql.conf": "listen_addresses = '*'\nunix_socket_directories = ''\n",
-		"pg_hba.conf":     "host all all 10.77.0.0/24 trust\n",
+		"pg_hba.conf":     "host all,replication all 10.77.0.0/24 trust\n",
 	} {
 		f, err := os.OpenFile(filepath.Join(p.data, file), os.O_APPEND|os.O_WRONLY, 0)
 		if err == nil {
@@ -97,7 +97,12 @@ func (p *postgres) close() error { return os.RemoveAll(filepath.Dir(p.data)) }
 
 // query asks the server at the virtual address, from the client.
 func (p *postgres) query(ctx context.Context, r *rig, sql string) (string, error) {
-	return r.on(ctx, lab.Client, p.psql, "host="+lab.SuggestedVIP+" user=postgres dbname=postgres connect_timeout=2", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql)
+	return p.ask(ctx, r, "host="+lab.SuggestedVIP, sql)
+}
+
+// ask asks any server, from the client.
+func (p *postgres) ask(ctx context.Context, r *rig, server, sql string) (string, error) {
+	return r.on(ctx, lab.Client, p.psql, server+" user=postgres dbname=postgres connect_timeout=2", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql)
 }
 
 // lost counts rows that were acknowledged and are not there.

@@ -17,6 +17,9 @@ import (
 // autogroups share out the processors as between unrelated programs.
 func detach() { _, _ = syscall.Setsid() }
 
+// fdatasync waits until a file's data is on the disk.
+func fdatasync(f *os.File) error { return syscall.Fdatasync(int(f.Fd())) }
+
 // ticksPerSecond is the unit of CPU times in /proc (proc_pid_stat(5)), on all of
 // Linux that Go runs on.
 const ticksPerSecond = 100

@@ -2,7 +2,10 @@
 
 package main
 
-import "errors"
+import (
+	"errors"
+	"os"
+)
 
 func detach() {}
 
@@ -18,3 +21,5 @@ func family(int) ([]int, error) { return nil, errLinux }
 func usageOf(int) (usage, error) { return usage{}, errLinux }
 
 func busySeconds() (float64, error) { return 0, errLinux }
+
+func fdatasync(f *os.File) error { return f.Sync() }

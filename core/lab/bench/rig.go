@@ -46,6 +46,17 @@ func (b *bench) build(ctx context.Context, nodes int, bare bool, more ...string)
 	if err := b.orchestrator(ctx, args...); err != nil {
 		return nil, err
 	}
+	r, err := b.connect(ctx)
+	if err == nil && bare {
+		if err = r.fault(ctx, lab.Fault{Verb: lab.Kill, Nodes: r.nodes}); err != nil {
+			return nil, errors.Join(err, r.close())
+		}
+	}
+	return r, err
+}
+
+// connect finds the lab that was built; where it cannot, the lab is removed.
+func (b *bench) connect(ctx context.Context) (*rig, error) {
 	r := &rig{b: b, clients: map[string]*control.Client{}}
 	var err error
 	if r.remote, err = lab.Connect(b.root, labName); err == nil {
@@ -57,11 +68,6 @@ func (b *bench) build(ctx context.Context, nodes int, bare bool, more ...string)
 	for _, n := range r.status.Nodes {
 		r.nodes = append(r.nodes, n.Name)
 		r.clients[n.Name] = control.NewClient(filepath.Join(n.Home, "orchestrator.sock"))
-	}
-	if bare {
-		if err := r.fault(ctx, lab.Fault{Verb: lab.Kill, Nodes: r.nodes}); err != nil {
-			return nil, errors.Join(err, r.close())
-		}
 	}
 	return r, nil
 }
@@ -119,6 +125,37 @@ func (r *rig) install(ctx context.Context, archive string, set ...string) error 
 		}
 		return true
 	})
+}
+
+// pair says who is primary and who is secondary of a mirror; empty: nobody is, or is ready.
+func (r *rig) pair(ctx context.Context, module string) (prim, second string) {
+	for _, ask := range r.nodes {
+		for name, n := range r.states(ctx, ask, module) {
+			switch {
+			case n.Phase == core.Ready && (n.State == core.Prim || n.State == core.Alone):
+				prim = name
+			case n.Phase == core.Ready && n.State == core.Second:
+				second = name
+			}
+		}
+		if prim != "" {
+			return prim, second
+		}
+	}
+	return prim, second
+}
+
+// paired waits until a mirror has both.
+func (r *rig) paired(ctx context.Context, module string) error {
+	return r.await(ctx, 2*time.Minute, "the mirror is whole", func() bool {
+		prim, second := r.pair(ctx, module)
+		return prim != "" && second != ""
+	})
+}
+
+// alone waits until a mirror's primary goes on without the other.
+func (r *rig) alone(ctx context.Context, module, prim string) error {
+	return r.await(ctx, time.Minute, prim+" is alone", func() bool { return r.states(ctx, prim, module)[prim].State == core.Alone })
 }
 
 func isUp(n control.ModuleNode) bool { return n.State == core.Up && n.Phase == core.Ready }

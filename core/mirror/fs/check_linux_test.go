@@ -101,7 +101,15 @@ func TestBusyDirectoriesAreRefused(t *testing.T) {
 func TestStopEndsCopiesOfTheMount(t *testing.T) {
 	p := newPair(t, stream.ModeFsync)
 	must(t, os.WriteFile(p.m+"/f", []byte("kept"), 0o644))
-	cmd := exec.Command("unshare", "-m", "bash", "-c", `exec 5>>"$0/f"; echo ready; read; echo late >&5 && echo written; echo new >"$0/g" && echo created; exit 0`, p.m)
+	inside := exec.Command("bash", "-c", `cd "$0"; echo ready; read`, p.m) // until the end
+	end, err := inside.StdinPipe()
+	must(t, err)
+	said, err := inside.StdoutPipe()
+	must(t, err)
+	must(t, inside.Start())
+	_, err = said.Read(make([]byte, 10))
+	must(t, err)
+	cmd := exec.Command("unshare", "-m", "bash", "-c", `cd "$0"; exec 5>>"$0/f"; echo ready; read; echo late >&5 && echo written; echo new >"$0/g" && echo created; exit 0`, p.m)
 	in, err := cmd.StdinPipe()
 	must(t, err)
 	out, err := cmd.StdoutPipe()
@@ -128,6 +136,8 @@ func TestStopEndsCopiesOfTheMount(t *testing.T) {
 	again, err := Start(Options{Dir: p.m, Backing: p.a}, p.rec)
 	must(t, err)
 	must(t, again.Stop())
+	end.Close()
+	_ = inside.Wait()
 }
 
 // An application whose write is held is let go by Abort.

@@ -209,7 +209,7 @@ func (f *fileSystem) nameless(in *fuse.CreateIn, out *fuse.EntryOut) (*node, Rec
 	if err != nil {
 		return nil, nil, err
 	}
-	defer unix.Close(data)
+	defer f.closing.close(data)
 	fd, err := unix.Open((&node{fd: data}).path(), unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, err

@@ -198,7 +198,11 @@ func (f *fileSystem) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
 		_, _ = f.stamp(h.node)
 		h.node.mu.Unlock()
 	}
-	unix.Close(h.fd)
+	if h.writes {
+		f.closing.close(h.fd)
+	} else {
+		unix.Close(h.fd)
+	}
 	if f.table.opened(h.node, -1) == 0 {
 		f.part(h.node)
 	}

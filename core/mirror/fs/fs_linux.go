@@ -20,6 +20,7 @@ type fileSystem struct {
 	rec       Recorder
 	table     *table
 	handles   handles
+	closing   closer
 	writeBack bool           // the kernel gathers writes
 	rules     *exclude.Rules // changed with gate and names held
 

@@ -42,10 +42,10 @@ func descriptors(t testing.TB) int {
 }
 
 func TestFilesAreForgotten(t *testing.T) {
-	const limit = 300
+	const limit = 200
 	for _, way := range []string{"by node", "by name"} {
 		t.Run(way, func(t *testing.T) {
-			p := newLimited(t, 3000, limit)
+			p := newLimited(t, 1500, limit)
 			settings := p.mount.server.KernelSettings()
 			switch {
 			case way == "by name":

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"os"
 	"sync"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -58,7 +59,7 @@ type Mount struct {
 
 // Start mounts o.Backing on o.Dir, after Check, and records to rec what changes there.
 func Start(o Options, rec Recorder) (*Mount, error) {
-	if err := clearLeftovers(o.Dir, o.Backing); err != nil {
+	if err := ClearLeftovers(o.Dir, o.Backing); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(checkPlaces(o.Dir, o.Backing), checkPresent(o.Backing, o.MustHave)); err != nil {
@@ -107,6 +108,9 @@ func start(o Options, rec Recorder) (*Mount, error) {
 	if err = server.WaitMount(); err == nil {
 		m.dev, err = deviceOf(o.Dir)
 	}
+	if err == nil && o.WriteBack {
+		m.allowGathering()
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("look at the new mount: %w", err), m.Stop())
 	}
@@ -119,6 +123,12 @@ func capabilities(o Options) uint64 {
 		c |= fuse.CAP_WRITEBACK_CACHE
 	}
 	return c
+}
+
+// allowGathering lifts what the kernel may gather for a FUSE mount from a hundredth of its
+// limit for unwritten data to a tenth: large writes stall otherwise. Without it, all works.
+func (m *Mount) allowGathering() {
+	_ = os.WriteFile(fmt.Sprintf("/sys/class/bdi/%d:%d/max_ratio", unix.Major(m.dev), unix.Minor(m.dev)), []byte("10"), 0)
 }
 
 // subtype is how mounts are known in the table of mounts: fuse.orchestrator.
@@ -258,6 +268,7 @@ func (m *Mount) end() error {
 		m.pruner.close()
 		m.seal, m.last = seal(m.fs.table.root().fd)
 		m.last = errors.Join(m.last, m.undo())
+		m.fs.closing.drain()
 		m.fs.handles.close()
 		m.fs.table.close()
 		close(m.closed)

@@ -58,8 +58,9 @@ func unescape(s string) string {
 	return b.String()
 }
 
-// clearLeftovers unmounts what a daemon that was killed has left on dir and backing.
-func clearLeftovers(dir, backing string) error {
+// ClearLeftovers unmounts what a daemon that was killed has left on dir and backing. Start
+// does it, too.
+func ClearLeftovers(dir, backing string) error {
 	table, err := mounts()
 	if err != nil {
 		return err

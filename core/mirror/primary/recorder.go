@@ -28,6 +28,8 @@ type Options struct {
 	Say func(*stream.Sender, mirror.Word) error
 	// Decline tells that the peer cannot be brought up to date from here.
 	Decline func(mirror.Decision)
+	// Failed tells why nothing can be written any more. It may be nil.
+	Failed func(error)
 	// Entered tells each state that is entered, after what belongs to it was done. It must
 	// not wait. It may be nil.
 	Entered func(mirror.State)
@@ -127,6 +129,9 @@ func (r *Recorder) fail(err error) {
 	defer r.mu.Unlock()
 	if r.err == nil {
 		r.err = fmt.Errorf("nothing can be written any more: %w", err)
+		if r.opts.Failed != nil {
+			go r.opts.Failed(err)
+		}
 	}
 	r.changed.Broadcast()
 }

@@ -138,6 +138,38 @@ func (c *cluster) takeOver() {
 	must(c.t, p.order(Order{Replica: core.ReplicateSecond}))
 }
 
+// split lets both go on without the other, if they may, and then the former primary follow.
+func (c *cluster) split() {
+	p, s := c.nodes[c.prim], c.nodes[1-c.prim]
+	s.via.set(true)
+	c.mu.Lock()
+	may := c.promotable
+	c.mu.Unlock()
+	c.alone()
+	if !may {
+		s.via.set(false)
+		return
+	}
+	c.mu.Lock()
+	c.gen++
+	g := generation(c.gen)
+	c.mu.Unlock()
+	s.forget()
+	must(c.t, s.order(Order{Replica: core.ReplicatePrim, Data: g}))
+	c.mu.Lock()
+	c.prim = 1 - c.prim
+	clear(c.acked) // what only the loser acknowledges is set aside
+	c.mu.Unlock()
+	for range 30 {
+		change(c.rng, p.dirs[0]+"/noise0")
+	}
+	pause(time.Duration(c.rng.IntN(300)) * time.Millisecond)
+	s.via.set(false)
+	must(c.t, p.order(Order{Replica: core.ReplicateStop}))
+	p.forget()
+	must(c.t, p.order(Order{Replica: core.ReplicateSecond}))
+}
+
 // check fails unless a node has all that was acknowledged.
 func (c *cluster) check(n *node) {
 	c.t.Helper()
@@ -298,7 +330,7 @@ func chaos(t *testing.T, seed uint64, events int) {
 	for range events {
 		pause(time.Duration(c.rng.IntN(800)) * time.Millisecond)
 		p, s := c.nodes[c.prim], c.nodes[1-c.prim]
-		switch c.rng.IntN(5) {
+		switch c.rng.IntN(6) {
 		case 0, 1:
 			t.Log("cut")
 			s.via.set(true)
@@ -314,6 +346,9 @@ func chaos(t *testing.T, seed uint64, events int) {
 			c.restart(s)
 			c.alone()
 			must(t, s.order(Order{Replica: core.ReplicateSecond}))
+		case 5:
+			t.Logf("split: %s and %s", p.name, s.name)
+			c.split()
 		case 4:
 			t.Logf("crash of the primary %s", p.name)
 			c.takeOver()

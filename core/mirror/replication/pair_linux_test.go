@@ -32,6 +32,7 @@ type node struct {
 	mu     sync.Mutex
 	cond   *sync.Cond
 	news   []string
+	notes  []string
 	copied core.Generation
 	shared bool
 	done   map[core.ReplicaOrder][]error
@@ -125,7 +126,12 @@ func (n *node) News(news core.ReplicaNews, g core.Generation, reason string) {
 	n.cond.Broadcast()
 }
 
-func (n *node) Note(level, text string) { n.t.Logf("%s: %s: %s", n.name, level, text) }
+func (n *node) Note(level, text string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.t.Logf("%s: %s: %s", n.name, level, text)
+	n.notes = append(n.notes, text)
+}
 
 func (n *node) Done(order core.ReplicaOrder, err error) {
 	n.mu.Lock()

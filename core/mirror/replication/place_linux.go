@@ -7,13 +7,18 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/orchestrator-ha/orchestrator/core/mirror/fs"
 )
 
 // Prepare makes the place: the first time, the files of the folder move behind it. What
-// a crash left undone is done again.
+// a crash left undone is done again, and what a killed daemon left mounted is cleared.
 func (p Place) Prepare() error {
 	if p.Suffix == "" || !filepath.IsAbs(p.Dir) || filepath.Clean(p.Dir) != p.Dir || p.Dir == "/" {
 		return fmt.Errorf("%s cannot be replicated: name a directory by its absolute, plain path", p.Dir)
+	}
+	if err := fs.ClearLeftovers(p.Dir, p.Data()); err != nil {
+		return err
 	}
 	made, err := makeDir(p.behind(), 0o700)
 	if err != nil {
@@ -116,6 +121,9 @@ func (p Place) face() error {
 func (p Place) Release() error {
 	if _, err := os.Lstat(p.Data()); missing(err) {
 		return nil
+	}
+	if err := fs.ClearLeftovers(p.Dir, p.Data()); err != nil {
+		return err
 	}
 	if err := os.Remove(p.Dir); err != nil && !missing(err) {
 		return fmt.Errorf("give %s its files back: %w; they are in %s", p.Dir, err, p.Data())

@@ -134,3 +134,27 @@ func TestSecondNameAfterTheFirst(t *testing.T) {
 	settled(t, a)
 	same(t, a, b)
 }
+
+// Hard links that were made, moved and broken while the secondary was away are as they are
+// here, and no file gets what belongs to another.
+func TestHardLinks(t *testing.T) {
+	a, b := newPair(t, 1)
+	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}))
+	a.run(0, `mkdir d0 d2 d3 d9 e0 e2
+		echo A >d0/f5; ln d0/f5 d2/f1; echo B >d9/f5   # a directory takes the place of another
+		echo C >e0/f5; ln e0/f5 e2/f1; echo D >d3/z; ln d3/z d3/y   # a name takes the place of a linked one
+		echo E >e2/one; echo F >e2/two`)
+	must(t, b.order(Order{Replica: core.ReplicateSecond}))
+	a.isCopied(generation(1))
+	b.isCopied(generation(1))
+	must(t, b.order(Order{Replica: core.ReplicateStop}))
+	a.goesAlone(2)
+	a.run(0, `rm -r d9; mv d0 d9; mv d3/z e0/f5; ln -f e2/one e2/two; echo more >>e2/two`)
+	must(t, b.order(Order{Replica: core.ReplicateSecond}))
+	a.isCopied(generation(2))
+	b.isCopied(generation(2))
+	same(t, a, b)
+	a.run(0, `echo x >>d2/f1; echo y >>e0/f5; echo z >>e2/one`)
+	settled(t, a)
+	same(t, a, b)
+}

@@ -91,7 +91,7 @@ func (s *serving) begin(g mirror.Generations) error {
 	s.recorder = primary.New(g, primary.Options{
 		Mode: s.r.opts.Mode, Zones: s.copies.logs[0],
 		Store: s.copies.store, Sync: s.copies.sync, Between: s.between,
-		Copy: s.copy, Say: s.say, Decline: s.decline, Entered: s.entered,
+		Copy: s.copy, Say: s.say, Decline: s.decline, Entered: s.entered, Failed: s.failed,
 	})
 	for _, l := range s.copies.logs[1:] {
 		s.recorder.Add(l)
@@ -239,6 +239,14 @@ func (s *serving) say(sender *stream.Sender, w mirror.Word) error {
 
 func (s *serving) decline(d mirror.Decision) {
 	s.r.opts.Host.Note("error", fmt.Sprintf("The secondary cannot be brought up to date: %s.", d))
+}
+
+// failed tells that operations are answered with errors from now on.
+func (s *serving) failed(err error) {
+	if errors.Is(err, primary.ErrStopped) {
+		return // as the cluster wants it
+	}
+	s.r.opts.Host.Note("error", fmt.Sprintf("Nothing can be written to the replicated folders any more, until the module is restarted: %v.", err))
 }
 
 // entered notes a state for tell.

@@ -30,7 +30,8 @@ func TestVerify(t *testing.T) {
 		clients.Go(func() { c.write(stop, "count") })
 		clients.Go(func() { c.noise(stop, w) })
 	}
-	defer func() { close(stop); clients.Wait() }()
+	finish := sync.OnceFunc(func() { close(stop); clients.Wait() })
+	defer finish()
 	for range 3 {
 		v, err := a.r.Verify(t.Context())
 		if err != nil || !v.Complete || v.Different > 0 || v.Bytes < 50<<20 {
@@ -60,6 +61,15 @@ func TestVerify(t *testing.T) {
 	if v.Different != 5 { // big has two names
 		t.Errorf("%d differences: %q", v.Different, found)
 	}
+	finish()
+	must(t, b.order(Order{Replica: core.ReplicateStop}))
+	a.forget()
+	b.forget()
+	must(t, b.order(Order{Replica: core.ReplicateSecond, Full: true}))
+	a.isCopied(generation(1))
+	b.isCopied(generation(1))
+	settled(t, a)
+	same(t, a, b)
 	if kept := a.r.LastVerification(); kept == nil || kept.Different != v.Different {
 		t.Errorf("kept: %+v", kept)
 	}

@@ -27,6 +27,16 @@ func (p *place) path() string {
 // index walks all names below root and answers where those inodes are that are wanted.
 // What is renamed meanwhile may be missed or found twice. skip leaves out paths.
 func index(root int, wanted func(inode uint64) bool, skip Skip) (map[uint64][]*place, error) {
+	return walkWith(root, names, wanted, skip)
+}
+
+// index is that for a tree that may have been walked before.
+func (m memo) index(root int, wanted map[uint64][]uint32, skip Skip) (map[uint64][]*place, error) {
+	list := func(dir int) ([]dirent, error) { return m.list(dir, wanted) }
+	return walkWith(root, list, func(inode uint64) bool { return wanted[inode] != nil }, skip)
+}
+
+func walkWith(root int, names func(dir int) ([]dirent, error), wanted func(inode uint64) bool, skip Skip) (map[uint64][]*place, error) {
 	var st unix.Stat_t
 	if err := unix.Fstatat(root, "", &st, unix.AT_EMPTY_PATH); err != nil {
 		return nil, err

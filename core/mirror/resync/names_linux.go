@@ -153,8 +153,15 @@ func (p *pass) name(dir int, name, at string, parent stream.FileID, there *Entry
 		p.links[e.Inode] = linked{id, there.Inode}
 		p.keep = append(p.keep, id)
 	}
-	p.visited[e.Inode] = true
+	p.visit(e.Inode)
 	return p.file(fd, e, id, there, true, e.Links > 1)
+}
+
+// visit notes that what is recorded of an inode was done; of everything nothing is.
+func (p *pass) visit(inode uint64) {
+	if !p.everything {
+		p.visited[inode] = true
+	}
 }
 
 // born is a file as the copy has it when it was made like e in a directory.
@@ -172,7 +179,7 @@ func (p *pass) into(fd int, e Entry, at string, id stream.FileID, there *Entry, 
 		return err
 	}
 	if whole {
-		p.visited[e.Inode] = true
+		p.visit(e.Inode)
 		if err := p.directory(fd, e.Inode, at, id, true); err != nil {
 			return err
 		}
@@ -189,8 +196,9 @@ func (p *pass) keeps(e, there Entry, whole bool) bool {
 	if !whole || e.is(unix.S_IFDIR) || there.Links < 2 {
 		return true
 	}
-	// What has several names there must have them here, too.
-	if by, ok := p.claimed[there.Inode]; e.Links < 2 || ok && by != e.Inode {
+	// What has several names there must have them here, too, and the same ones: which,
+	// is known only when all are looked at.
+	if by, ok := p.claimed[there.Inode]; !p.everything || e.Links < 2 || ok && by != e.Inode {
 		return false
 	}
 	p.claimed[there.Inode] = e.Inode
@@ -201,7 +209,7 @@ func (p *pass) keeps(e, there Entry, whole bool) bool {
 // that was it.
 func (p *pass) link(e Entry, parent stream.FileID, name string, there *Entry) (bool, error) {
 	l, ok := p.links[e.Inode]
-	if !ok && there == nil {
+	if !ok {
 		var err error
 		if l, ok, err = p.elsewhere(e); err != nil {
 			return false, err

@@ -55,6 +55,8 @@ type Source struct {
 	peer Peer
 	opts Options
 	last atomic.Uint64 // id given out
+
+	walked memo
 }
 
 // NewSource takes the folder of an O_PATH descriptor, which stays the caller's.
@@ -65,7 +67,7 @@ func NewSource(root int, peer Peer, o Options) *Source {
 	if o.Progress == nil {
 		o.Progress = NewProgress()
 	}
-	return &Source{root: root, peer: peer, opts: o}
+	return &Source{root: root, peer: peer, opts: o, walked: memo{}}
 }
 
 // Work is what the copy may lack.
@@ -240,7 +242,7 @@ func (p *pass) run() error {
 		return nil
 	}
 	var err error
-	p.places, err = index(p.s.root, func(n uint64) bool { return p.marked[n] != nil }, p.s.opts.Skip)
+	p.places, err = p.s.walked.index(p.s.root, p.marked, p.s.opts.Skip)
 	if err != nil {
 		return fmt.Errorf("look for what was changed: %w", err)
 	}

@@ -8,7 +8,9 @@ type Mode int
 // The modes.
 const (
 	// ModeFsync: fsync(2) and its like wait until the data is on the secondary's
-	// disk; close(2) until it was applied there. write(2) waits for nothing.
+	// disk; close(2), and what takes a name away or gives a file another, until it was
+	// applied there: that is how many programs commit, and not all sync the directory
+	// afterwards (SQLite does not by default). write(2) waits for nothing.
 	ModeFsync Mode = iota
 	// ModeWrite: as ModeFsync, and every operation waits until it was applied.
 	ModeWrite
@@ -47,7 +49,7 @@ func (m Mode) Wait(k Kind) Level {
 	switch {
 	case k == Fsync && m != ModeMemory:
 		return Durable
-	case k == Fsync, k == Stamp, k == Word, m == ModeWrite:
+	case k == Fsync, k == Stamp, k == Word, k == Rename, k == Unlink, k == Link, m == ModeWrite:
 		return Applied
 	}
 	return Sent

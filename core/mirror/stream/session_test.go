@@ -313,7 +313,7 @@ func TestModes(t *testing.T) {
 		kind Kind
 		want Level
 	}{
-		{ModeFsync, Write, Sent}, {ModeFsync, Create, Sent}, {ModeFsync, Stamp, Applied}, {ModeFsync, Fsync, Durable},
+		{ModeFsync, Write, Sent}, {ModeFsync, Create, Sent}, {ModeFsync, Rename, Applied}, {ModeFsync, Unlink, Applied}, {ModeFsync, Stamp, Applied}, {ModeFsync, Fsync, Durable},
 		{ModeWrite, Write, Applied}, {ModeWrite, Create, Applied}, {ModeWrite, Fsync, Durable},
 		{ModeMemory, Write, Sent}, {ModeMemory, Stamp, Applied}, {ModeMemory, Fsync, Applied},
 	} {
