@@ -90,6 +90,7 @@ var rules = []rule{
 	{from: "...", except: []string{"core/journal"}, forbid: []string{"modernc.org/sqlite/..."}, why: "one door: SQLite (5)"},
 	{from: "...", except: []string{"core/metrics"}, forbid: []string{"github.com/prometheus/client_golang/..."}, why: "one door: the Prometheus client (5)"},
 	{from: "...", except: []string{"cmd/..."}, forbid: []string{"github.com/spf13/cobra/..."}, why: "one door: cobra (5)"},
+	{from: "...", except: []string{"cmd/..."}, forbid: []string{"github.com/antchfx/xmlquery/...", "github.com/antchfx/xpath/..."}, why: "one door: xmlquery (5)"},
 	{from: "...", except: []string{"plugins/checker/sql"}, forbid: []string{"github.com/jackc/pgx/v5/...", "github.com/go-sql-driver/mysql/...", "github.com/microsoft/go-mssqldb/..."},
 		why: "one door: drivers of databases (5)"},
 	{from: "...", except: []string{"cmd/orchestrator-checker-sql"}, forbid: []string{"plugins/checker/sql"},

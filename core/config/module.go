@@ -46,6 +46,7 @@ type Module struct {
 	User            User
 	Hooks           []Hook // that will run, by name
 	doc             *document
+	expanded        string
 }
 
 // Farm is how the nodes work together.
