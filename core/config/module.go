@@ -80,14 +80,6 @@ type HeartNetwork struct {
 	Timeout time.Duration // as that of Heart
 }
 
-// VirtualHost is a host name that the application sees.
-type VirtualHost struct {
-	Name    string
-	EnvFile string // in bin/
-	When    core.When
-	Pos     diag.Position
-}
-
 // FailoverRules turn resources into actions.
 type FailoverRules struct {
 	Extends    bool // the built-in rules hold too
