@@ -87,7 +87,11 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 			m.log.Error("begin a mirror", "error", err)
 		}
 	}
-	in.Failures = m.wish(conf.Name).Failures
+	w := m.wish(conf.Name)
+	if w.Wanted == core.Up { // and stays so: what starts it at boot is no operator
+		in.Wanted = core.Up
+	}
+	in.Failures = w.Failures
 	mod.failures = in.Failures
 	mod.runner = runner.New(runner.Options{
 		Instance: in, Effects: mod, Journal: records{m.d.journal}, Log: m.log, Persist: mod.persist,

@@ -34,16 +34,6 @@ func TestReboot(t *testing.T) {
 	if _, err := d.Do(ctx, "root", "app", core.VerbStart, start); err != nil {
 		t.Fatal(err)
 	}
-	fails := func() *module {
-		t.Helper()
-		mod, err := d.module("app")
-		if err != nil {
-			t.Fatal(err)
-		}
-		d.checks.Say("app", "tcp.a", core.ResDown, "refused")
-		d.checks.Say("app", "tcp.a", core.ResDown, "refused")
-		return mod
-	}
 	until := func(mod *module, what string, holds func(core.Instance) bool) {
 		t.Helper()
 		updates, stop := mod.runner.Subscribe()
@@ -58,6 +48,17 @@ func TestReboot(t *testing.T) {
 				t.Fatalf("%s: %s, %s", what, mod.runner.Snapshot().Status(), mod.runner.Snapshot().LastReason)
 			}
 		}
+	}
+	fails := func() *module {
+		t.Helper()
+		mod, err := d.module("app")
+		if err != nil {
+			t.Fatal(err)
+		}
+		until(mod, "the check begins well", func(in core.Instance) bool { return in.Resources["tcp.a"].Value == core.ResUp })
+		d.checks.Say("app", "tcp.a", core.ResDown, "refused")
+		d.checks.Say("app", "tcp.a", core.ResDown, "refused")
+		return mod
 	}
 	stopped := func(in core.Instance) bool { return in.State == core.Stop && in.Settled() }
 	up := func(in core.Instance) bool { return in.Status() == "UP Ready" && in.Settled() }
@@ -80,6 +81,9 @@ func TestReboot(t *testing.T) {
 	fails()
 	<-asked
 	until(mod, "started instead", func(in core.Instance) bool { return up(in) && len(in.Failures) == 2 })
+	if w := d.member.wish("app"); w.Wanted != core.Up || len(w.Failures) != 2 {
+		t.Errorf("kept for the boot after that: %+v", w)
+	}
 	fails()
 	until(mod, "too often", func(in core.Instance) bool {
 		return stopped(in) && strings.Contains(in.LastReason, "after 2 automatic restarts")

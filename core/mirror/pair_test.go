@@ -28,6 +28,8 @@ type copyOf struct {
 	syncing   bool    // all is being made durable
 	pending   []write // not yet acknowledged to the application
 	inbox     []any   // from the peer, in order
+	deaf      bool    // the connection is gone, and it has not noticed
+	rejected  bool    // the cluster has chosen the peer, and it has not heard
 }
 
 type write struct {
@@ -86,40 +88,7 @@ func (p *pair) crash(i int) {
 	n.live, n.syncing = n.disk, false
 	p.note("n%d crashes: %s", i, n.gens)
 	p.cut()
-}
-
-func (p *pair) cut() {
-	if !p.connected {
-		return
-	}
-	p.connected = false
-	p.note("cut")
-	for i, n := range p.nodes {
-		n.inbox = nil
-		if n.secondary != nil {
-			p.second(i, Lost{})
-			n.secondary, n.storing, n.syncing = nil, nil, false
-		}
-		n.copying = false
-		if n.primary != nil {
-			p.first(i, Lost{})
-		}
-	}
-}
-
-func (p *pair) connect() {
-	a := slices.IndexFunc(p.nodes[:], func(n *copyOf) bool { return n.up && n.primary != nil && n.primary.State() != Stopped })
-	if p.connected || a < 0 {
-		return
-	}
-	b := 1 - a
-	if n := p.nodes[b]; !n.up || n.primary != nil {
-		return
-	}
-	p.note("n%d meets n%d: %s | %s", a, b, p.nodes[a].gens, p.nodes[b].gens)
-	p.connected = true
-	p.nodes[b].secondary, p.nodes[b].followed = NewSecondary(p.nodes[b].gens), false
-	p.first(a, Met{p.nodes[b].gens})
+	n.deaf, n.rejected, n.copying, n.inbox = false, false, false, nil
 }
 
 // first carries out what the primary i wants.
@@ -132,11 +101,11 @@ func (p *pair) first(i int, e Event) {
 		case Store:
 			n.storing = &effect.Generations
 		case Say:
-			peer.inbox = append(peer.inbox, effect.Word)
+			p.send(1-i, effect.Word)
 		case Copy:
 			for z := range zones {
 				if effect.Extent == Everything || n.dirty[z] || n.log[z] || peer.dirty[z] || peer.log[z] {
-					peer.inbox = append(peer.inbox, copied{z, n.live[z]})
+					p.send(1-i, copied{z, n.live[z]})
 				}
 			}
 			n.copying = true
@@ -162,7 +131,7 @@ func (p *pair) second(i int, e Event) {
 		case Store:
 			n.storing = &effect.Generations
 		case Say:
-			p.nodes[1-i].inbox = append(p.nodes[1-i].inbox, effect.Word)
+			p.send(1-i, effect.Word)
 		case Sync:
 			n.syncing = true
 		}
@@ -202,6 +171,7 @@ func (p *pair) synced(i int) {
 		return
 	}
 	n.syncing, n.disk = false, n.live
+	p.note("n%d has synced", i)
 	switch {
 	case n.primary != nil:
 		p.first(i, Synced{})
@@ -218,10 +188,11 @@ func (p *pair) write(i int) {
 	}
 	p.values++
 	w := write{zone: p.rng.IntN(zones), value: p.values}
+	p.note("n%d writes %d to zone %d", i, w.value, w.zone)
 	switch n.primary.State() {
 	case Resyncing, Joining, Mirroring:
 		n.log[w.zone] = true
-		p.nodes[1-i].inbox = append(p.nodes[1-i].inbox, apply{w})
+		p.send(1-i, apply{w})
 	default:
 		n.dirty[w.zone] = true
 	}
@@ -235,8 +206,8 @@ func (p *pair) write(i int) {
 
 func (p *pair) receive(i int) {
 	n := p.nodes[i]
-	if len(n.inbox) == 0 {
-		return
+	if len(n.inbox) == 0 || n.secondary != nil && (n.syncing || n.storing != nil) {
+		return // a copy takes one thing after the other
 	}
 	m := n.inbox[0]
 	n.inbox = n.inbox[1:]
@@ -248,12 +219,14 @@ func (p *pair) receive(i int) {
 			p.second(i, Heard{m})
 		}
 	case copied:
+		p.note("n%d gets a copy of zone %d: %d", i, m.zone, m.value)
 		n.live[m.zone] = m.value
 	case apply:
-		n.log[m.zone], n.live[m.zone] = true, m.value
-		if p.rng.IntN(2) == 0 { // the others are not flushed before the next sync
+		p.note("n%d applies %d to zone %d", i, m.value, m.zone)
+		n.live[m.zone] = m.value // recorded by the primary only
+		if p.rng.IntN(2) == 0 {  // the others are not flushed before the next sync
 			n.disk = n.live
-			p.nodes[1-i].inbox = append(p.nodes[1-i].inbox, ack{m.value})
+			p.send(1-i, ack{m.value})
 		}
 	case ack:
 		for k := range n.pending {
@@ -284,18 +257,19 @@ func (p *pair) choose(i int) error {
 	if p.connected || !n.up || p.chosen == 1-i {
 		return nil
 	}
+	p.notice(i)
 	switch {
 	case n.primary != nil && n.primary.State() == Suspended:
 		p.chosen = i
 		p.first(i, Chosen{p.generation()})
-	case n.primary == nil && (other.primary == nil || other.primary.State() == Suspended):
+	case n.primary == nil && (other.primary == nil || other.deaf || other.primary.State() == Suspended):
 		allowed, why := n.gens.Promote(Situation{Peer: map[bool]Peer{true: Followed}[n.followed], Chosen: true})
 		if allowed != Allowed {
 			return nil
 		}
 		p.chosen = i
-		if other.primary != nil {
-			p.first(1-i, Rejected{})
+		if other.rejected = other.primary != nil; !other.deaf {
+			p.hear(1 - i)
 		}
 		return p.promote(i, why)
 	}
@@ -318,7 +292,7 @@ func (p *pair) promote(i int, why string) error {
 // closeInOrder ends service on both, if all is on both.
 func (p *pair) closeInOrder(i int) {
 	n, other := p.nodes[i], p.nodes[1-i]
-	if n.primary.State() != Mirroring || n.storing != nil || len(n.pending) > 0 || len(other.inbox) > 0 {
+	if !p.connected || n.primary.State() != Mirroring || n.storing != nil || len(n.pending) > 0 || len(other.inbox) > 0 {
 		return
 	}
 	for _, x := range p.nodes {
@@ -339,6 +313,8 @@ func (p *pair) step() error {
 		p.crash(i)
 	case r < 10:
 		p.cut()
+	case r < 60:
+		p.notice(i)
 	case r < 100 && !n.up:
 		n.up = true
 	case r < 180:
@@ -368,9 +344,12 @@ func (p *pair) step() error {
 
 // same checks that copies which call themselves equal are.
 func (p *pair) same() error {
+	if p.twice() {
+		return fmt.Errorf("both serve: %s | %s", p.nodes[0].gens, p.nodes[1].gens)
+	}
 	for i, n := range p.nodes {
 		other := p.nodes[1-i]
-		if n.primary == nil || n.primary.State() != Mirroring || len(other.inbox) > 0 {
+		if !p.connected || n.primary == nil || n.primary.State() != Mirroring || len(other.inbox) > 0 {
 			continue
 		}
 		p.mirrored++

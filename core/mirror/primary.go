@@ -115,7 +115,7 @@ const (
 	Alone     State = iota // the peer is gone and cannot be promoted unless by force
 	Preparing              // the peer is to record that it is inconsistent
 	Resyncing              // data is copied to it, new operations as well
-	Joining                // all is copied; the peer is to record that it is equal
+	Joining                // all is copied; this disk is to have it, and then the peer to record that it is equal
 	Mirroring              // both are equal
 	Suspended              // an equal peer was lost; nobody has said who goes on
 	Recording              // this node goes on; that is being made durable
@@ -136,8 +136,6 @@ type Primary struct {
 	matched bool
 	met     *Generations // a peer that came while recording
 	extent  Extent       // of the resynchronisation
-	synced  bool         // Joining: this disk has what the bitmap speaks of
-	joined  bool         // Joining: the peer has, and recorded it
 }
 
 // NewPrimary is the machine of a node whose generations g, with Promoted applied,
@@ -175,14 +173,17 @@ func (p *Primary) Step(e Event) []Effect {
 		return p.heard(e.Word.Topic)
 	case Copied:
 		if p.state == Resyncing {
-			// From here on acknowledgements wait for the peer: it may
-			// record at any moment that it is equal.
-			p.state, p.matched, p.synced, p.joined = Joining, true, false, false
-			return []Effect{Say{Word{Topic: Join, Generations: p.gens}}, Sync{}}
+			p.state = Joining
+			return []Effect{Sync{}}
 		}
 	case Synced:
-		p.synced = true
-		return p.whole()
+		// Only now: the peer forgets its record of what may differ when it joins. This
+		// disk may lack more than this node's record knows, which was applied
+		// while it was secondary.
+		if p.state == Joining && !p.matched {
+			p.matched = true // it may record at any moment that it is equal
+			return []Effect{Say{Word{Topic: Join, Generations: p.gens}}}
+		}
 	case Lost:
 		p.met = nil
 		switch p.state {
@@ -234,20 +235,12 @@ func (p *Primary) heard(t Topic) []Effect {
 	case t == Filling && p.state == Preparing:
 		p.state, p.matched = Resyncing, false
 		return []Effect{Copy{p.extent}}
-	case t == Joined:
-		p.joined = true
-		return p.whole()
+	case t == Joined && p.state == Joining && p.matched:
+		// Both disks have what the record speaks of: it ends.
+		p.state, p.gens = Mirroring, p.gens.Whole()
+		return []Effect{Store{p.gens}}
 	}
 	return nil
-}
-
-// whole ends the record for the peer once both disks have what it speaks of.
-func (p *Primary) whole() []Effect {
-	if p.state != Joining || !p.synced || !p.joined {
-		return nil
-	}
-	p.state, p.gens = Mirroring, p.gens.Whole()
-	return []Effect{Store{p.gens}}
 }
 
 func (p *Primary) stored() []Effect {

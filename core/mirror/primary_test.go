@@ -20,9 +20,9 @@ func TestPrimary(t *testing.T) {
 		{peer, "preparing local Say"},
 		{say(Joined), "preparing local"},
 		{say(Filling), "resyncing local Copy"},
-		{Copied{}, "joining both Say Sync"},
-		{say(Joined), "joining both"},
-		{Synced{}, "mirroring both Store"},
+		{Copied{}, "joining both Sync"},
+		{Synced{}, "joining both Say"},
+		{say(Joined), "mirroring both Store"},
 		{Stored{}, "mirroring both Clear"},
 	}
 	for name, steps := range map[string][]step{
@@ -38,8 +38,8 @@ func TestPrimary(t *testing.T) {
 		"the peer came back and left again while it is recorded": append(up,
 			step{Lost{}, "suspended held"}, step{Chosen{9}, "recording held Store"}, step{equal, "recording held"}, step{Lost{}, "recording held"}, step{Stored{}, "alone local"}),
 		"lost while copying":              append(up[:3:3], step{Lost{}, "alone local"}, step{Copied{}, "alone local"}, step{Chosen{9}, "alone local"}),
-		"lost while joining":              append(up[:4:4], step{Lost{}, "suspended held"}),
-		"this disk is slower":             append(up[:4:4], step{Synced{}, "joining both"}, step{say(Joined), "mirroring both Store"}),
+		"lost before the peer may join":   append(up[:4:4], step{Lost{}, "alone local"}, step{Synced{}, "alone local"}),
+		"lost while joining":              append(up[:5:5], step{Lost{}, "suspended held"}, step{say(Joined), "suspended held"}),
 		"a record that the loss overtook": append(up[:6:6], step{Lost{}, "suspended held"}, step{Stored{}, "suspended held"}),
 		"a peer with newer data":          {{Met{gens(8, 5, 5)}, "stopped held Decline Stop"}},
 		"a stranger":                      {{Met{gens(8, 7, 7)}, "preparing local Say"}}, // the cluster has chosen

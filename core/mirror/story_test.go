@@ -70,8 +70,11 @@ func (p *pair) mend() error {
 	for range 100 {
 		for i, n := range p.nodes {
 			n.up = true
-			for len(n.inbox) > 0 {
+			for range n.inbox {
 				p.receive(i)
+			}
+			if !p.connected {
+				p.notice(i)
 			}
 			if n.copying {
 				n.copying = false
@@ -163,5 +166,5 @@ func report(t *testing.T, seed int, s story, err error) {
 	t.Helper()
 	s = s.shrink(func(s story) bool { _, err := s.play(); return err != nil })
 	p, short := s.play()
-	t.Fatalf("seed %d: %v\nshrunk to %d steps %v: %v\n%s", seed, err, len(s), s, short, strings.Join(p.log, "\n"))
+	t.Fatalf("seed %d: %v\nshrunk to %d steps: %v\n%s", seed, err, len(s), short, strings.Join(p.log, "\n"))
 }

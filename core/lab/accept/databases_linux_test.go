@@ -25,12 +25,12 @@ pg_createcluster "$(ls /usr/lib/postgresql | sort -n | tail -1)" main >/dev/null
 mariadb-install-db --user=mysql --datadir=/var/lib/mysql --skip-test-db --auth-root-authentication-method=normal >/dev/null
 `
 
-// server wraps the program so that each node's daemon sees such folders of its own. Without
-// /run no systemd is found, which nodes do not have.
+// server wraps the program so that each node's daemon sees such folders of its own, which a
+// command makes in $disk. Without /run no systemd is found, which nodes do not have.
 const server = `#!/bin/sh
 [ "$1" = daemon ] || exec %[1]s "$@"
 disk="$ORCHESTRATOR_HOME/disk"
-[ -e "$disk" ] || cp -a %[2]s "$disk"
+[ -e "$disk" ] || %[2]s
 chmod 755 "$ORCHESTRATOR_HOME"
 exec unshare --mount --propagation private sh -ec '
 	for d in lib run log; do mount --bind "$0/$d" "/$([ $d = run ] || echo var/)$d"; done
@@ -69,22 +69,36 @@ func TestDatabases(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("a lab needs root: it makes network namespaces and attaches packet filters")
 	}
-	template := filepath.Join(t.TempDir(), "disk")
-	if out, err := exec.CommandContext(t.Context(), "unshare", "--mount", "--propagation", "private", "sh", "-c", installed, "sh", template).CombinedOutput(); err != nil {
-		t.Fatalf("make the databases: %v\n%s", err, out)
-	}
+	template := databaseDisk(t)
 	for _, d := range databases {
 		t.Run(d.module, func(t *testing.T) { d.survives(t, template) })
 	}
 }
 
-func (d database) survives(t *testing.T, template string) {
+// databaseDisk makes the folders of a server on which the databases were just installed.
+func databaseDisk(t *testing.T) string {
+	t.Helper()
+	template := filepath.Join(t.TempDir(), "disk")
+	if out, err := exec.CommandContext(t.Context(), "unshare", "--mount", "--propagation", "private", "sh", "-c", installed, "sh", template).CombinedOutput(); err != nil {
+		t.Fatalf("make the databases: %v\n%s", err, out)
+	}
+	return template
+}
+
+// serves makes a lab of two servers that run the database; makeDisk makes each one's $disk.
+func (d database) serves(t *testing.T, name, makeDisk string, set ...string) *stage {
+	t.Helper()
 	wrapper := filepath.Join(t.TempDir(), "orchestrator")
-	if err := os.WriteFile(wrapper, fmt.Appendf(nil, server, program, template), 0o700); err != nil {
+	if err := os.WriteFile(wrapper, fmt.Appendf(nil, server, program, makeDisk), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	s := build(t, "acc"+d.module[:4], d.module, func(o *lab.Options) { o.Nodes, o.Program = 2, wrapper })
-	s.do(t, "n1", "module", "install", d.module+".safe", "--set", "VIRTUAL_IP="+lab.SuggestedVIP)
+	s := build(t, name, d.module, func(o *lab.Options) { o.Nodes, o.Program = 2, wrapper })
+	s.do(t, "n1", append([]string{"module", "install", d.module + ".safe", "--set", "VIRTUAL_IP=" + lab.SuggestedVIP}, set...)...)
+	return s
+}
+
+func (d database) survives(t *testing.T, template string) {
+	s := d.serves(t, "acc"+d.module[:4], "cp -a "+template+` "$disk"`)
 	s.do(t, "n1", "prim", s.module, "--node", "n1")
 	s.roles(t, "n1", "n1", "ALONE")
 	for _, text := range founding[d.module] {

@@ -217,9 +217,13 @@ func TestReplication(t *testing.T) {
 	last := number(t, s.inside(t, "n1", "/srv/data_For_SafeKit_Replication/data/count"))
 	s.do(t, "n1", "module", "uninstall", s.module)
 	for _, node := range both {
-		if n := number(t, s.inside(t, node, "/srv/data/count")); n != last {
-			t.Errorf("%s got its files back, and they count to %d, not %d", node, n, last)
-		}
+		eventually(t, node+" has its files back", func() string {
+			b, err := os.ReadFile(s.inside(t, node, "/srv/data/count"))
+			if string(b) != strconv.Itoa(last) {
+				return fmt.Sprintf("%q instead of %d, %v", b, last, err)
+			}
+			return ""
+		})
 	}
 }
 

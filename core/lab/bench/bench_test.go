@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -145,5 +147,30 @@ func TestShort(t *testing.T) {
 		if got := short(v); got != want {
 			t.Errorf("%v: %s, want %s", v, got, want)
 		}
+	}
+}
+
+// What differs is counted in blocks, and a file that the other copy lacks as a whole.
+func TestDiffer(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	page := func(fill ...byte) (text []byte) {
+		for _, b := range fill {
+			text = append(text, bytes.Repeat([]byte{b}, block)...)
+		}
+		return text
+	}
+	for path, text := range map[string][]byte{
+		dir + "/same": page(1, 2), other + "/same": page(1, 2),
+		dir + "/changed": page(1, 2, 3), other + "/changed": page(1, 9, 3),
+		dir + "/grown": append(page(1, 2), 3), other + "/grown": page(1),
+		dir + "/new": page(1)[:10], other + "/gone": page(7),
+	} {
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := differ(dir, other)
+	if want := int64(block + block + 1 + 10); err != nil || got != want {
+		t.Errorf("%d, %v, want %d", got, err, want)
 	}
 }

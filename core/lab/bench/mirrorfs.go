@@ -20,18 +20,21 @@ const folderModule = `<safe>
 </safe>
 `
 
-// folderKinds are the loads, with what is promised: of the plain folder's speed, and
-// how many times GlusterFS's.
-var folderKinds = []struct {
+// folderKind is a load, with what is promised.
+type folderKind struct {
 	load, title, unit string
 	perUnit           float64 // µs
-	ofPlain, ofPeer   float64
-}{
-	{"synced", "a write of 4 KiB and fdatasync", "µs", 1, 0.35, 1.5},
-	{"sequential", "a sequential write of 1 MiB", "µs", 1, 0.3, 1.5},
-	{"small", "a write of 4 KiB without a sync", "µs", 1, 0.4, 1.5},
-	{"reads", "a read of 4 KiB that is in memory", "µs", 1, 0.75, 1.5},
-	{"untar", "untar of 4,000 files", "s", 1e6, 1.0 / 6, 8},
+	rounds            int
+	ofPlain           float64 // of the plain folder's speed
+	ofPeer            float64 // times that of GlusterFS
+}
+
+var folderKinds = []folderKind{
+	{"synced", "a write of 4 KiB and fdatasync", "µs", 1, 5, 0.35, 1.5},
+	{"sequential", "a sequential write of 1 MiB", "µs", 1, 5, 0.3, 1.5},
+	{"small", "a write of 4 KiB without a sync", "µs", 1, 5, 0.4, 1.5},
+	{"reads", "a read of 4 KiB that is in memory", "µs", 1, 5, 0.75, 1.5},
+	{"untar", "untar of 4,000 files", "s", 1e6, 2, 1.0 / 6, 8},
 }
 
 // mirrorFS measures a replicated folder beside a plain one of the same disk and GlusterFS
@@ -67,15 +70,9 @@ func mirrorFS(ctx context.Context, b *bench) (err error) {
 		places = places[:2]
 	}
 	for _, kind := range folderKinds {
-		times := map[string][]float64{}
-		for range min(5, b.runs) {
-			for _, place := range places {
-				took, err := r.folderLoad(ctx, kind.load, "/srv/"+place)
-				if err != nil {
-					return fmt.Errorf("%s in %s: %w", kind.title, place, err)
-				}
-				times[place] = append(times[place], took/kind.perUnit)
-			}
+		times, err := r.folderTimes(ctx, kind, places...)
+		if err != nil {
+			return err
 		}
 		f := Figure{ID: "mirrorfs." + kind.load, Name: kind.title + " in a replicated folder, beside a plain folder", Unit: kind.unit, Values: times["mirror"],
 			Target: against(kind.ofPlain), Peer: &Peer{Name: "plain folder", Values: times["plain"]}}
@@ -88,7 +85,46 @@ func mirrorFS(ctx context.Context, b *bench) (err error) {
 		}
 		b.add(f)
 	}
+	if err := b.foldersAlone(ctx, r); err != nil {
+		return err
+	}
 	return b.writeBack(ctx)
+}
+
+// foldersAlone measures the same without the secondary: what is left is the file system.
+func (b *bench) foldersAlone(ctx context.Context, r *rig) error {
+	prim, second := r.pair(ctx, "folder")
+	err := r.dies(ctx, second)
+	if err == nil {
+		err = r.alone(ctx, "folder", prim)
+	}
+	if err != nil {
+		return err
+	}
+	for _, kind := range folderKinds {
+		times, err := r.folderTimes(ctx, kind, "plain", "mirror")
+		if err != nil {
+			return err
+		}
+		b.add(Figure{ID: "mirrorfs." + kind.load + ".alone", Name: kind.title + " in a replicated folder while the secondary is away", Unit: kind.unit,
+			Values: times["mirror"], Peer: &Peer{Name: "plain folder", Values: times["plain"]}})
+	}
+	return nil
+}
+
+// folderTimes puts a load on folders in turn; an answer is in the kind's unit.
+func (r *rig) folderTimes(ctx context.Context, kind folderKind, places ...string) (map[string][]float64, error) {
+	times := map[string][]float64{}
+	for range min(kind.rounds, r.b.runs) {
+		for _, place := range places {
+			took, err := r.folderLoad(ctx, kind.load, "/srv/"+place)
+			if err != nil {
+				return nil, fmt.Errorf("%s in %s: %w", kind.title, place, err)
+			}
+			times[place] = append(times[place], took/kind.perUnit)
+		}
+	}
+	return times, nil
 }
 
 // folderLoad is what an operation took on the primary, in µs.

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/orchestrator-ha/orchestrator/core"
-	"github.com/orchestrator-ha/orchestrator/core/control"
 	"github.com/orchestrator-ha/orchestrator/core/lab"
 )
 
@@ -45,8 +43,7 @@ func (r *rig) apart(ctx context.Context, pg *postgres) (changed, sent int64, too
 	if err := r.dies(ctx, second); err != nil {
 		return 0, 0, 0, err
 	}
-	state := func() control.ModuleNode { return r.states(ctx, prim, module)[prim] }
-	if err := r.await(ctx, time.Minute, "the primary is alone", func() bool { return state().State == core.Alone }); err != nil {
+	if err := r.alone(ctx, module, prim); err != nil {
 		return 0, 0, 0, err
 	}
 	if _, err := r.transaction(ctx, ourServer, apartSpan); err != nil {
@@ -70,7 +67,7 @@ func (r *rig) apart(ctx context.Context, pg *postgres) (changed, sent int64, too
 		return 0, 0, 0, err
 	}
 	took = time.Since(begin)
-	p := state().Pair
+	p := r.states(ctx, prim, module)[prim].Pair
 	if p == nil || p.Replication == nil || p.Replication.Resync == nil {
 		return 0, 0, 0, errors.New("the primary tells of no resynchronisation")
 	}

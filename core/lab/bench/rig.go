@@ -153,6 +153,11 @@ func (r *rig) paired(ctx context.Context, module string) error {
 	})
 }
 
+// alone waits until a mirror's primary goes on without the other.
+func (r *rig) alone(ctx context.Context, module, prim string) error {
+	return r.await(ctx, time.Minute, prim+" is alone", func() bool { return r.states(ctx, prim, module)[prim].State == core.Alone })
+}
+
 func isUp(n control.ModuleNode) bool { return n.State == core.Up && n.Phase == core.Ready }
 
 // states asks a node for a module on all nodes; nil when it does not answer.

@@ -3,6 +3,7 @@ package replication
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -23,7 +24,8 @@ func (s *serving) epochs() {
 		case <-tick.C:
 		}
 		sess := s.current()
-		if sess == nil || s.recorder.State() != mirror.Mirroring {
+		quiet := !slices.ContainsFunc(s.copies.logs, func(l *zones.Log) bool { return !l.Quiet() })
+		if sess == nil || quiet || s.recorder.State() != mirror.Mirroring {
 			continue
 		}
 		if err := s.epoch(sess); err != nil && sess.ctx.Err() == nil {

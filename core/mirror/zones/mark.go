@@ -160,6 +160,13 @@ func (l *Log) flush(records ...record) error {
 	return l.wait(l.number)
 }
 
+// Quiet says that no zone is active: nothing was written since the last epoch that ended.
+func (l *Log) Quiet() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.set.active) == 0 && l.set.allActive == nil
+}
+
 // Recorded is what a Log holds.
 type Recorded struct {
 	// Everything: all files are to be compared; Dirty and Active say no more.
