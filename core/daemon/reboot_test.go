@@ -77,6 +77,9 @@ func TestReboot(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(mod, "it boots", up)
+	if w := d.member.wish("app"); w.Wanted != core.Up {
+		t.Errorf("kept for the boot after that: %+v", w)
+	}
 	wrong = errors.New("no power to do that")
 	fails()
 	<-asked

@@ -85,6 +85,7 @@ func run(ctx context.Context) (err error) {
 	program := flag.String("program", "bin/orchestrator", "the orchestrator's binary")
 	out := flag.String("json", "docs/benchmarks.json", "file for the figures; those of benchmarks that do not run now are kept")
 	table := flag.String("table", "", "Markdown file with a place for the table of the figures")
+	render := flag.Bool("render", false, "measure nothing: write the page anew from the figures that are kept")
 	only := flag.String("only", "", "benchmarks to run, separated by commas; all when empty: "+strings.Join(names(), ","))
 	b := &bench{}
 	flag.IntVar(&b.runs, "runs", 10, "runs of what is repeated")
@@ -93,6 +94,9 @@ func run(ctx context.Context) (err error) {
 	flag.Parse()
 	if b.program, err = filepath.Abs(*program); err != nil {
 		return fmt.Errorf("find the program: %w", err)
+	}
+	if *render {
+		return b.write(*out, *table, nil)
 	}
 	chosen, err := choose(*only)
 	if err != nil {
@@ -147,6 +151,9 @@ func (b *bench) write(out, table string, whole []string) error {
 	earlier, err := readDocument(out)
 	if err != nil {
 		return err
+	}
+	if b.doc.Machine == (Machine{}) { // nothing was measured
+		b.doc.Machine = earlier.Machine
 	}
 	b.doc.keep(earlier, whole)
 	text, err := json.MarshalIndent(b.doc, "", "  ")
