@@ -121,7 +121,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 
 		{words: "firewallcfg", args: "add|del [AM]", now: "firewall-cmd --add-port=4800/udp --add-port=4801/udp --add-port=4801/tcp --add-port=4802/tcp --add-port=9010/tcp", note: "no rules are written: open UDP 4800, TCP and UDP 4801, TCP 4802 (replication) and TCP 9010 between the servers", run: says(1)},
 		{words: "boundcmd", args: "seconds command…", now: "in Lua: exec{ …, timeout = \"10s\" }", note: "ends with 2 when the time is over, and kills the command with its children; also $SAFEBIN/boundcmd", run: boundCommand},
-		{words: "xpathGet", args: "[rest…]", now: "<var name=\"NAME\" value=\"%MACRO%\"/> in <user>, then $NAME", note: "there is no safeconf.xml: values reach scripts as variables", run: says(1)},
+		{words: "xpathGet", args: "[-m AM] XPATH", now: "<var name=\"NAME\" value=\"%MACRO%\"/> in <user>, then $NAME", note: "prints what an XPath finds in the module's active configuration, macros replaced and defaults filled in, one a line (attributes and texts as their value, elements as XML), and fails if that is nothing; also $SAFEBIN/xpathGet; the file is conf/safeconf.xml of the module", run: getXPath},
 		{words: "gencron", args: "del|add user command -c text", now: "a systemd timer that start_both starts and stop_both stops", note: "comments the lines of the user's crontab that have the command in them, or all, out and in again; the text marks them; also $SAFEBIN/gencron", run: switchCron},
 
 		{words: "help", note: "shows these commands", run: showOldHelp},

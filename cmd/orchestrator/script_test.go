@@ -23,7 +23,7 @@ import (
 
 // The test binary plays the program in the scripts.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"orchestrator": main, "safekit": main, "boundcmd": main, "gencron": main})
+	testscript.Main(m, map[string]func(){"orchestrator": main, "safekit": main, "boundcmd": main, "gencron": main, "xpathGet": main})
 }
 
 // TestScripts runs command lines against the program, and against a daemon that

@@ -11,6 +11,7 @@ import (
 func (p *parser) beside(fsys fs.FS) {
 	for _, known := range []struct{ pattern, why string }{
 		{"manifest.xml", "a module describes itself in README.md and in the doc of its macros"},
+		{ExpandedFile, "it is made anew from userconfig.xml on each node"},
 		{"web", "what can be set are the module's macros"},
 		{"conf/*.template", "what can be set are the module's macros"},
 		{"conf/*.p12", "the cluster encrypts with keys of its own"},

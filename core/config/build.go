@@ -62,6 +62,7 @@ func (p *parser) build(root *node, name string, hooks []Hook) *Module {
 	m.doc = root.document(p.schema)
 	p.covered(m)
 	p.shadowed(m)
+	m.expanded = p.expanded(root)
 	return m
 }
 

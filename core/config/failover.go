@@ -13,17 +13,24 @@ func (p *parser) failover(n *node) FailoverRules {
 	}
 	r := FailoverRules{Extends: n.values["extends"].text != "no", HandleTime: n.values["handle_time"].span}
 	for _, t := range n.texts {
-		lua := strings.HasPrefix(strings.TrimSpace(t.text), "--Lua Rules")
-		if !lua { // in Lua a % means other things
-			var ok bool
-			if t.text, _, ok = p.macros.expand(t.text, t.at); !ok {
-				continue
-			}
+		var lua, ok bool
+		if t.text, lua, ok = p.ruleText(t); !ok {
+			continue
 		}
 		r.Texts = append(r.Texts, RuleText{Lua: lua, Text: t.text, Pos: p.src.Position(t.at.from, t.at.from)})
 		p.ruleProblems(t)
 	}
 	return r
+}
+
+// ruleText is a text of rules with its macros replaced; in Lua a % means other things.
+// ok is false if a macro has no value, which has been reported.
+func (p *parser) ruleText(t content) (text string, lua, ok bool) {
+	if strings.HasPrefix(strings.TrimSpace(t.text), "--Lua Rules") {
+		return t.text, true, true
+	}
+	text, _, ok = p.macros.expand(t.text, t.at)
+	return text, false, ok
 }
 
 // ruleProblems takes over the problems of a text, which count their places from

@@ -1,10 +1,6 @@
 package config
 
-import (
-	"cmp"
-
-	"github.com/orchestrator-ha/orchestrator/core"
-)
+import "cmp"
 
 // heart reads <heart>. Without it the defaults hold.
 func (p *parser) heart(n *node) Heart {
@@ -80,20 +76,4 @@ func (p *parser) blank(around *node, e Element) *node {
 		}
 	}
 	return n
-}
-
-// virtualHosts reads <vhost>.
-func (p *parser) virtualHosts(n *node) []VirtualHost {
-	var out []VirtualHost
-	names := p.unique("virtual host name")
-	for _, h := range n.all("virtualhostname") {
-		when := core.When(h.values["when"].text)
-		if when == core.WhenPrim && p.mode != core.Mirror {
-			when = core.WhenBoth
-		}
-		if names.add(h.values["name"]) && h.values["envfile"].ok {
-			out = append(out, VirtualHost{h.values["name"].text, h.values["envfile"].text, when, p.position(h.at)})
-		}
-	}
-	return out
 }

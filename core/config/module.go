@@ -46,6 +46,7 @@ type Module struct {
 	User            User
 	Hooks           []Hook // that will run, by name
 	doc             *document
+	expanded        string
 }
 
 // Farm is how the nodes work together.
@@ -77,14 +78,6 @@ type HeartNetwork struct {
 	Lan
 	Ident   string        // the resource is heartbeat.Ident; flow: replication uses it
 	Timeout time.Duration // as that of Heart
-}
-
-// VirtualHost is a host name that the application sees.
-type VirtualHost struct {
-	Name    string
-	EnvFile string // in bin/
-	When    core.When
-	Pos     diag.Position
 }
 
 // FailoverRules turn resources into actions.

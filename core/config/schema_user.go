@@ -17,12 +17,13 @@ func userElement() Element {
 }
 
 func vhostElement() Element {
-	return Element{Name: "vhost", Status: NotYet, Once: true, Doc: "Host names that the application sees instead of the machine's.",
+	return Element{Name: "vhost", Status: Used, Once: true,
+		Doc: "Host names that the application sees instead of the machine's: hooks that are programs, what they start, exec in Lua, and application \"process\" run in a UTS namespace of their own. Services of systemd keep the machine's name, checks see it, too. On Linux only.",
 		Children: []Element{{Name: "virtualhostname", Status: Used, Required: true, Key: []string{"name"}, Doc: "A host name.",
 			Attributes: []Attribute{
-				{Name: "name", Kind: KindHost, Required: true, Status: Used, Doc: "The name."},
-				{Name: "envfile", Kind: KindPath, Required: true, Status: Used, Doc: "File in bin/ that is made for hooks to read: it sets what makes the application see the name."},
-				{Name: "when", Kind: KindChoice, Values: []string{"prim", "second", "both"}, Default: "prim", Status: Used, Doc: "In which roles of the node the name holds."},
+				{Name: "name", Kind: KindHost, Required: true, Status: Used, Doc: "The name, of at most 64 characters."},
+				{Name: "envfile", Kind: KindPath, Required: true, Status: Used, Doc: "File in bin/ that is made for shell scripts that read it, as they have to with SafeKit: it sets HOSTNAME. They see the name also without it."},
+				{Name: "when", Kind: KindChoice, Values: []string{"prim", "second", "both"}, Default: "prim", Status: Used, Doc: "In which roles of the node the name holds: prim: while it is primary or alone; second: while it is secondary; both: in both, and in modes farm and light, where prim means the same. A role has one name at most."},
 			}}}}
 }
 

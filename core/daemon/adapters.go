@@ -15,13 +15,17 @@ import (
 )
 
 // applications lets hooks reach application plugins.
-type applications struct{ host *pluginhost.Host }
+type applications struct {
+	host    *pluginhost.Host
+	started func(plugin, instance string)
+}
 
 // availableTime limits the question whether a plugin works here, which may have
 // to start it.
 const availableTime = 10 * time.Second
 
 func (a applications) Start(ctx context.Context, plugin, instance string, settings json.RawMessage) error {
+	a.started(plugin, instance)
 	return a.host.Application(plugin).Start(ctx, sdk.AppRequest{Instance: instance, Settings: settings})
 }
 

@@ -171,6 +171,9 @@ func (m *member) adopt(name string, item catalog.Item) error {
 	if conf == nil {
 		return problems
 	}
+	if err := writeGenerated(dir, conf); err != nil {
+		return err
+	}
 	mod := m.newModule(item, conf, dir)
 	m.mu.Lock()
 	m.modules[name] = mod

@@ -151,7 +151,7 @@ func (d *Daemon) build(undo *closers) error {
 		return err
 	}
 	d.hooks = hook.New(hook.Options{
-		Applications: applications{d.plugins}, Resources: resources{d}, Modules: commands{d},
+		Applications: applications{d.plugins, d.tellHostname}, Resources: resources{d}, Modules: commands{d},
 		Log: d.log, Home: d.opt.Home, Tools: d.path("bin"),
 	})
 	d.holder = vip.NewHolder()

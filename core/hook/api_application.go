@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"runtime"
 
 	lua "github.com/yuin/gopher-lua"
@@ -159,7 +160,7 @@ func settingsOf(o options, a *application, reserved ...string) json.RawMessage {
 func (c *call) appStart(l *lua.LState) int {
 	a := c.self(l, "start")
 	o := c.options(l, 2, "start "+a.instance+":", "StartOptions")
-	settings := settingsOf(o, a, "timeout")
+	settings := settingsOf(o, c.hosted(a), "timeout")
 	ctx, cancel := c.limited("start of "+a.instance, o.duration("timeout", 0))
 	defer cancel()
 	// Remembered before the start: a start that fails half-way must be stopped
@@ -174,6 +175,18 @@ func (c *call) appStart(l *lua.LState) int {
 		o.raise("%s", err)
 	}
 	return 0
+}
+
+// hosted is the application with the host name that the module's programs see, if its
+// plugin can give it one. A setting of the hook wins.
+func (c *call) hosted(a *application) *application {
+	if c.run.Host == "" || a.plugin != "process" {
+		return a
+	}
+	named := *a
+	named.settings = map[string]any{"hostname": c.run.Host}
+	maps.Copy(named.settings, a.settings)
+	return &named
 }
 
 func (c *call) appStop(l *lua.LState) int {

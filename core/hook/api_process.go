@@ -82,7 +82,7 @@ func (c *call) execCommand(o options) command {
 	if err != nil {
 		o.raise("%s: %s", words[0], err)
 	}
-	cmd := command{path: path, args: words[1:], dir: dir, env: dedupe(env)}
+	cmd := command{host: c.run.Host, path: path, args: words[1:], dir: dir, env: dedupe(env)}
 	if v := o.str("stdin", ""); v != "" {
 		cmd.stdin = strings.NewReader(v)
 	}

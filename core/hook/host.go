@@ -66,6 +66,7 @@ type Run struct {
 	Dir     string            // its directory; hooks lie in bin/ below it
 	Args    core.HookCall     // which hook, and why it is called; Timeout 0 means DefaultTimeout
 	Node    string            // name of this node
+	Host    string            // host name that its programs see instead of the machine's; empty: the machine's
 	Vars    map[string]string // the <var> elements of the module: ctx.vars, and environment of programs
 	Program string            // path of this program
 	Output  io.Writer         // gets every line with a time stamp; nil discards

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/orchestrator-ha/orchestrator/sdk/hostname"
 )
 
 // drainWait is how long the output of a process is awaited after its end. Only
@@ -23,6 +25,7 @@ const killWait = time.Second
 // command is a program to run. Args holds the program's arguments without its
 // name.
 type command struct {
+	host   string // the host name that it sees; empty: the machine's
 	path   string
 	args   []string
 	dir    string
@@ -103,7 +106,7 @@ func (p *processes) start(c command, stdout, stderr *os.File) (*exec.Cmd, *cage,
 	for attempt := 0; ; attempt++ {
 		cmd := newCommand(c, stdout, stderr)
 		cg.prepare(cmd)
-		err := cmd.Start()
+		err := hostname.Start(cmd, c.host)
 		switch {
 		case err == nil:
 			cg.started(cmd.Process)

@@ -24,7 +24,7 @@ func (c *call) runProgram(kind hookKind) error {
 		}
 	}}
 	cmd := c.programCommand(kind)
-	cmd.dir, cmd.env, cmd.stdout, cmd.stderr = c.run.Dir, c.environ(), out, errs
+	cmd.host, cmd.dir, cmd.env, cmd.stdout, cmd.stderr = c.run.Host, c.run.Dir, c.environ(), out, errs
 	code, err := c.procs.run(c.ctx, cmd)
 	out.flush()
 	errs.flush()
@@ -101,6 +101,7 @@ func (r Run) Environment(home, tools string) []string {
 	add("SAFEBIN", tools)
 	add("SAFEMODULE", r.Module)
 	add("SAFEHOOK", r.Args.Name)
+	add("HOSTNAME", r.Host) // some shells export that of the machine
 	add("SAFEUSERBIN", filepath.Join(r.Dir, "bin"))
 	add("SAFEUSERCONF", filepath.Join(r.Dir, "conf"))
 	if home != "" {

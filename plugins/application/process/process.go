@@ -25,6 +25,7 @@ const schema = `{
 	"properties": {
 		"command": {"type": "array", "minItems": 1, "items": {"type": "string"}, "description": "program and arguments; no shell reads them"},
 		"env": {"type": "object", "additionalProperties": {"type": "string"}, "description": "added to the environment"},
+		"hostname": {"type": "string", "minLength": 1, "maxLength": 64, "description": "host name that the program sees instead of the machine's"},
 		"directory": {"type": "string", "pattern": "^/", "description": "working directory; / if left out"},
 		"output": {"type": "string", "pattern": "^/", "description": "file to which standard output and error are appended"},
 		"ready_tcp": {"type": "string", "pattern": ":[0-9]+$", "description": "address:port; started when a connection to it succeeds"},
@@ -40,6 +41,7 @@ const schema = `{
 type settings struct {
 	Command     []string          `json:"command"`
 	Env         map[string]string `json:"env"`
+	Hostname    string            `json:"hostname,omitempty"`
 	Directory   string            `json:"directory"`
 	Output      string            `json:"output"`
 	ReadyTCP    string            `json:"ready_tcp"`

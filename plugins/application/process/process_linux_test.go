@@ -308,6 +308,33 @@ func TestReadyTCP(t *testing.T) {
 	})
 }
 
+// The program sees the host name of the settings, and another name is another setting.
+func TestHostname(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root")
+	}
+	both(t, func(t *testing.T, c *controller) {
+		out := filepath.Join(t.TempDir(), "out")
+		s := map[string]any{"command": []string{"/bin/sh", "-c", "uname -n; exec sleep 600"}, "output": out, "hostname": "db.example.org"}
+		if err := c.Start(within(t, time.Minute), request(t, s)); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Start(within(t, time.Minute), request(t, s)); err != nil {
+			t.Errorf("started again: %v", err)
+		}
+		s["hostname"] = "other"
+		if err := c.Start(within(t, time.Minute), request(t, s)); err == nil || !strings.Contains(err.Error(), "other settings") {
+			t.Errorf("started with another name: %v", err)
+		}
+		if err := c.Stop(within(t, time.Minute), request(t, s)); err != nil {
+			t.Error(err)
+		}
+		if text, err := os.ReadFile(out); err != nil || string(text) != "db.example.org\n" {
+			t.Errorf("it sees %q: %v", text, err)
+		}
+	})
+}
+
 func TestFindCgroup(t *testing.T) {
 	mount := t.TempDir()
 	info := filepath.Join(t.TempDir(), "mountinfo")

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/sdk"
+	"github.com/orchestrator-ha/orchestrator/sdk/hostname"
 )
 
 const (
@@ -132,7 +133,7 @@ func (c *controller) exec(name string, s settings, out *os.File) (*exec.Cmd, gro
 		}
 		defer func() { _ = dir.Close() }()
 		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(dir.Fd())
-		err = cmd.Start()
+		err = hostname.Start(cmd, s.Hostname)
 		if err == nil {
 			return cmd, g, nil
 		}
@@ -142,7 +143,7 @@ func (c *controller) exec(name string, s settings, out *os.File) (*exec.Cmd, gro
 		}
 	}
 	cmd := build()
-	err := cmd.Start()
+	err := hostname.Start(cmd, s.Hostname)
 	return cmd, session{}, err
 }
 

@@ -1,0 +1,2 @@
+// Package hostname starts programs that see another host name than the machine's.
+package hostname
