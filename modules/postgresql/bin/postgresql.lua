@@ -80,6 +80,9 @@ function postgresql.start()
   }
   -- It listens before it has recovered: wait until it lets somebody in.
   retry { times = 5900, every = "100ms", function()
+    if not app:status().running then
+      fail("PostgreSQL has ended while it started: its log says why")
+    end
     exec { "pg_isready", "--quiet", "--host=/run/postgresql", "--port=" .. ctx.vars.PORT, timeout = "5s", check = true, quiet = true }
   end }
 end

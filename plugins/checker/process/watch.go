@@ -15,11 +15,15 @@ const (
 	// settle is the least time between two scans after events, so that a
 	// process that starts many short-lived ones does not keep this one busy.
 	settle = 20 * time.Millisecond
+	// confirm is the time from a first look that found something wrong to the second.
+	confirm = 500 * time.Millisecond
 )
 
 // watch looks when a process that it found ends, when one is born that it looks for, and
 // when the service changes: at once. To be sure it looks every poll as well; and where
-// the system does not tell of births or services, at the interval.
+// the system does not tell of births or services, at the interval. So it does while something
+// is wrong: a process that gives itself another name, as servers do when they are ready, is
+// no event. For the same reason a first look that finds something wrong is taken twice.
 func (c *checker) watch(ctx context.Context, q query, interval time.Duration, report func(sdk.Result)) error {
 	w := watch{sys: c.sys, event: make(chan struct{}, 1), watching: map[id]func(){}}
 	defer w.stop()
@@ -38,15 +42,22 @@ func (c *checker) watch(ctx context.Context, q query, interval time.Duration, re
 	timer := time.NewTimer(calm)
 	defer timer.Stop()
 	age := time.Duration(0)
-	for {
+	for first := true; ; first = false {
 		r, found := c.find(ctx, &q, age)
 		if ctx.Err() != nil {
 			return nil
 		}
-		report(r)
+		if !first || r.Status != sdk.StatusDown {
+			report(r)
+		}
 		w.follow(found)
-		if timer.Reset(calm); r.Status == sdk.StatusUnknown {
-			timer.Reset(interval) // until somebody can tell again
+		switch {
+		case r.Status == sdk.StatusUp:
+			timer.Reset(calm)
+		case first:
+			timer.Reset(min(interval, confirm))
+		default:
+			timer.Reset(interval)
 		}
 		select {
 		case <-ctx.Done():
