@@ -62,6 +62,9 @@ func (f *farm) joinInvisible() {
 				}
 			}
 			dial()
+			for range 6 * int(step.table.Epoch/3) { // enough for some to be in a bucket that moves
+				dial()
+			}
 		}
 		for step.name == "settled" && len(visits) < 60 {
 			dial()
