@@ -33,7 +33,7 @@ function postgresql.takeover()
   local c = postgresql.cluster()
   file.write("start.conf", "# The module " .. ctx.module .. " of orchestrator starts this cluster.\nmanual\n")
   exec { "install", "-m", "0644", "-o", "postgres", "-g", "postgres", ctx.dir .. "/start.conf", c.conf .. "/start.conf", timeout = "10s", check = true }
-  if not app:status().running then
+  if not app:status().up then
     exec { "pg_ctlcluster", "--mode", "fast", c.version, c.name, "stop", timeout = "60s" } -- fails where nothing runs
   end
 end
@@ -64,7 +64,7 @@ function postgresql.start()
   owned(c)
   local hba = access(c)
   exec { "install", "-d", "-m", "2775", "-o", "postgres", "-g", "postgres", "/run/postgresql", timeout = "10s", check = true }
-  if not app:status().running then
+  if not app:status().up then
     -- Left by a server that was lost: whose process number it was says nothing here.
     exec { "rm", "-f", c.data .. "/postmaster.pid", timeout = "10s", check = true }
   end
@@ -80,7 +80,7 @@ function postgresql.start()
   }
   -- It listens before it has recovered: wait until it lets somebody in.
   retry { times = 5900, every = "100ms", function()
-    if not app:status().running then
+    if not app:status().up then
       fail("PostgreSQL has ended while it started: its log says why")
     end
     exec { "pg_isready", "--quiet", "--host=/run/postgresql", "--port=" .. ctx.vars.PORT, timeout = "5s", check = true, quiet = true }
