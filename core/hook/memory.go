@@ -25,19 +25,19 @@ type meter struct {
 	context.Context
 	call  *call
 	state *lua.LState
-	due   atomic.Bool // the heap has grown since the last time
-	done  atomic.Bool // it was measured, which makes garbage of its own
+	due   atomic.Bool   // the heap has grown since the last time
+	heap  atomic.Uint64 // its size then: to measure makes garbage, too
 }
 
 // Done measures if it is time to, then is that of the context. Only the goroutine that
 // runs the state calls it.
 func (m *meter) Done() <-chan struct{} {
 	if m.due.Load() {
-		m.due.Store(false)
 		if limit := m.call.host.maxMemory; heldBy(m.state, limit) > limit {
 			m.call.cancel(fmt.Errorf("it used more than %d MiB of memory", limit>>20))
 		}
-		m.done.Store(true)
+		m.heap.Store(heapSize())
+		m.due.Store(false)
 	}
 	return m.Context.Done()
 }
@@ -51,9 +51,10 @@ func (m *meter) watch() (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		limit := uint64(m.call.host.maxMemory)
-		sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/gc/heap/live:bytes"}}
-		metrics.Read(sample)
-		last, before := sample[0].Value.Uint64(), sample[1].Value.Uint64()
+		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+		metrics.Read(live)
+		before := live[0].Value.Uint64()
+		m.heap.Store(heapSize())
 		tick := time.NewTicker(memoryTick)
 		defer tick.Stop()
 		for {
@@ -62,19 +63,26 @@ func (m *meter) watch() (stop func()) {
 				return
 			case <-tick.C:
 			}
-			metrics.Read(sample)
-			heap, live := sample[0].Value.Uint64(), sample[1].Value.Uint64()
-			if m.done.Swap(false) {
-				last = heap
+			if !m.due.Load() {
+				heap := heapSize()
+				last := min(m.heap.Load(), heap)
+				if m.heap.Store(last); heap-last > limit/4 {
+					m.due.Store(true)
+					continue // it is measured first
+				}
 			}
-			if last = min(last, heap); heap-last > limit/4 && !m.due.Load() {
-				m.due.Store(true)
-			}
-			if live > before+4*limit {
-				m.call.cancel(fmt.Errorf("while it ran, this program came to use %d MiB of memory more", (live-before)>>20))
+			if metrics.Read(live); live[0].Value.Uint64() > before+4*limit {
+				m.call.cancel(fmt.Errorf("while it ran, this program came to use %d MiB of memory more", (live[0].Value.Uint64()-before)>>20))
 				return
 			}
 		}
 	}()
 	return func() { close(done) }
+}
+
+// heapSize is what all objects of this program take, garbage included, in bytes.
+func heapSize() uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }

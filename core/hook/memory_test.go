@@ -28,7 +28,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	} {
 		b := luaBench(t, src)
 		b.host.maxMemory = 32 << 20
-		t.Run(src, func(t *testing.T) { b.fails(t, "MiB of memory") }) // its own, or, where it is too fast for that, the program's
+		t.Run(src, func(t *testing.T) { b.fails(t, "it used more than 32 MiB of memory") })
 	}
 }
 
