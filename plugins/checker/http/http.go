@@ -4,14 +4,12 @@ package http
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"regexp"
 	"time"
 
@@ -132,14 +130,11 @@ func (s settings) client(host string) (*http.Client, error) {
 	}
 	conf.ServerName = host
 	if s.CA != "" {
-		pem, err := os.ReadFile(s.CA)
+		pool, err := sdk.Authorities(s.CA)
 		if err != nil {
 			return nil, err
 		}
-		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("there is no certificate in %s", s.CA)
-		}
+		conf.RootCAs = pool
 	}
 	return &http.Client{
 		Transport:     &http.Transport{TLSClientConfig: conf, DisableKeepAlives: true, ForceAttemptHTTP2: true},

@@ -3,13 +3,11 @@ package sql
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 
@@ -19,6 +17,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	mssql "github.com/microsoft/go-mssqldb"
 	"github.com/microsoft/go-mssqldb/msdsn"
+
+	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
 // driver is one kind of server.
@@ -45,14 +45,11 @@ func (s settings) encryption() (*tls.Config, error) {
 	if s.CA == "" {
 		return conf, nil
 	}
-	pem, err := os.ReadFile(s.CA)
+	pool, err := sdk.Authorities(s.CA)
 	if err != nil {
 		return nil, err
 	}
-	conf.RootCAs = x509.NewCertPool()
-	if !conf.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("there is no certificate in %s", s.CA)
-	}
+	conf.RootCAs = pool
 	return conf, nil
 }
 
