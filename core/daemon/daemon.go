@@ -88,6 +88,7 @@ func Run(ctx context.Context, opt Options) (err error) {
 		return err
 	}
 	undo.add("unlock the home directory", unlock)
+	go sweep(inner)
 	if err := d.build(&undo); err != nil {
 		return err
 	}
