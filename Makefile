@@ -54,8 +54,8 @@ check: ## format, vet (Linux and Windows), staticcheck
 	$(GO) tool staticcheck ./...
 
 .PHONY: bench
-bench: build root bench-deps ## the figures of docs/benchmarks.md, measured on this machine
-	$(GO) run ./core/lab/bench -program bin/orchestrator -json docs/benchmarks.json -table docs/benchmarks.md
+bench: root bench-deps ## the figures of docs/benchmarks.md, measured on this machine
+	$(GO) run ./core/lab/bench -json docs/benchmarks.json -table docs/benchmarks.md
 
 .PHONY: update
 update: ## rewrite golden files and scenarios; review the diff
