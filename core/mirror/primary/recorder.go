@@ -144,6 +144,13 @@ type receipt struct {
 	sent   bool
 }
 
+// Push sends the operation now: somebody is going to wait for it.
+func (w receipt) Push() {
+	if w.sent {
+		w.ticket.Push()
+	}
+}
+
 // Wait waits as the mode asks, if the peer is an equal. When the session ends, it waits
 // until it is recorded who goes on.
 func (w receipt) Wait() error {

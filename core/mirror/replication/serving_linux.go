@@ -99,7 +99,7 @@ func (s *serving) begin(g mirror.Generations) error {
 	for i, p := range s.copies.places {
 		folder := s.r.opts.Folders[i]
 		m, err := fs.Start(fs.Options{
-			Dir: p.Dir, Backing: p.Data(), Rules: folder.Rules, MustHave: folder.MustHave, Since: since[i], Alarm: s.alarm(p.Dir),
+			Dir: p.Dir, Backing: p.Data(), Rules: folder.Rules, MustHave: folder.MustHave, Since: since[i], Alarm: s.alarm(p.Dir), WriteBack: folder.WriteBack,
 		}, s.recorder.Folders()[i])
 		if err != nil {
 			return err
