@@ -203,7 +203,6 @@ func unpacked(name string, item catalog.Item) (*archive.FS, moduleMeta, error) {
 // this makes "auto", unless an operator has switched boot on or off.
 func (m *member) boot(mod *module) {
 	wanted := m.wanted(mod.conf.Name)
-	mod.saved.Store(wanted)
 	if boot := mod.atBoot(); boot == "off" || boot != "on" && wanted != core.Up {
 		return
 	}
