@@ -19,6 +19,7 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core/control"
 	"github.com/orchestrator-ha/orchestrator/core/diag"
 	"github.com/orchestrator-ha/orchestrator/core/hook"
+	"github.com/orchestrator-ha/orchestrator/core/share"
 )
 
 var errNoCluster = &control.Refusal{
@@ -202,6 +203,9 @@ func (m *member) boot(mod *module) {
 	wanted := m.wanted(mod.conf.Name)
 	mod.saved.Store(wanted)
 	if boot := mod.atBoot(); boot == "off" || boot != "on" && wanted != core.Up {
+		if mod.sharing != nil {
+			mod.sharing.put(share.Abandoned{}, 0)
+		}
 		return
 	}
 	go func() {
