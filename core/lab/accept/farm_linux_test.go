@@ -17,9 +17,10 @@ const (
 )
 
 // A farm of real nginx loses nodes, gets them back and is drained; the clients
-// are at work all the time.
+// are at work all the time. The filter is attached as on real network cards.
 func TestNginxFarm(t *testing.T) {
-	s := nginxFarm(t, "accnginx")
+	s := nginxFarm(t, "accnginx", native)
+	s.filtered(t, "xdp-native")
 	c := s.client(t, rate, living)
 	from, to := c.watch(t, 8*time.Second)
 	c.flawless(t, "all is well", from, to)
