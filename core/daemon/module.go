@@ -105,6 +105,7 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 		}
 		ctx, cancel := context.WithCancel(m.d.ctx)
 		mod.witness = cancel
+		go mod.warmFilter(ctx)
 		go followWitnesses(ctx, func() []config.Witness { return mod.config().Witnesses() }, mod.runner.Subscribe, mod.runner.Post)
 	}
 	if len(conf.Interfaces) > 0 {
