@@ -129,7 +129,12 @@ func (m *machine) react() bool {
 		return false
 	}
 	r := m.Resources[c.Resource]
-	m.automatic(Order{Verb: c.Action, Reason: r.trouble("was"), Cause: r.Cause, Nice: true, Services: c.Services})
+	o := Order{Verb: c.Action, Reason: r.trouble("was"), Cause: r.Cause, Nice: true, Services: c.Services}
+	if c.Planned {
+		m.replace(o)
+		return true
+	}
+	m.automatic(o)
 	return true
 }
 

@@ -90,7 +90,7 @@ attribute. "orchestrator module check" finds mistakes, docs/problems.md explains
   that unit, or of the finer one named, is refused.
 - A *name* has letters, digits, _ - and ., at most 64. An *address* is one of IPv4 or
   IPv6; a *host* may also be a name of DNS. A *folder* is written with its whole path, a
-  *path* is relative. A *regex* is one of RE2.
+  *path* is relative. A *regex* is one of RE2. *Times* are written as in a crontab.
 - Every value may have macros in it: %NAME%.
 
 ## userconfig.xml

@@ -21,6 +21,7 @@ const (
 	idAddress          = "config/bad-address"
 	idName             = "config/bad-name"
 	idRegex            = "config/bad-regex"
+	idTimes            = "config/bad-times"
 	idPath             = "config/bad-path"
 	idNotYet           = "config/not-yet"
 	idIgnored          = "config/ignored"

@@ -187,6 +187,9 @@ func (m *Module) Core() core.Module {
 // knows alone: which nodes the pair is, and how long a start listens for a peer.
 func (m *Module) mirror() core.MirrorConfig {
 	c := core.MirrorConfig{FailoverOff: !m.Failover, LastPrim: m.DefaultPrim == "lastprim", Replicated: m.Rfs != nil}
+	if m.Rfs != nil {
+		c.SyncDelta = m.Rfs.SyncDelta
+	}
 	if m.SplitBrain != nil && m.SplitBrain.Action != core.VerbNone {
 		c.Witnesses = m.SplitBrain.Resources()
 	}

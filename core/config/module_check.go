@@ -192,6 +192,10 @@ func (c Proc) Resource() string { return "proc." + c.Name }
 // Resource is the name of the resource that the witness publishes.
 func (w Witness) Resource() string { return "splitbrain." + w.Ident }
 
+// ReplicaDisk is the resource that is down when nothing can be recorded, and so written,
+// in the primary's replicated folders any more.
+const ReplicaDisk = "rfs.disk"
+
 // WitnessReached is the resource that tells of all witnesses together.
 const WitnessReached = "splitbrain.uptodate"
 
@@ -252,6 +256,12 @@ func (m *Module) Checks() []core.Check {
 		for _, resource := range m.SplitBrain.Resources() {
 			all = append(all, core.Check{Resource: resource, When: core.WhenPre, Action: core.VerbNone})
 		}
+	}
+	if m.Rfs != nil {
+		all = append(all, core.Check{Resource: ReplicaDisk, When: core.WhenPrim, Action: core.VerbStopStart})
+	}
+	if m.Rfs != nil && !m.Rfs.SyncAt.Never() {
+		all = append(all, core.Check{Resource: core.SyncAt, When: core.WhenPre, Action: core.VerbWait, Planned: true})
 	}
 	for _, c := range m.Procs {
 		all = append(all, core.Check{Resource: c.Resource(), When: c.When, Action: c.Action, Services: strings.Join(c.Services, ", ")})

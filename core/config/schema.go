@@ -26,6 +26,7 @@ const (
 	KindPort      Kind = "port"      // 1 to 65535
 	KindNetmask   Kind = "netmask"   // 255.255.255.0 or 24
 	KindRegex     Kind = "regex"     // regular expression
+	KindTimes     Kind = "times"     // moments, as a crontab says them
 	KindMAC       Kind = "mac"       // Ethernet address of one machine
 	KindFolder    Kind = "folder"    // absolute path, of Linux or Windows, not the root
 	KindPath      Kind = "path"      // path below a folder

@@ -205,7 +205,7 @@ func (x *xsd) values(a *Attribute) {
 		members = append(members, "empty")
 	}
 	switch a.Kind {
-	case KindText, KindRegex:
+	case KindText, KindRegex, KindTimes:
 		x.line(`<xs:restriction base="xs:string"/>`)
 		return
 	case KindChoice, KindPort:

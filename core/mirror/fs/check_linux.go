@@ -39,6 +39,24 @@ func checkPlaces(dir, backing string) error {
 	return checkMounts(dir, backing)
 }
 
+// CheckSource says why the files in dir, which are nobody's backing directory yet, cannot
+// become one: before they are moved.
+func CheckSource(dir string) error {
+	if err := errors.Join(checkPath(dir), checkFileSystem(dir)); err != nil {
+		return err
+	}
+	table, err := mounts()
+	if err != nil {
+		return err
+	}
+	for _, m := range table {
+		if m.at != dir && within(m.at, dir) {
+			return fmt.Errorf("something is mounted on %s, within %s: only one file system can be replicated; replicate the mount point itself, or unmount it", m.at, dir)
+		}
+	}
+	return checkBusy(dir)
+}
+
 func checkPath(p string) error {
 	if !filepath.IsAbs(p) || filepath.Clean(p) != p {
 		return fmt.Errorf("%s is not an absolute, plain path", p)

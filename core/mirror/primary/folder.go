@@ -70,7 +70,7 @@ func (f *Folder) Record(op stream.Op, inodes ...uint64) (interface{ Wait() error
 		}
 		ticket, err := sender.Send(f.theirs(op))
 		if err == nil {
-			return receipt{r, ticket, r.opts.Mode.Wait(op.Kind), true}, nil
+			return receipt{r, ticket, stream.Mode(r.mode.Load()).Wait(op.Kind), true}, nil
 		}
 		if sender.Err() == nil {
 			return nil, err // not the session's end: op is malformed
