@@ -48,6 +48,10 @@ type SplitBrain struct {
 	Witnesses []Checker
 }
 
+// ReplicaDisk is the resource that is down when nothing can be recorded, and so written,
+// in the primary's replicated folders any more.
+const ReplicaDisk = "rfs.disk"
+
 // WitnessReached is the resource that tells of all witnesses together.
 const WitnessReached = "splitbrain.uptodate"
 
@@ -95,6 +99,12 @@ func (m *Module) Checks() []core.Check {
 	var all []core.Check
 	for _, c := range slices.Concat(m.Checkers, m.Witnesses()) {
 		all = append(all, core.Check{Resource: c.Resource(), When: c.When, Action: c.Action, Outside: c.Class == "intf"})
+	}
+	if m.Rfs != nil {
+		all = append(all, core.Check{Resource: ReplicaDisk, When: core.WhenPrim, Action: core.VerbStopStart})
+	}
+	if m.Rfs != nil && !m.Rfs.SyncAt.Never() {
+		all = append(all, core.Check{Resource: core.SyncAt, When: core.WhenPre, Action: core.VerbWait, Planned: true})
 	}
 	for _, c := range m.Procs {
 		all = append(all, core.Check{Resource: c.Resource(), When: c.When, Action: c.Action, Services: strings.Join(c.Services, ", ")})
