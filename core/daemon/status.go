@@ -42,11 +42,9 @@ func (mod *module) status(ctx context.Context) control.ModuleNode {
 	mod.shareStatus(&n)
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	if counts, err := mod.m.d.filter.Sockets(ctx, mod.conf.Name); err == nil {
-		for _, buckets := range counts {
-			for _, c := range buckets {
-				n.Connections += int(c)
-			}
+	if groups, err := mod.connections(ctx); err == nil {
+		for _, c := range groups {
+			n.Connections += c
 		}
 	}
 	mod.filterStatus(ctx, &n)
