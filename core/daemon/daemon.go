@@ -79,7 +79,8 @@ func Run(ctx context.Context, opt Options) (err error) {
 	defer runtime.KeepAlive(ballast())
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	d := &Daemon{opt: opt, log: opt.Log, ctx: inner, sessions: control.NewSessions()}
+	d := &Daemon{opt: opt, log: opt.Log, ctx: inner}
+	d.sessions = control.NewSessions(d.signingSecret)
 	var undo closers
 	defer func() { err = errors.Join(err, undo.run()) }()
 
