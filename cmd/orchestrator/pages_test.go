@@ -47,9 +47,9 @@ func commandLines(t *testing.T, page string) []typed {
 	return all
 }
 
-// words splits a command line as a shell does, up to what is not its own: a comment, a
+// shellWords splits a command line as a shell does, up to what is not its own: a comment, a
 // pipe, a redirection, the next command, what a column beside it says of it.
-func words(line string) []string {
+func shellWords(line string) []string {
 	line, _, _ = strings.Cut(strings.TrimSpace(line), "   ")
 	var all []string
 	for rest := line; rest != "" && !strings.ContainsAny(rest[:1], "#|>&;") && !strings.HasPrefix(rest, "2>"); rest = strings.TrimLeft(rest, " \n") {
@@ -91,7 +91,7 @@ func TestPagesNameRealCommands(t *testing.T) {
 	for _, page := range pages {
 		for _, c := range commandLines(t, page) {
 			seen++
-			if err := accepts(words(c.text)[1:], c.whole); err != nil {
+			if err := accepts(shellWords(c.text)[1:], c.whole); err != nil {
 				t.Errorf("%s: %s: %v", c.at, c.text, err)
 			}
 		}
@@ -127,7 +127,7 @@ func accepts(args []string, whole bool) error {
 	return nil
 }
 
-func TestWords(t *testing.T) {
+func TestShellWords(t *testing.T) {
 	for line, want := range map[string][]string{
 		"orchestrator start web # now":                    {"orchestrator", "start", "web"},
 		`orchestrator install --set "A=b c" x`:            {"orchestrator", "install", "--set", "A=b c", "x"},
@@ -138,7 +138,7 @@ func TestWords(t *testing.T) {
 		"orchestrator lab up --nodes 3     three servers": {"orchestrator", "lab", "up", "--nodes", "3"},
 		"orchestrator stop a --node N, for each of them":  {"orchestrator", "stop", "a", "--node", "N"},
 	} {
-		if got := words(line); !slices.Equal(got, want) {
+		if got := shellWords(line); !slices.Equal(got, want) {
 			t.Errorf("%q is %q, want %q", line, got, want)
 		}
 	}

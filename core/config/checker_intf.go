@@ -11,7 +11,7 @@ import (
 
 func intfChecker() checkerKind {
 	k := newChecker("intf", "A network interface is up and has a carrier; a change is seen at once. Resource intf.IDENT.", beforeAll, "pre", core.VerbWait, target(
-		Attribute{Name: "local_addr", Kind: KindAddress, Status: Used, Doc: "Address on the interface, or, where no interface has it, any of its network: 10.0.0.0 for whichever interface is in 10.0.0.0/24."},
+		Attribute{Name: "local_addr", Kind: KindResolved, Status: Used, Doc: "Address on the interface, or, where no interface has it, any of its network: 10.0.0.0 for whichever interface is in 10.0.0.0/24."},
 		Attribute{Name: "name", Kind: KindText, Empty: true, New: true, Status: Used, Doc: "The interface, instead of local_addr."}))
 	k.tell = func(p *parser, c *Checker, to *node) bool {
 		c.watchLink(to.values["name"].text, to.values["local_addr"].addr)
@@ -23,7 +23,7 @@ func intfChecker() checkerKind {
 // watchLink names the interface, or an address on it or of its network. A change is
 // seen at once; it is looked at besides, to be sure.
 func (c *Checker) watchLink(name string, addr netip.Addr) {
-	c.Interval = time.Second
+	c.Interval, c.Outside = time.Second, true
 	if name != "" {
 		c.Settings["name"] = name
 	} else {

@@ -4,7 +4,7 @@ import "github.com/orchestrator-ha/orchestrator/core"
 
 func moduleChecker() checkerKind {
 	to := target(
-		Attribute{Name: "addr", Kind: KindAddress, Default: "127.0.0.1", Status: Used, Doc: "Address of a node that has the module, or of the module itself."},
+		Attribute{Name: "addr", Kind: KindHost, Default: "127.0.0.1", Status: Used, Doc: "Address of a node that has the module, or of the module itself."},
 		Attribute{Name: "port", Kind: KindPort, Default: "9010", Status: Used, Doc: "Port of that node's API."},
 		interval("10s"), patience("5s"),
 		onOff("secure", "off", Attribute{Status: Ignored, Why: "nodes always speak TLS to each other", Doc: "Whether to use TLS."}))
@@ -36,7 +36,7 @@ func moduleChecker() checkerKind {
 func (p *parser) otherModule(n, to *node, idents *unique) (Checker, bool) {
 	name, ident, v := n.values["name"], n.values["ident"], to.values
 	if !ident.set {
-		ident = name.named(name.text + "_" + v["addr"].addr.String())
+		ident = name.named(name.text + "_" + v["addr"].text)
 	}
 	if !idents.add(ident) || !name.ok {
 		return Checker{}, false
@@ -47,6 +47,6 @@ func (p *parser) otherModule(n, to *node, idents *unique) (Checker, bool) {
 	}
 	c := Checker{Class: "module", Plugin: "module", Ident: ident.text, When: core.WhenPre, Action: core.VerbWait, Pos: p.position(n.at)}
 	c.paced(to)
-	c.Settings = map[string]any{"module": name.text, "addr": v["addr"].addr.String(), "port": v["port"].number, "timeout": c.Timeout.String()}
+	c.Settings = map[string]any{"module": name.text, "addr": v["addr"].text, "port": v["port"].number, "timeout": c.Timeout.String()}
 	return c, true
 }

@@ -5,7 +5,7 @@ import "github.com/orchestrator-ha/orchestrator/core"
 func sqlChecker() checkerKind {
 	k := newChecker("sql", "A database server lets one log in and answers as expected. Needs the program orchestrator-checker-sql beside orchestrator, which comes with it. A refused login, or a question that the server does not understand, is unknown and not down. Resource sql.IDENT.", anyTime, "both", core.VerbRestart, to("5s", "3s",
 		Attribute{Name: "driver", Kind: KindChoice, Values: []string{"postgres", "mysql", "sqlserver"}, Required: true, Status: Used, Doc: "Kind of the server; mysql is MariaDB, too."},
-		Attribute{Name: "addr", Kind: KindAddress, Default: "127.0.0.1", Status: Used, Doc: "Its address."},
+		Attribute{Name: "addr", Kind: KindHost, Default: "127.0.0.1", Status: Used, Doc: "Its address."},
 		Attribute{Name: "port", Kind: KindPort, Status: Used, Doc: "Its port. Default: the usual one, 5432, 3306 or 1433."},
 		Attribute{Name: "socket", Kind: KindFolder, Empty: true, Status: Used, Doc: "Whole path of its Unix socket, instead of addr and port; for postgres of the folder with the socket."},
 		Attribute{Name: "database", Kind: KindText, Empty: true, Status: Used, Doc: "The database. Default: the server's choice."},
@@ -15,7 +15,7 @@ func sqlChecker() checkerKind {
 		Attribute{Name: "ca", Kind: KindPath, Empty: true, Status: Used, Doc: "With verify: file of the module with certificates (PEM) to trust instead of the machine's."},
 		Attribute{Name: "query", Kind: KindText, Default: "SELECT 1", Status: Used, Doc: "What is asked. One row at least must come back."},
 		Attribute{Name: "answer", Kind: KindRegex, Empty: true, Status: Used, Doc: "Regular expression that the first column of the first row must match, anywhere in it: query=\"SELECT pg_is_in_recovery()\" answer=\"^false$\"."}))
-	k.New = true
+	k.New, k.separate = true, true
 	k.tell = (*parser).askSQL
 	return k
 }
@@ -24,7 +24,7 @@ func sqlChecker() checkerKind {
 func (p *parser) askSQL(c *Checker, to *node) bool {
 	v := to.values
 	c.overNetwork(to)
-	for _, name := range []string{"driver", "database", "user", "tls", "query", "answer"} {
+	for _, name := range []string{"driver", "addr", "database", "user", "tls", "query", "answer"} {
 		c.Settings[name] = v[name].text
 	}
 	for _, name := range []string{"socket", "password_file"} {
@@ -32,7 +32,6 @@ func (p *parser) askSQL(c *Checker, to *node) bool {
 			c.Settings[name] = v[name].text
 		}
 	}
-	c.Settings["addr"] = v["addr"].addr.String()
 	if v["port"].set {
 		c.Settings["port"] = v["port"].number
 	}

@@ -7,7 +7,7 @@ func tcpChecker() checkerKind {
 		to("1s", "1s", where, Attribute{Name: "port", Kind: KindPort, Required: true, Status: Used, Doc: "Port."}))
 	k.tell = func(_ *parser, c *Checker, to *node) bool {
 		c.overNetwork(to)
-		c.Settings["addr"], c.Settings["port"] = to.values["addr"].addr.String(), to.values["port"].number
+		c.Settings["addr"], c.Settings["port"] = to.values["addr"].text, to.values["port"].number
 		return true
 	}
 	return k

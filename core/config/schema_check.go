@@ -71,7 +71,7 @@ func actionDoc(when []string, def core.Verb) string {
 }
 
 // where is the address that many ask.
-var where = Attribute{Name: "addr", Kind: KindAddress, Required: true, Status: Used, Doc: "Address."}
+var where = Attribute{Name: "addr", Kind: KindHost, Required: true, Status: Used, Doc: "Address. A name is looked up each time."}
 
 // target is what a checker asks.
 func target(attributes ...Attribute) Element {

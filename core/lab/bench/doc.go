@@ -3,7 +3,7 @@
 // labs, installs the shipped modules, makes faults and looks from the client's
 // side; what others do is measured in the same run where it can be.
 //
-//	go run ./core/lab/bench -program bin/orchestrator -json docs/benchmarks.json -table docs/benchmarks.md
+//	go run ./core/lab/bench -json docs/benchmarks.json -table docs/benchmarks.md
 //
 // Each group of figures is measured in the file of its name; rig.go is the lab that they
 // share, client.go the clients, table.go the page.
