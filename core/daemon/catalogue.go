@@ -20,6 +20,7 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core/control"
 	"github.com/orchestrator-ha/orchestrator/core/diag"
 	"github.com/orchestrator-ha/orchestrator/core/hook"
+	"github.com/orchestrator-ha/orchestrator/core/share"
 )
 
 var errNoCluster = &control.Refusal{
@@ -204,6 +205,9 @@ func unpacked(name string, item catalog.Item) (*archive.FS, moduleMeta, error) {
 func (m *member) boot(mod *module) {
 	wanted := m.wanted(mod.conf.Name)
 	if boot := mod.atBoot(); boot == "off" || boot != "on" && wanted != core.Up {
+		if mod.sharing != nil {
+			mod.sharing.put(share.Abandoned{}, 0)
+		}
 		return
 	}
 	go func() {

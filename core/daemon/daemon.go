@@ -65,6 +65,7 @@ type Daemon struct {
 
 	clean    sync.Once // removes leftovers
 	cleanErr error
+	left     []string // modules whose applications were left running; until they are loaded
 
 	found  sync.Mutex // held while the cluster is founded, joined or left
 	mu     sync.Mutex

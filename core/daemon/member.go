@@ -72,6 +72,7 @@ func (d *Daemon) startMember(id *pki.Identity) error {
 	d.member = m
 	d.mu.Unlock()
 	m.loadAll()
+	m.forgetLeft()
 	close(m.ready)
 	return nil
 }
@@ -151,7 +152,7 @@ func (m *member) startHeart(self core.NodeID) error {
 	var err error
 	m.heart, err = heartbeat.Start(heartbeat.Options{
 		Self: self, Incarnation: uint64(time.Now().UnixNano()), Key: m.id.Keys.Heartbeat,
-		Interval: m.config.HeartbeatInterval, Timeout: m.config.HeartbeatTimeout,
+		Interval: m.config.HeartbeatInterval, Timeout: m.config.HeartbeatTimeout, Digest: m.leftDigest(),
 		Networks: heartNetworks(m.config, self, m.local), OnBeat: m.lease.until, Events: inbox.put, Log: m.log,
 	})
 	if err != nil {

@@ -77,6 +77,7 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 		for _, n := range m.digests.heard() {
 			mod.sharing.put(share.PeerDigest{Node: n, Digest: m.digests.of(n, conf.Name)}, 0)
 		}
+		mod.takeLeft()
 	}
 	var err error
 	in := core.New(m.coreOf(conf))
