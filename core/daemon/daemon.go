@@ -177,10 +177,12 @@ func PluginDirs(program, home string) []string {
 	return append(dirs, filepath.Join(home, "plugins"))
 }
 
-// MissingChecker tells, for config.Options, why a checker that is a program of its own
-// cannot be run by the daemon of that home.
-func MissingChecker(program, home string) func(string) error {
-	return func(name string) error { return pluginhost.Missing(sdk.KindChecker, name, PluginDirs(program, home)) }
+// MissingChecker tells, for config.Options, why a checker cannot be run by the daemon of
+// that home, which has plugins of its own.
+func MissingChecker(plugins []pluginhost.Plugin, program, home string) func(string) error {
+	return func(name string) error {
+		return pluginhost.Missing(plugins, sdk.KindChecker, name, PluginDirs(program, home))
+	}
 }
 
 // resume takes up the cluster that the node already belongs to.
