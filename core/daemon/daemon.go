@@ -63,6 +63,7 @@ type Daemon struct {
 
 	sessions *control.Sessions // logins to the console
 
+	booted   bool      // no daemon has run here since the machine was booted
 	clean    sync.Once // removes leftovers
 	cleanErr error
 	left     []string // modules whose applications were left running; until they are loaded
@@ -133,6 +134,9 @@ func (d *Daemon) build(undo *closers) error {
 		}
 	}
 	var err error
+	if d.booted, err = d.firstOfBoot(bootID()); err != nil {
+		return err
+	}
 	if d.journal, err = journal.Open(d.path("journal.db"), journal.Limits{}, nil); err != nil {
 		return fmt.Errorf("open the journal: %w", err)
 	}

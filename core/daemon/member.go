@@ -126,7 +126,10 @@ func (m *member) start() error {
 		return err
 	}
 	m.undo.add("forget catalog changes", m.watchCatalog())
-	m.work(func() { vip.Watch(m.ctx, m.log, m.interfacesChanged) })
+	m.work(func() {
+		var cables cables
+		vip.Watch(m.ctx, m.log, func() { m.askAgain(&cables); m.interfacesChanged() })
+	})
 	return m.listen(me)
 }
 

@@ -105,6 +105,7 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 		ctx, cancel := context.WithCancel(m.d.ctx)
 		mod.witness = cancel
 		go followWitnesses(ctx, func() []config.Checker { return mod.config().Witnesses() }, mod.runner.Subscribe, mod.runner.Post)
+		go mod.warmFilter(ctx)
 	}
 	if len(conf.Interfaces) > 0 {
 		mod.claims = newClaims()
