@@ -98,8 +98,8 @@ func TestLiveChange(t *testing.T) {
 			}
 			return ""
 		}},
-		{"slow start", func(t *testing.T) { s.slowly(t, "n3") }, func() string {
-			if n := s.status(t, "n1", s.module)["n3"]; n.Share < 0.19 { // of powers 1, 3 and 1
+		{"slow start", func(t *testing.T) { s.slowly(t, "n2") }, func() string {
+			if n := s.status(t, "n1", s.module)["n2"]; n.Share < 0.4 { // of the group side, which two share
 				return fmt.Sprintf("%+v", n)
 			}
 			return ""
@@ -203,7 +203,7 @@ func (s *stage) slowly(t *testing.T, node string) {
 		}
 		return ""
 	})
-	if share > 0.12 {
+	if share > 0.3 {
 		t.Errorf("%s has %.0f %% of the connections at once", node, 100*share)
 	}
 }
