@@ -64,6 +64,7 @@ choose it for a cluster that is to have one.`,
 	flags.add(c)
 	c.Flags().StringVar(&cluster, "cluster", "cluster", "`NAME` of the cluster")
 	c.Flags().StringVar(&hash, "hash", "", "the hash `FUNCTION` of the cluster, keyed or low_bits (default keyed)")
+	completeFlag(c, "hash", always("keyed", "low_bits"))
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		if hash != "" && hash != "keyed" && hash != "low_bits" {
 			return usagef("--hash %q: use keyed or low_bits", hash)

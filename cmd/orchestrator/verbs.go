@@ -89,13 +89,22 @@ func verbCommand(a *app, v verb) *cobra.Command {
 what became of each server; the exit code is 1 if one of them failed.`,
 		Example: "  orchestrator " + v.name + " " + example + " --node n2\n  orchestrator " + v.name + " " + example + " --node n2 --timeout 5m",
 	})
-	c.Flags().StringSliceVar(&nodes, "node", nil, "a `NODE` to do it on; may be repeated (default all)")
+	nodeFlag := "a `NODE` to do it on; may be repeated (default all)"
+	switch {
+	case draining:
+		nodeFlag = "a `NODE` to do it on; needed, may be repeated"
+	case v.where == namesOne:
+		nodeFlag = "the `NODE` to do it on; needed"
+	case v.where == oneDoes:
+		nodeFlag = "the `NODE` to do it on (default this one)"
+	}
+	c.Flags().StringSliceVar(&nodes, "node", nil, nodeFlag)
 	c.Flags().BoolVar(&noWait, "no-wait", false, "do not wait for the end")
 	c.Flags().DurationVar(&timeout, "timeout", 2*time.Minute, "how long to wait for the end on each server")
 	if draining {
 		c.Flags().DurationVar(&deadline, "deadline", 0, "how long to wait for connections to end (default not at all)")
 	}
-	a.completeNodes(c, "node")
+	completeFlag(c, "node", a.nodes)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		if timeout <= 0 {
 			return usagef("--timeout %s is not positive; to wait for nothing use --no-wait", timeout)
@@ -134,7 +143,7 @@ what became of each server; the exit code is 1 if one of them failed.`,
 func failoverCommand(a *app) *cobra.Command {
 	c := a.jsonFlag(&cobra.Command{
 		Use: "failover MODULE on|off", Short: "Say whether the secondary of a mirror takes over by itself", Args: cobra.ExactArgs(2),
-		ValidArgsFunction: a.completeModule,
+		ValidArgsFunction: inOrder(a.installed, always("on", "off")),
 		Long: `Say whether the secondary of a mirror takes over by itself when the primary fails. While
 it is off the secondary waits until the primary is back, or an operator decides. It
 holds on both servers, whichever is asked, also when the module or the daemon is

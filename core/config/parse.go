@@ -51,8 +51,8 @@ const userconfig = "conf/userconfig.xml"
 // error.
 func Parse(fsys fs.FS, name string, options Options) (*Module, diag.Problems) {
 	p := newParser(options.file(userconfig), Schema())
-	p.options, p.files = options, fsys
-	m := p.module(fsys, name)
+	p.name, p.options, p.files = name, options, fsys
+	m := p.module(fsys)
 	if p.finish() {
 		return nil, p.problems
 	}
@@ -84,6 +84,7 @@ func (o Options) file(name string) string {
 
 // parser is one reading of a module.
 type parser struct {
+	name     string // of the module
 	options  Options
 	files    fs.FS
 	src      *diag.Source
@@ -96,10 +97,10 @@ type parser struct {
 	problems diag.Problems
 }
 
-func (p *parser) module(fsys fs.FS, name string) *Module {
-	if err := checkName(name); err != nil {
+func (p *parser) module(fsys fs.FS) *Module {
+	if err := checkName(p.name); err != nil {
 		p.problems = append(p.problems, diag.Problem{ID: idName, Severity: diag.Error, Message: "name of the module: " + err.Error(),
-			Pos: diag.Position{File: name}, Hint: "use letters, digits, _ - and ."})
+			Pos: diag.Position{File: p.name}, Hint: "use letters, digits, _ - and ."})
 	}
 	root := p.read(fsys)
 	hooks := p.hooks(fsys)
@@ -113,7 +114,7 @@ func (p *parser) module(fsys fs.FS, name string) *Module {
 		return nil
 	}
 	p.check(root, p.schema)
-	m := p.build(root, name, hooks)
+	m := p.build(root, hooks)
 	p.macros.unused()
 	return m
 }

@@ -30,6 +30,12 @@ type value struct {
 	macros []string // that it was made of
 }
 
+// named is a value that stands for a name where this one is written.
+func (v value) named(text string) value {
+	v.text = text
+	return v
+}
+
 // convert fills in the typed form. The error is for people, hint what would be
 // right.
 func (v *value) convert(a *Attribute) (id, hint string, err error) {

@@ -63,8 +63,10 @@ type Daemon struct {
 
 	sessions *control.Sessions // logins to the console
 
+	booted   bool      // no daemon has run here since the machine was booted
 	clean    sync.Once // removes leftovers
 	cleanErr error
+	left     []string // modules whose applications were left running; until they are loaded
 
 	found  sync.Mutex // held while the cluster is founded, joined or left
 	mu     sync.Mutex
@@ -89,6 +91,7 @@ func Run(ctx context.Context, opt Options) (err error) {
 		return err
 	}
 	undo.add("unlock the home directory", unlock)
+	go sweep(inner)
 	if err := d.build(&undo); err != nil {
 		return err
 	}
@@ -130,6 +133,9 @@ func (d *Daemon) build(undo *closers) error {
 		}
 	}
 	var err error
+	if d.booted, err = d.firstOfBoot(bootID()); err != nil {
+		return err
+	}
 	if d.journal, err = journal.Open(d.path("journal.db"), journal.Limits{}, nil); err != nil {
 		return fmt.Errorf("open the journal: %w", err)
 	}

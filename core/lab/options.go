@@ -49,11 +49,17 @@ type Options struct {
 	// NoCluster leaves the daemons alone after starting them; the nodes are then
 	// not joined.
 	NoCluster bool `json:"no_cluster,omitempty"`
+	// Hash is the cluster's hash function, keyed or low_bits; empty leaves the choice to
+	// the program.
+	Hash string `json:"hash,omitempty"`
 	// ClientAddresses is the number of further addresses of the client (10.77.0.201
 	// and fd77::201 and up, at most 16), to spread connections over.
 	ClientAddresses int `json:"client_addresses,omitempty"`
 	// MTU of all cables in bytes, 1280 to 9000; 1500.
 	MTU int `json:"mtu,omitempty"`
+	// Offloads leaves it to the cables' ends to cut packets and to sum them up, as network
+	// cards do. A node's filter cannot work with it.
+	Offloads bool `json:"offloads,omitempty"`
 	// Networks is the number of networks that the nodes are on, 1 or 2; 1. The
 	// cluster uses all of them.
 	Networks int `json:"networks,omitempty"`

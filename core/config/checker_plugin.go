@@ -16,22 +16,42 @@ var checkerName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,30}$`)
 // taken are classes of resources that are made elsewhere.
 var taken = []string{"proc", "process", "state", "rule", "rfs", "heart", "heartbeat", "usersetting", "connections"}
 
-// pluginChecks reads <plugin>. Idents are unique for each checker.
-func (p *parser) pluginChecks(m *Module, list *node) {
-	idents := p.unique("resource")
-	for _, n := range list.all("plugin") {
-		name, ident := n.values["name"], n.values["ident"]
-		c, ok := p.checker(n, core.VerbNone)
-		if !name.ok || !ident.ok || !p.ofOthers(name) {
-			continue
+// pluginChecker is for checkers that have no element of their own.
+func pluginChecker() checkerKind {
+	k := newChecker("plugin", "A checker that somebody else has written, orchestrator-checker-NAME beside orchestrator or in the folder plugins of its home directory. Resource NAME.IDENT.", anyTime, "both", core.VerbNone, Element{},
+		Attribute{Name: "name", Kind: KindName, Required: true, Status: Used, Doc: "Name of the checker; \"orchestrator plugin list\" shows those that there are."},
+		interval("10s"),
+		Attribute{Name: "timeout", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "5s", Min: 10, Status: Used, Doc: "How long one look may take."})
+	k.New, k.Key = true, []string{"name", "ident"}
+	k.Children = []Element{{Name: "set", Status: Used, Key: []string{"name"}, Doc: "A setting of the checker.",
+		Attributes: []Attribute{
+			{Name: "name", Kind: KindName, Required: true, Status: Used, Doc: "Its name."},
+			{Name: "value", Kind: KindText, Status: Used, Doc: "Its value, if that is a text."},
+			{Name: "json", Kind: KindText, Empty: true, Status: Used, Doc: "Its value in JSON, if it is a number, true or false, or a list: 90."},
+		}}}
+	k.read = func(p *parser, m *Module, elements []*node) {
+		idents := p.unique("resource")
+		for _, n := range elements {
+			if c, ok := p.pluginCheck(n, k, idents); ok {
+				m.Checkers = append(m.Checkers, c)
+			}
 		}
-		settings, good := p.settings(n)
-		if !idents.add(ident.named(name.text+"."+ident.text)) || !ok || !good {
-			continue
-		}
-		v := n.values
-		m.PluginChecks = append(m.PluginChecks, PluginCheck{c, name.text, settings, v["interval"].span, v["timeout"].span})
 	}
+	return k
+}
+
+// pluginCheck reads <plugin>. Idents are unique for each checker.
+func (p *parser) pluginCheck(n *node, k checkerKind, idents *unique) (Checker, bool) {
+	name, ident := n.values["name"], n.values["ident"]
+	c, ok := p.checker(n, k)
+	if !name.ok || !ident.ok || !p.ofOthers(name) {
+		return c, false
+	}
+	c.Class, c.Plugin = name.text, name.text
+	c.paced(n)
+	var good bool
+	c.Settings, good = p.settings(n)
+	return c, idents.add(ident.named(c.Resource())) && ok && good
 }
 
 // ofOthers says whether a name can be that of a checker which is not ours.
@@ -74,8 +94,8 @@ func (p *parser) runnablePlugins(list *node) {
 }
 
 // settings reads what a checker of others is told.
-func (p *parser) settings(n *node) (map[string]json.RawMessage, bool) {
-	out, good := map[string]json.RawMessage{}, true
+func (p *parser) settings(n *node) (map[string]any, bool) {
+	out, good := map[string]any{}, true
 	names := p.unique("setting")
 	for _, s := range n.all("set") {
 		v := s.values
@@ -83,14 +103,14 @@ func (p *parser) settings(n *node) (map[string]json.RawMessage, bool) {
 			good = false
 			continue
 		}
-		raw, _ := json.Marshal(v["value"].text) // a text always can be
-		if v["json"].set {
-			if raw = json.RawMessage(v["json"].text); !json.Valid(raw) {
-				p.valueProblem(idValue, v["json"], fmt.Sprintf("%q is not JSON", short(v["json"].text))).Hint = `a text is written as value="…"`
+		out[v["name"].text] = v["value"].text
+		if raw := v["json"]; raw.set {
+			if !json.Valid([]byte(raw.text)) {
+				p.valueProblem(idValue, raw, fmt.Sprintf("%q is not JSON", short(raw.text))).Hint = `a text is written as value="…"`
 				good = false
 			}
+			out[v["name"].text] = json.RawMessage(raw.text)
 		}
-		out[v["name"].text] = raw
 	}
 	return out, good
 }
