@@ -18,6 +18,9 @@ func Step(in Instance, ev Event) (Instance, []Action, error) {
 	if err := m.handle(ev); err != nil {
 		return in, nil, err
 	}
+	if m.mirror() {
+		m.loosen()
+	}
 	m.advance()
 	if m.err != nil {
 		return in, nil, m.err
@@ -167,7 +170,7 @@ func (m *machine) settle() bool {
 	}
 	m.Verb, m.Services, m.Target = "", "", m.State
 	if m.State == Stop {
-		m.Drained, m.Pair.Self.Wish = false, ""
+		m.Drained, m.Held, m.Pair.Self.Wish = false, "", ""
 		m.renews()
 		return false
 	}

@@ -2,15 +2,13 @@ package daemon
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/archive"
@@ -29,6 +27,8 @@ var errNoCluster = &control.Refusal{
 // moduleMeta is kept beside a module's archive in the catalog.
 type moduleMeta struct {
 	Set map[string]string `json:"set,omitempty"`
+	// Hosts are the names that were looked up when the configuration was applied.
+	Hosts hosts `json:"hosts,omitempty"`
 }
 
 // watchCatalog loads what changes in the catalog, one change after the other.
@@ -157,7 +157,7 @@ func (m *member) loadWhenStopped(old *module) {
 
 // adopt makes a module of a catalog item and starts it if it is to run.
 func (m *member) adopt(name string, item catalog.Item) error {
-	files, set, err := unpacked(name, item)
+	files, meta, err := unpacked(name, item)
 	if err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func (m *member) adopt(name string, item catalog.Item) error {
 		}
 	}
 	dir := m.d.path("active", name)
-	conf, problems := config.Parse(os.DirFS(dir), name, checkOptions(set, name+"/"))
+	conf, problems := config.Parse(os.DirFS(dir), name, checkOptions(meta.Set, meta.Hosts.known, name+"/"))
 	if conf == nil {
 		return problems
 	}
@@ -186,51 +186,13 @@ func (m *member) adopt(name string, item catalog.Item) error {
 }
 
 // unpacked is the archive of a catalog item, and what was set with it.
-func unpacked(name string, item catalog.Item) (*archive.FS, map[string]string, error) {
+func unpacked(name string, item catalog.Item) (*archive.FS, moduleMeta, error) {
 	var meta moduleMeta
 	if err := json.Unmarshal(item.Meta, &meta); err != nil {
-		return nil, nil, fmt.Errorf("read the module's settings: %w", err)
+		return nil, meta, fmt.Errorf("read the module's settings: %w", err)
 	}
 	files, err := archive.Read(bytes.NewReader(item.Content), int64(len(item.Content)), name+".safe", archive.DefaultLimits())
-	return files, meta.Set, err
-}
-
-// boot starts a module when its node comes up, as service boot="…" says, but not
-// before the machine has been up for boot_delay. Of "ignore", SafeKit's default,
-// this makes "auto", unless an operator has switched boot on or off.
-func (m *member) boot(mod *module) {
-	wanted := m.wanted(mod.conf.Name)
-	mod.saved.Store(wanted)
-	if boot := mod.atBoot(); boot == "off" || boot != "on" && wanted != core.Up {
-		return
-	}
-	go func() {
-		if !sleep(m.ctx, mod.config().BootDelay-uptime()) || mod.runner.Snapshot().State != core.Stop {
-			return // it was started, or replaced, meanwhile
-		}
-		if err := mod.runner.Command(m.ctx, core.VerbStart, "boot", "the start of the daemon"); err != nil {
-			m.log.Warn("start a module", "module", mod.conf.Name, "error", err)
-		}
-	}()
-}
-
-// never is longer than any boot_delay.
-const never = math.MaxInt64
-
-// sleep waits; a time that is not positive has passed. It says whether ctx goes
-// on.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return files, meta, err
 }
 
 // fits compares a module with the others and with the cluster.
@@ -250,6 +212,6 @@ func (m *member) fits(conf *config.Module) diag.Problems {
 	return append(config.CheckAgainst(conf, others), config.CheckCluster(conf, nodes, networks)...)
 }
 
-func checkOptions(set map[string]string, path string) config.Options {
-	return config.Options{Set: set, Env: os.LookupEnv, CheckHook: hook.CheckSyntax, CheckRules: CheckRules, Path: path}
+func checkOptions(set map[string]string, resolve func(string) (netip.Addr, error), path string) config.Options {
+	return config.Options{Set: set, Env: os.LookupEnv, CheckHook: hook.CheckSyntax, CheckRules: CheckRules, Resolve: resolve, Path: path}
 }

@@ -7,12 +7,14 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/config"
 	"github.com/orchestrator-ha/orchestrator/core/control"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/exclude"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/fs"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/link"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/replication"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/stream"
@@ -172,8 +174,25 @@ func (r *replicator) Order(order core.ReplicaOrder, full bool, answer func(core.
 	}
 	r.leaving = false
 	r.mu.Unlock()
+	if order != core.ReplicateStop {
+		r.endLeft()
+	}
 	data := r.mod.runner.Snapshot().Pair.Self.Data.Generation
 	r.Replicator.Order(replication.Order{Replica: order, Full: full, Force: force, Data: data})
+}
+
+// endLeft ends what the module's hooks have not found of an application that a killed daemon
+// has left.
+func (r *replicator) endLeft() {
+	for _, p := range r.places {
+		ended, err := fs.EndUsers(p.Dir)
+		if len(ended) > 0 {
+			r.Note("warn", fmt.Sprintf("%s still used %s, as a daemon that was killed has left it, and were ended: the module's stop hooks have not found them.", strings.Join(ended, ", "), p.Dir))
+		}
+		if err != nil {
+			r.Note("error", err.Error())
+		}
+	}
 }
 
 // Done takes the answer to an order.

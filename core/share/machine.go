@@ -34,6 +34,7 @@ type Machine struct {
 	backAt   time.Time // when something reached this node again; zero: it was never cut off
 	resumeAt time.Time // a lapse is to be answered then; zero if none is
 	macs     []MAC
+	leftTill time.Time // until then the application of an earlier daemon counts as running; zero: none is
 	present  bool
 	open     bool   // ordered to take connections
 	off      string // why none can reach this node now; empty if they can
@@ -69,12 +70,18 @@ type peer struct {
 	lostAt   time.Time // last time it was lost
 	keepTill time.Time // silent, host alive: stays a previous owner until then
 	serves   bool      // silent, but goes on with its buckets (Settings.Keep)
-	had      bool      // silent: the module was started there
+	had      bool      // silent, or left running: the module was started there
 	last     []View    // silent, host alive: the views by which it may still forward
 }
 
-// stays says that a silent node stays in the tables.
-func (p *peer) stays() bool { return !p.alive && (p.serves || !p.keepTill.IsZero()) }
+// stays says that a node stays in the tables that does not take part: a silent one, or
+// one whose daemon is new and has not started the module again.
+func (p *peer) stays() bool {
+	if p.alive {
+		return p.digest.Left
+	}
+	return p.serves || !p.keepTill.IsZero()
+}
 
 // NewMachine makes the machine of node self for a module. name tells nodes'
 // names for notes.
@@ -95,8 +102,12 @@ func (m *Machine) View() View { return m.view }
 func (m *Machine) Step(now time.Time, in Input) []Effect {
 	m.now, m.out = now, nil
 	switch in := in.(type) {
+	case Left:
+		m.leftTill = now.Add(m.timing.Keep)
+	case Abandoned:
+		m.leftTill = time.Time{}
 	case Started:
-		m.macs, m.present = in.MACs, true
+		m.macs, m.present, m.leftTill = in.MACs, true, time.Time{}
 	case Halted:
 		*m = Machine{
 			self: m.self, name: m.name, timing: m.timing, set: m.set, peers: m.peers,
@@ -144,6 +155,9 @@ func (m *Machine) tick() {
 			m.forget(n, m.name(n)+" stayed silent")
 		}
 	}
+	if !m.leftTill.IsZero() && m.now.After(m.leftTill) {
+		m.leftTill = time.Time{}
+	}
 	m.coordinate()
 	m.finishLeave()
 	m.publish()
@@ -163,7 +177,10 @@ func (m *Machine) tick() {
 }
 
 func (m *Machine) publish() {
-	d := Digest{Present: m.present, Ready: m.present && m.ready, Draining: m.draining, Epoch: m.view.Epoch, Failed: m.failed}
+	d := Digest{
+		Present: m.present, Ready: m.present && m.ready, Draining: m.draining, Left: !m.leftTill.IsZero(),
+		Epoch: m.view.Epoch, Failed: m.failed,
+	}
 	if d != m.sent {
 		m.sent = d
 		m.do(Publish{d})
@@ -256,10 +273,11 @@ func (m *Machine) peer(n core.NodeID) *peer {
 
 func (m *Machine) lost(in PeerLost) {
 	p := m.peer(in.Node)
-	p.had = p.digest.Present || m.view.has(in.Node)
+	left := p.digest.Left // its filter is gone, so it goes on with nothing
+	p.had = p.digest.Present || left || m.view.has(in.Node)
 	last := m.lastViews(p.digest)
 	p.alive, p.lostAt, p.digest, p.keepTill, p.last = false, m.now, Digest{}, time.Time{}, nil
-	if m.set.Keep && p.had && !in.Goodbye {
+	if m.set.Keep && p.had && !left && !in.Goodbye {
 		p.serves = true
 		m.round = nil
 		if owned := m.view.Owned(in.Node); owned > 0 {
@@ -307,6 +325,7 @@ func (m *Machine) hostGone(n core.NodeID) {
 func (m *Machine) heard(in PeerDigest) {
 	p := m.peer(in.Node)
 	p.alive, p.serves, p.digest, p.keepTill, p.last = true, false, in.Digest, time.Time{}, nil
+	p.had = in.Digest.Left
 	m.applyDigest(in.Node, p.digest)
 	accused := m.present && in.Digest.Present && in.Digest.Failed&bit(m.self) != 0
 	if accused && in.Digest.Epoch >= m.view.Epoch && in.Node < m.self { // somebody has to yield
@@ -318,6 +337,9 @@ func (m *Machine) heard(in PeerDigest) {
 // one that has none left because the module is stopped there.
 func (m *Machine) applyDigest(n core.NodeID, d Digest) {
 	switch takes := m.view.takes(n); {
+	case d.Left && takes:
+		m.fail(n, true, "the daemon of "+m.name(n)+" is new, and its application was left running")
+	case d.Left:
 	case !d.Present && (takes || m.view.Held(n) > 0):
 		m.fail(n, false, fmt.Sprintf("the module is not started on %s", m.name(n)))
 	case !takes:

@@ -45,6 +45,17 @@ func (h *Holder) Restore(name string, s Settings) error {
 	return fmt.Errorf("restore the settings of interface %s: %w", name, errUnsupported)
 }
 
+// SetSources fails on this system.
+func (h *Holder) SetSources(owner string, sources []Source, keep []netip.Addr) error {
+	if len(sources) == 0 {
+		return nil
+	}
+	return fmt.Errorf("let connections of this node come from %s: %w", sources[0].Addr, errUnsupported)
+}
+
+// ForgetSources has nothing to forget on this system.
+func ForgetSources() error { return nil }
+
 // Look fails on this system.
 func (h *Holder) Look(on Interface, addrs []netip.Addr) (Look, error) {
 	return Look{}, fmt.Errorf("look at interface %s: %w", on.Name, errUnsupported)
@@ -62,6 +73,9 @@ func Probe(ctx context.Context, on Interface, addrs []netip.Addr, times int) ([]
 func Neighbours(index int, addrs []netip.Addr) ([]net.HardwareAddr, error) {
 	return nil, fmt.Errorf("list neighbours: %w", errUnsupported)
 }
+
+// AskAgain fails on this system.
+func AskAgain(index int) error { return fmt.Errorf("ask for neighbours: %w", errUnsupported) }
 
 // Watch sees nothing on this system.
 func Watch(ctx context.Context, log *slog.Logger, changed func()) { <-ctx.Done() }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/orchestrator-ha/orchestrator/core/lab"
 	"github.com/orchestrator-ha/orchestrator/core/lab/load"
 )
 
@@ -97,6 +98,12 @@ func TestLiveChange(t *testing.T) {
 			}
 			return ""
 		}},
+		{"slow start", func(t *testing.T) { s.slowly(t, "n3") }, func() string {
+			if n := s.status(t, "n1", s.module)["n3"]; n.Share < 0.19 { // of powers 1, 3 and 1
+				return fmt.Sprintf("%+v", n)
+			}
+			return ""
+		}},
 		{"another name of a group", func(t *testing.T) { s.reconfigure(t, `group name="web"`, `group name="www"`) }, s.serves(t, vip, 80)},
 		{"check, hook, variable, rules", func(t *testing.T) {
 			s.edit(t, "bin/update", liveUpdate, liveUpdate+"echo and the script is new\n")
@@ -117,7 +124,7 @@ func TestLiveChange(t *testing.T) {
 			}
 			return ""
 		}},
-		{"set back", func(t *testing.T) { s.do(t, "n2", "config", "rollback", s.module, "6") }, func() string {
+		{"set back", func(t *testing.T) { s.do(t, "n2", "config", "rollback", s.module, "7") }, func() string {
 			if n := s.burst(t, vip2, 80).New; n.OK > 0 {
 				return describe(n)
 			}
@@ -165,6 +172,40 @@ func (s *stage) needsStop(t *testing.T) {
 	s.do(t, "n1", "config", "apply", s.module, "--stopstart")
 	s.whole(t, everybody...)
 	eventually(t, "all is answered afterwards", s.serves(t, vip, 80)) // the hook does not wait for its server
+	s.kept(t, "n2")
+}
+
+// kept: with lease="keep" a node whose daemon is halted serves on, and nobody notices.
+func (s *stage) kept(t *testing.T, node string) {
+	t.Helper()
+	c := s.clientOf(t, vip, load.Config{Rate: 100, Connections: 60})
+	s.fault(t, lab.Pause, false, node)
+	from, to := c.watch(t, time.Second)
+	s.fault(t, lab.Resume, false, node)
+	if to.New.Nodes[node] == from.New.Nodes[node] {
+		c.fault(t, from, "%s answered nobody while its daemon was halted: %v", node, to.New.Nodes)
+	}
+	_, to = c.watch(t, 2*time.Second)
+	c.flawless(t, "a halted daemon that keeps its share", from, to)
+	c.stop(t)
+}
+
+// slowly: a node that comes back takes its share in steps.
+func (s *stage) slowly(t *testing.T, node string) {
+	t.Helper()
+	s.reconfigure(t, `<farm/>`, `<farm slow_start="3s"/>`)
+	s.do(t, "n1", "drain", s.module, "--node", node)
+	s.do(t, "n1", "undrain", s.module, "--node", node)
+	share := 0.0
+	eventually(t, node+" has some of its share", func() string {
+		if share = s.status(t, "n1", s.module)[node].Share; share == 0 {
+			return "none yet"
+		}
+		return ""
+	})
+	if share > 0.12 {
+		t.Errorf("%s has %.0f %% of the connections at once", node, 100*share)
+	}
 }
 
 // serves says whether all requests to a port of an address are answered.

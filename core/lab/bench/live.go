@@ -13,7 +13,7 @@ func live(ctx context.Context, b *bench) error {
 	peers := map[string]Peer{"xt_cluster-ns": {Name: "xt_cluster"}, "nftables-ns": {Name: "nftables jhash"}}
 	var floors, drops, forwards []float64
 	for range min(5, b.runs) {
-		lines, err := goBench(ctx, filterPackage, "^BenchmarkLiveFrames$", "3s")
+		lines, err := goBench(ctx, filterPackage, "^BenchmarkLiveFrames$", "15s")
 		if err != nil {
 			return err
 		}
