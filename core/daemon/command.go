@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,6 +29,7 @@ type order struct {
 	Renew    *arrival               `json:"renew,omitempty"`  // likewise: stop, take over that configuration, start
 	Pause    bool                   `json:"pause,omitempty"`  // stop, but what the operator wants stays as it is
 	Wait     control.Duration       `json:"wait"`
+	All      bool                   `json:"all,omitempty"` // no node was named: what is so already is done
 }
 
 // handlers registers what other nodes may ask of this one.
@@ -75,7 +77,7 @@ func (d *Daemon) Do(ctx context.Context, by, name string, verb core.Verb, r cont
 	if err := mod.m.aimed(mod, verb, &r); err != nil {
 		return control.Outcome{}, err
 	}
-	o := order{Module: name, Verb: verb, By: by, Identity: r.Identity, Wait: r.Wait}
+	o := order{Module: name, Verb: verb, By: by, Identity: r.Identity, Wait: r.Wait, All: len(r.Nodes) == 0 && !r.Here}
 	if r.Identity != "" {
 		o.By = "" // who typed it does not matter: a script did
 	}
@@ -205,7 +207,8 @@ func (mod *module) drive(ctx context.Context, o order) (bool, string) {
 	}
 	before := mod.runner.Snapshot().State
 	if err := mod.runner.Command(ctx, o.Verb, o.Identity, o.By); err != nil {
-		return false, err.Error()
+		already := new(core.Already)
+		return o.All && errors.As(err, &already), err.Error()
 	}
 	if o.Wait <= 0 {
 		return true, ""
