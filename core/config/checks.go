@@ -23,11 +23,11 @@ func (p *parser) checks(m *Module, list *node) {
 	}
 	each("tcp", core.VerbRestart, func(_, to *node, c Checker) {
 		v := to.values
-		m.TCPChecks = append(m.TCPChecks, TCPCheck{c, v["addr"].addr, uint16(v["port"].number), v["interval"].span, v["timeout"].span})
+		m.TCPChecks = append(m.TCPChecks, TCPCheck{c, v["addr"].text, uint16(v["port"].number), v["interval"].span, v["timeout"].span})
 	})
 	each("ping", core.VerbWait, func(_, to *node, c Checker) {
 		v := to.values
-		m.PingChecks = append(m.PingChecks, PingCheck{c, v["addr"].addr, v["interval"].span, v["timeout"].span})
+		m.PingChecks = append(m.PingChecks, PingCheck{c, v["addr"].text, v["interval"].span, v["timeout"].span})
 	})
 	each("intf", core.VerbWait, func(_, to *node, c Checker) {
 		if v := to.values; p.oneOf(to, "local_addr", "name") {
@@ -67,6 +67,7 @@ func (p *parser) checks(m *Module, list *node) {
 		}
 	})
 	p.pluginChecks(m, list)
+	p.runnablePlugins(list)
 }
 
 // sqlCheck reads what a database server is asked.
@@ -84,7 +85,7 @@ func (p *parser) sqlCheck(to *node) (SQLCheck, bool) {
 		good = false
 	}
 	return SQLCheck{
-		Driver: v["driver"].text, Addr: v["addr"].addr, Port: uint16(v["port"].number), Socket: v["socket"].text,
+		Driver: v["driver"].text, Addr: v["addr"].text, Port: uint16(v["port"].number), Socket: v["socket"].text,
 		Database: v["database"].text, User: v["user"].text, PasswordFile: v["password_file"].text,
 		TLS: v["tls"].text, CA: v["ca"].text, Query: v["query"].text, Answer: v["answer"].text,
 		Interval: v["interval"].span, Timeout: v["timeout"].span,
@@ -124,7 +125,7 @@ func (p *parser) moduleChecks(m *Module, list *node) {
 		name, ident := n.values["name"], n.values["ident"]
 		if !ident.set {
 			ident = name
-			ident.text = name.text + "_" + to.values["addr"].addr.String()
+			ident.text = name.text + "_" + to.values["addr"].text
 		}
 		if !idents.add(ident) || !name.ok {
 			continue
@@ -136,7 +137,7 @@ func (p *parser) moduleChecks(m *Module, list *node) {
 		v := to.values
 		m.ModuleChecks = append(m.ModuleChecks, ModuleCheck{
 			Checker{ident.text, core.WhenPre, core.VerbWait, p.position(n.at)},
-			name.text, v["addr"].addr, uint16(v["port"].number), v["interval"].span, v["timeout"].span,
+			name.text, v["addr"].text, uint16(v["port"].number), v["interval"].span, v["timeout"].span,
 		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/diag"
 )
 
 // checkerName is what checkers of others are called.
@@ -47,6 +48,29 @@ func (p *parser) ofOthers(name value) bool {
 		return true
 	}
 	return false
+}
+
+// runnablePlugins warns of checkers that are programs of their own and cannot be run
+// here: what a module watches by them is unknown, which is seen only when it fails.
+func (p *parser) runnablePlugins(list *node) {
+	if p.options.Checker == nil {
+		return
+	}
+	told := map[string]bool{}
+	for _, n := range append(slices.Clone(list.all("sql")), list.all("plugin")...) {
+		name, at := "sql", n.at
+		if n.name == "plugin" {
+			name, at = n.values["name"].text, n.values["name"].at
+		}
+		if told[name] || n.name == "plugin" && !n.values["name"].ok {
+			continue
+		}
+		told[name] = true
+		if err := p.options.Checker(name); err != nil {
+			p.report(diag.Warning, idPlugin, at, fmt.Sprintf("checker %s cannot be run here: %v", name, err)).Hint =
+				"until it can, on each server, its resource is unknown, and nothing is done when the application fails"
+		}
+	}
 }
 
 // settings reads what a checker of others is told.

@@ -21,7 +21,7 @@ type Checker struct {
 // TCPCheck is a checker that connects.
 type TCPCheck struct {
 	Checker
-	Addr     netip.Addr
+	Addr     string // or a name
 	Port     uint16
 	Interval time.Duration
 	Timeout  time.Duration
@@ -30,7 +30,7 @@ type TCPCheck struct {
 // PingCheck is a checker that sends ICMP echo requests.
 type PingCheck struct {
 	Checker
-	Addr     netip.Addr
+	Addr     string // or a name
 	Interval time.Duration
 	Timeout  time.Duration
 }
@@ -63,7 +63,7 @@ type CustomCheck struct {
 type ModuleCheck struct {
 	Checker
 	Module   string
-	Addr     netip.Addr // of a node that has it
+	Addr     string // or name, of a node that has it
 	Port     uint16
 	Interval time.Duration
 	Timeout  time.Duration
@@ -99,7 +99,7 @@ type DNSCheck struct {
 type SQLCheck struct {
 	Checker
 	Driver       string
-	Addr         netip.Addr
+	Addr         string // or a name
 	Port         uint16 // 0: the driver's usual one
 	Socket       string // instead of Addr and Port, if not empty
 	Database     string
@@ -226,6 +226,7 @@ func (m *Module) Checks() []core.Check {
 	}
 	for _, c := range m.IntfChecks {
 		add("intf", c.Checker)
+		all[len(all)-1].Outside = true
 	}
 	for _, c := range m.IPChecks {
 		add("ip", c.Checker)

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"path"
 	"strings"
 
@@ -24,6 +25,12 @@ type Options struct {
 	// positions in its problems count from the beginning of the text. nil means
 	// rules are not looked into.
 	CheckRules func(mode core.Mode, text string) []diag.Problem
+	// Resolve answers the one address of a host name; nil means that names are not
+	// looked up.
+	Resolve func(name string) (netip.Addr, error)
+	// Checker tells why a checker that is a program of its own cannot be run here; nil
+	// means that nobody looks.
+	Checker func(name string) error
 	// System is where the module is to run, "linux" or "windows"; empty means
 	// here. It decides which files in bin/ are hooks.
 	System string

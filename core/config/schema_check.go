@@ -30,7 +30,9 @@ var (
 )
 
 func checkElement() Element {
-	addr := Attribute{Name: "addr", Kind: KindAddress, Required: true, Status: Used, Doc: "Address."}
+	addr := Attribute{Name: "addr", Kind: KindHost, Required: true, Status: Used, Doc: "Address. A name is looked up each time."}
+	own := addr
+	own.Kind, own.Doc = KindResolved, "Address."
 	return live(Element{Name: "check", Status: Used, Once: true, Effect: EffectCheck, Doc: "Checkers: each publishes a resource that the module depends on.",
 		Children: []Element{
 			checker("tcp", Used, "A TCP connection to an address and port works. Resource tcp.IDENT.", anyTime, "both", "restart",
@@ -38,9 +40,9 @@ func checkElement() Element {
 			checker("ping", Used, "An address answers to ping. Resource ping.IDENT.", anyTime, "pre", "wait", to("1s", "1s", addr)),
 			checker("intf", Used, "A network interface is up and has a carrier; a change is seen at once. Resource intf.IDENT.", beforeAll, "pre", "wait",
 				target(
-					Attribute{Name: "local_addr", Kind: KindAddress, Status: Used, Doc: "Address on the interface, or, where no interface has it, any of its network: 10.0.0.0 for whichever interface is in 10.0.0.0/24."},
+					Attribute{Name: "local_addr", Kind: KindResolved, Status: Used, Doc: "Address on the interface, or, where no interface has it, any of its network: 10.0.0.0 for whichever interface is in 10.0.0.0/24."},
 					Attribute{Name: "name", Kind: KindText, Empty: true, New: true, Status: Used, Doc: "The interface, instead of local_addr."})),
-			checker("ip", Used, "A local address is set and can be used; a change is seen at once. Resource ip.IDENT.", running, "both", "stopstart", target(addr, interval("1s"))),
+			checker("ip", Used, "A local address is set and can be used; a change is seen at once. Resource ip.IDENT.", running, "both", "stopstart", target(own, interval("1s"))),
 			customElement(),
 			moduleCheckElement(),
 			splitbrainElement(),
@@ -62,7 +64,7 @@ func customElement() Element {
 
 func moduleCheckElement() Element {
 	e := target(
-		Attribute{Name: "addr", Kind: KindAddress, Default: "127.0.0.1", Status: Used, Doc: "Address of a node that has the module, or of the module itself."},
+		Attribute{Name: "addr", Kind: KindHost, Default: "127.0.0.1", Status: Used, Doc: "Address of a node that has the module, or of the module itself."},
 		Attribute{Name: "port", Kind: KindPort, Default: "9010", Status: Used, Doc: "Port of that node's API."},
 		interval("10s"), patience("5s"),
 		onOff("secure", "off", Attribute{Status: Ignored, Why: "nodes always speak TLS to each other", Doc: "Whether to use TLS."}))

@@ -36,7 +36,7 @@ func dnsElement() Element {
 func sqlElement() Element {
 	e := checker("sql", Used, "A database server lets one log in and answers as expected. Needs the program orchestrator-checker-sql beside orchestrator, which comes with it. A refused login, or a question that the server does not understand, is unknown and not down. Resource sql.IDENT.", anyTime, "both", "restart", to("5s", "3s",
 		Attribute{Name: "driver", Kind: KindChoice, Values: []string{"postgres", "mysql", "sqlserver"}, Required: true, Status: Used, Doc: "Kind of the server; mysql is MariaDB, too."},
-		Attribute{Name: "addr", Kind: KindAddress, Default: "127.0.0.1", Status: Used, Doc: "Its address."},
+		Attribute{Name: "addr", Kind: KindHost, Default: "127.0.0.1", Status: Used, Doc: "Its address."},
 		Attribute{Name: "port", Kind: KindPort, Status: Used, Doc: "Its port. Default: the usual one, 5432, 3306 or 1433."},
 		Attribute{Name: "socket", Kind: KindFolder, Empty: true, Status: Used, Doc: "Whole path of its Unix socket, instead of addr and port; for postgres of the folder with the socket."},
 		Attribute{Name: "database", Kind: KindText, Empty: true, Status: Used, Doc: "The database. Default: the server's choice."},

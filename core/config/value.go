@@ -60,6 +60,13 @@ func (v *value) convert(a *Attribute) (id, hint string, err error) {
 	case KindAddress:
 		v.addr, hint, err = address(v.text)
 		return idAddress, hint, err
+	case KindResolved:
+		clean, _, noHost := host(v.text)
+		v.addr, hint, err = address(clean)
+		if _, noAddress := netip.ParseAddr(clean); noHost == nil && noAddress != nil {
+			v.addr, err = netip.Addr{}, nil // a name: parser.resolve goes on
+		}
+		return idAddress, hint, err
 	case KindPort:
 		v.number, err = port(v.text, a.Star)
 		return idPort, "", err

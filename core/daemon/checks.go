@@ -61,11 +61,11 @@ func (mod *module) specs(parts []core.When) []check.Spec {
 	conf := mod.config()
 	for _, c := range conf.TCPChecks {
 		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "tcp", Interval: c.Interval, Timeout: c.Timeout, Fall: lossFall},
-			map[string]any{"addr": c.Addr.String(), "port": c.Port, "timeout": sdk.Duration(c.Timeout)})
+			map[string]any{"addr": c.Addr, "port": c.Port, "timeout": sdk.Duration(c.Timeout)})
 	}
 	for _, c := range conf.PingChecks {
 		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "ping", Interval: c.Interval, Timeout: c.Timeout, Fall: lossFall},
-			map[string]any{"addr": c.Addr.String(), "timeout": sdk.Duration(c.Timeout)})
+			map[string]any{"addr": c.Addr, "timeout": sdk.Duration(c.Timeout)})
 	}
 	for _, c := range conf.IntfChecks {
 		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "intf", Interval: scanInterval}, intfSettings(c))
@@ -78,7 +78,7 @@ func (mod *module) specs(parts []core.When) []check.Spec {
 	}
 	for _, c := range conf.ModuleChecks {
 		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "module", Interval: c.Interval, Timeout: c.Timeout},
-			map[string]any{"module": c.Module, "addr": c.Addr.String(), "port": c.Port, "timeout": sdk.Duration(c.Timeout)})
+			map[string]any{"module": c.Module, "addr": c.Addr, "port": c.Port, "timeout": sdk.Duration(c.Timeout)})
 	}
 	for _, c := range conf.HTTPChecks {
 		add(c.When, check.Spec{Resource: c.Resource(), Plugin: "http", Interval: c.Interval, Timeout: c.Timeout, Fall: lossFall}, mod.httpSettings(c))
@@ -127,7 +127,7 @@ func (mod *module) httpSettings(c config.HTTPCheck) map[string]any {
 // sqlSettings say where the password is, and not what it is.
 func (mod *module) sqlSettings(c config.SQLCheck) map[string]any {
 	s := map[string]any{
-		"driver": c.Driver, "addr": c.Addr.String(), "database": c.Database, "user": c.User, "tls": c.TLS,
+		"driver": c.Driver, "addr": c.Addr, "database": c.Database, "user": c.User, "tls": c.TLS,
 		"query": c.Query, "answer": c.Answer, "timeout": sdk.Duration(c.Timeout),
 	}
 	for name, text := range map[string]string{"socket": c.Socket, "password_file": c.PasswordFile} {

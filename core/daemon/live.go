@@ -111,11 +111,11 @@ func packed(folder fs.FS) (fs.FS, error) {
 // module runs; false means that it cannot.
 func (mod *module) changeLive(item catalog.Item) (bool, error) {
 	name := mod.conf.Name
-	files, set, err := unpacked(name, item)
+	files, meta, err := unpacked(name, item)
 	if err != nil {
 		return false, err
 	}
-	conf, problems := config.Parse(files, name, checkOptions(set, name+"/"))
+	conf, problems := config.Parse(files, name, checkOptions(meta.Set, meta.Hosts.known, name+"/"))
 	if conf == nil {
 		return false, problems
 	}

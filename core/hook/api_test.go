@@ -86,6 +86,9 @@ func TestApplication(t *testing.T) {
 		web:start { command = { "httpd", "-p", 80 }, env = { A = "1" }, groups = list {}, extra = {}, ratio = 0.5, timeout = "9s" }
 		local s = web:status()
 		assert(s.up and s.reason == "pid 7")
+		local ok, err = pcall(function() local name = "running" return s[name] end)
+		assert(not ok and err:find("bin/start_both.lua:.*ApplicationStatus has no field running; it has up, reason"), err)
+		for name in pairs(s) do assert(name == "up" or name == "reason") end
 		web:stop { timeout = 5 }
 		application("process", "web"):stop { force = true, command = { "x" } }
 		application("systemd"):stop()

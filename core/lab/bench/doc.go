@@ -3,7 +3,7 @@
 // labs, installs the shipped modules, makes faults and looks from the client's
 // side; what others do is measured in the same run where it can be.
 //
-//	go run ./core/lab/bench -program bin/orchestrator -json docs/benchmarks.json -table docs/benchmarks.md
+//	go run ./core/lab/bench -json docs/benchmarks.json -table docs/benchmarks.md
 //
 // Each figure is measured by the function of its name: outage.go, keepalived.go,
 // idle.go, ready.go, hooks.go, checks.go, falsealarm.go and verdict.go.

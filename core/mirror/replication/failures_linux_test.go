@@ -2,15 +2,12 @@ package replication
 
 import (
 	"net/netip"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/orchestrator-ha/orchestrator/core"
 )
@@ -57,22 +54,7 @@ func (n *node) degrades(g uint64) {
 // itself when there is room. Its disk is a file system that is mounted behind the folder.
 func TestFullDiskOfTheSecondary(t *testing.T) {
 	a, b := mirroring(t, nil)
-	image, behind := t.TempDir()+"/image", b.dirs[0]+"_behind"
-	must(t, os.Mkdir(behind, 0o755))
-	must(t, os.WriteFile(image, nil, 0o600))
-	must(t, os.Truncate(image, 48<<20))
-	if out, err := exec.Command("mkfs.ext4", "-q", "-m", "0", image).CombinedOutput(); err != nil {
-		t.Skipf("mkfs.ext4: %v %s", err, out)
-	}
-	if out, err := exec.Command("mount", "-o", "loop", image, behind).CombinedOutput(); err != nil {
-		t.Skipf("no loop device: %v %s", err, out)
-	}
-	t.Cleanup(func() {
-		b.r.Close()
-		must(t, unix.Unmount(behind, 0))
-		b.start(nil) // for the clean-up that follows
-	})
-	must(t, os.Remove(b.dirs[0]))
+	onItsOwnDisk(t, b, 48)
 	join(t, a, b)
 	written := make(chan error, 1)
 	go func() {

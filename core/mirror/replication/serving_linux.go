@@ -99,7 +99,7 @@ func (s *serving) begin(g mirror.Generations) error {
 	for i, p := range s.copies.places {
 		folder := s.r.opts.Folders[i]
 		m, err := fs.Start(fs.Options{
-			Dir: p.Dir, Backing: p.Data(), Rules: folder.Rules, MustHave: folder.MustHave, Since: since[i], Alarm: s.alarm(p.Dir),
+			Dir: p.Dir, Backing: p.Data(), Rules: folder.Rules, MustHave: folder.MustHave, Since: since[i], Alarm: s.alarm(p.Dir), WriteBack: folder.WriteBack,
 		}, s.recorder.Folders()[i])
 		if err != nil {
 			return err
@@ -150,7 +150,9 @@ func (s *serving) stop() error {
 		errs = append(errs, m.Stop())
 		seals = append(seals, m.Seal())
 	}
-	close(s.ended)
+	s.mu.Lock()
+	close(s.ended) // no session begins any more
+	s.mu.Unlock()
 	closed := s.drain()
 	if sess := s.current(); sess != nil {
 		sess.close()
@@ -196,12 +198,6 @@ func (s *serving) take(conn net.Conn, theirs link.Hello) {
 	if old := s.current(); old != nil {
 		old.close()
 	}
-	select {
-	case <-s.ended:
-		conn.Close()
-		return
-	default:
-	}
 	sess := newSession(s)
 	sender, err := stream.NewSender(conn, stream.Options{Patience: s.r.opts.Patience, SyncPatience: s.r.opts.SyncPatience, Word: sess.hear})
 	if err != nil {
@@ -209,9 +205,10 @@ func (s *serving) take(conn net.Conn, theirs link.Hello) {
 		return
 	}
 	sess.begin(sender)
-	s.mu.Lock()
-	s.session = sess
-	s.mu.Unlock()
+	if !s.adopt(sess) {
+		sender.Close()
+		return
+	}
 	s.running.Go(sess.words)
 	lost := s.recorder.Connect(sender, theirs.Generations)
 	s.running.Go(func() {
@@ -223,6 +220,20 @@ func (s *serving) take(conn net.Conn, theirs link.Hello) {
 		close(sess.gone)
 		s.r.opts.Log.Info("the secondary is not connected any more", "module", s.r.opts.Module, "reason", sender.Err())
 	})
+}
+
+// adopt makes a session the current one, unless the service has ended: the greeting may have
+// taken its time.
+func (s *serving) adopt(sess *session) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.ended:
+		return false
+	default:
+		s.session = sess
+		return true
+	}
 }
 
 // say puts a word into the session's stream.
