@@ -30,8 +30,6 @@ cluster yet waits for "orchestrator cluster init" or "orchestrator cluster join"
 	c.Flags().TextVar(&level, "log-level", slog.LevelInfo, "least `LEVEL` that is logged: debug, info, warn or error")
 	completeFlag(c, "log-level", always(levels...))
 	c.Flags().StringVar(&reboot, "reboot", "", "`PROGRAM` that restarts the machine where a module has automatic_reboot (default the system's own)")
-	c.Flags().StringVar(&reboot, "reboot", "", "`PROGRAM` that restarts the machine where a module has automatic_reboot (default the system's own)")
-	completeFlag(c, "log-level", always(levels...))
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		home, err := a.homeDir()
 		if err != nil {
