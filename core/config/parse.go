@@ -34,8 +34,6 @@ type Options struct {
 	// System is where the module is to run, "linux" or "windows"; empty means
 	// here. It decides which files in bin/ are hooks.
 	System string
-	// Ahead accepts, with warnings, what this version does not act on yet.
-	Ahead bool
 	// Path is put before file names in problems, e.g. "modules/web_farm" or
 	// "web_farm.safe:".
 	Path string
@@ -51,8 +49,8 @@ const userconfig = "conf/userconfig.xml"
 // error.
 func Parse(fsys fs.FS, name string, options Options) (*Module, diag.Problems) {
 	p := newParser(options.file(userconfig), Schema())
-	p.options, p.files = options, fsys
-	m := p.module(fsys, name)
+	p.name, p.options, p.files = name, options, fsys
+	m := p.module(fsys)
 	if p.finish() {
 		return nil, p.problems
 	}
@@ -84,6 +82,7 @@ func (o Options) file(name string) string {
 
 // parser is one reading of a module.
 type parser struct {
+	name     string // of the module
 	options  Options
 	files    fs.FS
 	src      *diag.Source
@@ -91,15 +90,14 @@ type parser struct {
 	schema   *Element
 	parents  map[string][]string // of the schema's elements
 	mode     core.Mode           // empty if the document does not say
-	nested   bool                // inside of something that is refused as a whole
 	macros   *macros             // nil: the document has none
 	problems diag.Problems
 }
 
-func (p *parser) module(fsys fs.FS, name string) *Module {
-	if err := checkName(name); err != nil {
+func (p *parser) module(fsys fs.FS) *Module {
+	if err := checkName(p.name); err != nil {
 		p.problems = append(p.problems, diag.Problem{ID: idName, Severity: diag.Error, Message: "name of the module: " + err.Error(),
-			Pos: diag.Position{File: name}, Hint: "use letters, digits, _ - and ."})
+			Pos: diag.Position{File: p.name}, Hint: "use letters, digits, _ - and ."})
 	}
 	root := p.read(fsys)
 	hooks := p.hooks(fsys)
@@ -113,7 +111,7 @@ func (p *parser) module(fsys fs.FS, name string) *Module {
 		return nil
 	}
 	p.check(root, p.schema)
-	m := p.build(root, name, hooks)
+	m := p.build(root, hooks)
 	p.macros.unused()
 	return m
 }
@@ -175,22 +173,6 @@ func (p *parser) findMode(root *node) {
 // added.
 func (p *parser) errorf(id string, at span, format string, args ...any) *diag.Problem {
 	return p.report(diag.Error, id, at, fmt.Sprintf(format, args...))
-}
-
-// refusal is the severity of what this version does not act on yet.
-func (p *parser) refusal() diag.Severity {
-	if p.options.Ahead {
-		return diag.Warning
-	}
-	return diag.Error
-}
-
-// notYet refuses what belongs to the language but is not acted on.
-func (p *parser) notYet(at span, macros []string, message string) *diag.Problem {
-	if p.nested {
-		return &diag.Problem{} // it has been refused with what is around it
-	}
-	return p.blamed(p.report(p.refusal(), idNotYet, at, message+" is not supported yet in this version"), macros)
 }
 
 func (p *parser) report(severity diag.Severity, id string, at span, message string) *diag.Problem {

@@ -194,36 +194,38 @@ func (m *member) obey(ctx context.Context, o order) control.NodeOutcome {
 			return out
 		}
 	}
+	out.OK, out.Text = mod.drive(ctx, o)
+	out.State = mod.runner.Snapshot().Status()
+	return out
+}
+
+// drive carries out a verb, waits for its end if the order says so, and answers whether
+// the module came to where it leads; if not, why.
+func (mod *module) drive(ctx context.Context, o order) (bool, string) {
 	if o.Verb == core.VerbPrimForce && mod.replica != nil {
 		mod.replica.Forced()
 	}
-	before := mod.runner.Snapshot()
+	before := mod.runner.Snapshot().State
 	if err := mod.runner.Command(ctx, o.Verb, o.Identity, o.By); err != nil {
 		already := new(core.Already)
-		out.OK = o.All && errors.As(err, &already)
-		out.Text = err.Error()
-		out.State = mod.runner.Snapshot().Status()
-		return out
+		return o.All && errors.As(err, &already), err.Error()
 	}
-	out.OK = true
-	in := before
-	if o.Wait > 0 {
-		wait, cancel := context.WithTimeout(ctx, time.Duration(o.Wait))
-		defer cancel()
-		if in, err = mod.runner.WaitSettled(wait); err != nil {
-			out.OK, out.Text = false, "still under way: "+in.Status()
-		} else {
-			if o.Verb == core.VerbSwap {
-				in = mod.awaitSwap(wait, before.State)
-			}
-			if out.OK, out.Text = judge(o.Verb, in); o.Verb == core.VerbSwap && in.State == before.State {
-				out.OK, out.Text = false, "the roles were not swapped; status and why tell more"
-			}
-			mod.awaitShare(wait, in)
+	if o.Wait <= 0 {
+		return true, ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(o.Wait))
+	defer cancel()
+	in, err := mod.runner.WaitSettled(ctx)
+	if err != nil {
+		return false, "still under way: " + in.Status()
+	}
+	if o.Verb == core.VerbSwap {
+		if in = mod.awaitSwap(ctx, before); in.State == before {
+			return false, "the roles were not swapped; status and why tell more"
 		}
 	}
-	out.State = mod.runner.Snapshot().Status()
-	return out
+	mod.awaitShare(ctx, in)
+	return judge(o.Verb, in)
 }
 
 // awaitSwap waits until a mirror has another role than before, or has given up the wish

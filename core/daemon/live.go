@@ -2,15 +2,12 @@ package daemon
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -156,6 +153,12 @@ func (mod *module) renew(number string, cause int64) {
 	mod.now.Store(&next.version)
 	mod.renewals.went(errors.Join(err, mod.isConfigured()))
 	mod.refollow(next.conf)
+	if mod.replica != nil {
+		if err := mod.replica.Change(next.conf); err != nil {
+			mod.renewals.went(err)
+		}
+	}
+	mod.timetable.poke()
 	if mod.rules != nil {
 		mod.rules.know(rulesName(next.conf), mod.groups())
 	}
@@ -217,26 +220,15 @@ func (mod *module) rewatch(files config.Changes) {
 
 // using are the resources of checks that use one of the files.
 func (mod *module) using(files config.Changes) []string {
+	changed := map[config.File]bool{}
+	for _, c := range files {
+		changed[config.File(c.Path)] = true
+	}
 	var list []string
-	uses := func(resource, file string) {
-		path := filepath.ToSlash(filepath.Clean(strings.ReplaceAll(file, `\`, "/")))
-		if slices.ContainsFunc(files, func(c config.Change) bool { return c.Path == path }) {
-			list = append(list, resource)
-		}
-	}
 	conf := mod.config()
-	for _, c := range conf.CustomChecks {
-		uses(c.Resource(), "bin/"+c.Exec)
-	}
-	for _, c := range conf.HTTPChecks {
-		uses(c.Resource(), cmp.Or(c.CA, " "))
-	}
-	for _, c := range conf.SQLChecks {
-		uses(c.Resource(), cmp.Or(c.CA, " "))
-	}
-	for _, w := range conf.Witnesses() {
-		if w.HTTP != nil {
-			uses(w.Resource(), cmp.Or(w.HTTP.CA, " "))
+	for _, c := range slices.Concat(conf.Checkers, conf.Witnesses()) {
+		if slices.ContainsFunc(c.Files(), func(f config.File) bool { return changed[f] }) {
+			list = append(list, c.Resource())
 		}
 	}
 	return list

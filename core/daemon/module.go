@@ -33,27 +33,28 @@ type module struct {
 	pair         *pair                  // of a mirror
 	gate         *gate                  // of a mirror; nil without a virtual address
 	replica      replica                // of a mirror; nil: it has nothing to replicate
+	timetable    *timetable             // of a mirror with folders
 	unreplicated string                 // why there is no replica, though there are folders
 	stored       core.Kept              // of a mirror, as stored; of the runner's loop
 	ruling       atomic.Pointer[ruling] // nil without failover rules of its own
 	rules        *rulebook              // nil without a virtual address
 	witness      func()                 // ends the watch over the witnesses; nil in other modes than mirror
 	care         *caretaker
-	renewals     renewals     // on their way in
-	saved        atomic.Value // core.State last saved as wanted
-	failures     []time.Time  // likewise; of the runner's loop
-	frozen       atomic.Bool  // the daemon ends: what is wanted stays as it is
-	claims       *claims      // of the network's goroutine, like the three after it
-	probedAt     time.Time    // when the network was last asked who has the addresses
-	probed       int          // how many addresses were asked for
+	renewals     renewals    // on their way in
+	saved        wish        // of the runner's loop: what was saved last
+	frozen       atomic.Bool // the daemon ends: what is wanted stays as it is
+	claims       *claims     // of the network's goroutine, like the three after it
+	probedAt     time.Time   // when the network was last asked who has the addresses
+	probed       int         // how many addresses were asked for
 	refresh      refresh
 	hooks        hookRuns
+	census       census
 	tookOver     atomic.Int64 // time of the last announcement for a reason, in ns
 	settle       sync.Mutex   // held while the checks are set; guards switches
-	switches     switches     //
-	mu           sync.Mutex   // guards what follows
-	checking     []core.When  // the checks that run
-	cancel       func()       // ends the hook that runs
+	switches     switches
+	mu           sync.Mutex  // guards what follows
+	checking     []core.When // the checks that run
+	cancel       func()      // ends the hook that runs
 }
 
 // version is the configuration that a module uses.
@@ -77,8 +78,8 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 		for _, n := range m.digests.heard() {
 			mod.sharing.put(share.PeerDigest{Node: n, Digest: m.digests.of(n, conf.Name)}, 0)
 		}
+		mod.takeLeft()
 	}
-	mod.saved.Store(core.Stop)
 	var err error
 	in := core.New(m.coreOf(conf))
 	if conf.Mode == core.Mirror {
@@ -87,12 +88,11 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 			m.log.Error("begin a mirror", "error", err)
 		}
 	}
-	w := m.wish(conf.Name)
-	if w.Wanted == core.Up { // and stays so: what starts it at boot is no operator
+	mod.saved = m.wish(conf.Name)
+	if mod.saved.Wanted == core.Up { // and stays so: what starts it at boot is no operator
 		in.Wanted = core.Up
 	}
-	in.Failures = w.Failures
-	mod.failures = in.Failures
+	in.Failures = mod.saved.Failures
 	mod.runner = runner.New(runner.Options{
 		Instance: in, Effects: mod, Journal: records{m.d.journal}, Log: m.log, Persist: mod.persist,
 	})
@@ -103,9 +103,13 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 			m.log.Error("prepare replication", "module", conf.Name, "error", err)
 			mod.unreplicated = err.Error()
 		}
+		if conf.Rfs != nil {
+			mod.timetable = newTimetable(m.d.ctx, mod.timetablePorts())
+		}
 		ctx, cancel := context.WithCancel(m.d.ctx)
 		mod.witness = cancel
-		go followWitnesses(ctx, func() []config.Witness { return mod.config().Witnesses() }, mod.runner.Subscribe, mod.runner.Post)
+		go followWitnesses(ctx, func() []config.Checker { return mod.config().Witnesses() }, mod.runner.Subscribe, mod.runner.Post)
+		go mod.warmFilter(ctx)
 	}
 	if len(conf.Interfaces) > 0 {
 		mod.claims = newClaims()
@@ -190,6 +194,9 @@ func (mod *module) close() {
 	if mod.witness != nil {
 		mod.witness()
 	}
+	if mod.timetable != nil {
+		mod.timetable.close()
+	}
 	mod.care.close()
 	mod.runner.Close()
 	mod.m.d.checks.Set(mod.conf.Name, nil)
@@ -215,6 +222,10 @@ type wish struct {
 	Failures []time.Time `json:"failures,omitempty"` // automatic actions that count in maxloop: also those that restarted the machine
 }
 
+func (w wish) equal(o wish) bool {
+	return w.Wanted == o.Wanted && slices.EqualFunc(w.Failures, o.Failures, time.Time.Equal)
+}
+
 // persist saves what the operator wants of the module.
 func (mod *module) persist(in core.Instance) {
 	if mod.conf.Mode == core.Mirror {
@@ -224,7 +235,7 @@ func (mod *module) persist(in core.Instance) {
 		}
 	}
 	w := wish{in.Wanted, slices.Clone(in.Failures)}
-	if mod.frozen.Load() || mod.saved.Load() == in.Wanted && slices.EqualFunc(mod.failures, w.Failures, time.Time.Equal) {
+	if mod.frozen.Load() || w.equal(mod.saved) {
 		return
 	}
 	raw, err := json.Marshal(w)
@@ -235,8 +246,7 @@ func (mod *module) persist(in core.Instance) {
 		mod.m.log.Error("save the wanted state", "module", mod.conf.Name, "error", err)
 		return
 	}
-	mod.failures = w.Failures
-	mod.saved.Store(in.Wanted)
+	mod.saved = w
 }
 
 // wanted is what was saved last.

@@ -17,7 +17,7 @@ func TestWitnessSpecs(t *testing.T) {
 	document := `<safe><service mode="mirror"><check><splitbrain ident="w" arg="192.0.2.1">
 		<witness addr="2001:db8::2" port="443" interval="500ms" timeout="200ms"/><witness ident="web" url="https://192.0.2.3/"/>
 	</splitbrain></check></service></safe>`
-	conf, problems := config.Parse(fstest.MapFS{"conf/userconfig.xml": {Data: []byte(document)}}, "db", config.Options{Ahead: true})
+	conf, problems := config.Parse(fstest.MapFS{"conf/userconfig.xml": {Data: []byte(document)}}, "db", config.Options{})
 	if conf == nil {
 		t.Fatal(problems)
 	}
@@ -48,7 +48,9 @@ func TestWitnessReached(t *testing.T) {
 	updates, told := make(chan core.Instance), make(chan core.Event)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	go followWitnesses(ctx, func() []config.Witness { return []config.Witness{{Ident: "a"}, {Ident: "b"}} }, func() (<-chan core.Instance, func()) { return updates, func() {} }, func(e core.Event) { told <- e })
+	go followWitnesses(ctx, func() []config.Checker {
+		return []config.Checker{{Class: "splitbrain", Ident: "a"}, {Class: "splitbrain", Ident: "b"}}
+	}, func() (<-chan core.Instance, func()) { return updates, func() {} }, func(e core.Event) { told <- e })
 	for _, c := range []struct {
 		link core.Link
 		a, b core.Value

@@ -192,6 +192,13 @@ func TestLeftPrelude(t *testing.T) {
 	f.want(t, status, start)
 }
 
+// Data that belong to somebody else here, since the numbers of users differ, are not touched.
+func TestOwnerPrelude(t *testing.T) {
+	luaBench(t, `require("owner").check(ctx.dir, "root")`).ok(t)
+	luaBench(t, `require("owner").check(ctx.dir, "nobody")`).fails(t, "belongs to user 0, but nobody is user ", " here: give nobody the same number on both servers")
+	luaBench(t, `require("owner").check(ctx.dir .. "/none", "root")`).fails(t, "stat")
+}
+
 func TestFile(t *testing.T) {
 	abs := filepath.Join(t.TempDir(), "abs.txt")
 	b := luaBench(t, fmt.Sprintf(`

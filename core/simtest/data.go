@@ -60,8 +60,7 @@ func (w *World) Write() {
 		if !h.Up || !primary(h) {
 			continue
 		}
-		p, g := w.peer(h), h.In.Pair.Self.Data.Generation
-		both := w.contact() && p.follows && p.copiedOf == g && h.copiedOf == g
+		p, g, both := w.peer(h), h.In.Pair.Self.Data.Generation, w.mirrors(h)
 		if !both && h.copiedOf == g && h.In.Pair.Self.Data.Standing != core.StandingShared {
 			w.disconnect(h)
 		}
@@ -74,6 +73,19 @@ func (w *World) Write() {
 			p.data = h.data
 		}
 	}
+}
+
+// held reports that a primary may acknowledge no write: the other node became an equal, and
+// does not get it.
+func (w *World) held(h *Host) bool {
+	s := h.In.Pair.Self
+	return primary(h) && !h.told.Leaving && h.copiedOf == s.Data.Generation && h.copiedOf != (core.Generation{}) && s.Data.Standing == core.StandingShared && !w.mirrors(h)
+}
+
+// mirrors reports that the other node gets what a primary writes.
+func (w *World) mirrors(h *Host) bool {
+	p, g := w.peer(h), h.In.Pair.Self.Data.Generation
+	return w.contact() && p.follows && p.copiedOf == g && h.copiedOf == g
 }
 
 // disconnect ends the replication of a primary; the other node learns of it
@@ -104,6 +116,9 @@ func (w *World) newPrimary(h *Host, next core.Instance) {
 	becomes := !primary(h) && (next.State == core.Alone || next.State == core.Prim)
 	p := w.peer(h)
 	cutOff := h.In.State == core.Second && !w.contactBefore(h)
+	if _, ok := next.Synced(w.now); ok && next.Module.Mirror.SyncDelta > 0 && !w.contactBefore(h) {
+		cutOff = true // the configuration takes what is a little older
+	}
 	if becomes && next.Module.Mirror.Replicated && !h.forced && !cutOff && h.data != p.data && w.behind(h.data, p.data) {
 		w.fail("%s becomes %s with write %d, but %s has write %d, which follows it", h.name(), next.State, h.data, p.name(), p.data)
 	}

@@ -5,6 +5,6 @@
 //
 //	go run ./core/lab/bench -json docs/benchmarks.json -table docs/benchmarks.md
 //
-// Each figure is measured by the function of its name: outage.go, keepalived.go,
-// idle.go, ready.go, hooks.go, checks.go, falsealarm.go and verdict.go.
+// Each group of figures is measured in the file of its name; rig.go is the lab that they
+// share, client.go the clients, table.go the page.
 package main
