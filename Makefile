@@ -1,6 +1,7 @@
 # `make` lists what can be done. Continuous integration calls nothing else.
 
-GO      ?= go
+# sudo may hide where Go is usually unpacked.
+GO      ?= $(firstword $(shell command -v go) $(wildcard /usr/local/go/bin/go) go)
 RELEASE ?= $(shell git describe --tags --exact-match 2>/dev/null | sed 's/^v//')
 LDFLAGS := -s -w $(if $(RELEASE),-X main.release=$(RELEASE))
 export CGO_ENABLED := 0
@@ -33,7 +34,7 @@ cross: ## the static binaries for all platforms, in dist/
 
 .PHONY: demo
 demo: root ## a farm of three servers in network namespaces loses one, and another (JSON=1: as one JSON document)
-	@$(MAKE) -s --no-print-directory build >&2
+	@$(MAKE) -s --no-print-directory build >/dev/null
 	@bin/orchestrator lab demo $(if $(JSON),--json)
 
 .PHONY: test
@@ -54,8 +55,8 @@ check: ## format, vet (Linux and Windows), staticcheck
 	$(GO) tool staticcheck ./...
 
 .PHONY: bench
-bench: build root bench-deps ## the figures of docs/benchmarks.md, measured on this machine
-	$(GO) run ./core/lab/bench -program bin/orchestrator -json docs/benchmarks.json -table docs/benchmarks.md
+bench: root bench-deps ## the figures of docs/benchmarks.md, measured on this machine
+	$(GO) run ./core/lab/bench -json docs/benchmarks.json -table docs/benchmarks.md
 
 .PHONY: update
 update: ## rewrite golden files and scenarios; review the diff

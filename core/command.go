@@ -21,13 +21,11 @@ func (m *machine) command(ev Event) error {
 		}
 		return nil
 	case ev.Verb == VerbWakeup:
-		return &Refusal{fmt.Sprintf("%s wakes up by itself when what it waits for is up", name)}
+		return m.wakeup(reason)
 	case !ok && slices.Contains(pairVerbs, ev.Verb):
 		return &Refusal{fmt.Sprintf("%s is a %s module: it has no primary and no secondary", name, m.Module.Mode)}
 	case !ok:
 		return &Refusal{fmt.Sprintf("%q is not a command for %s: use %s", ev.Verb, name, m.commandList())}
-	case ev.Verb == VerbWait && operator:
-		return &Refusal{fmt.Sprintf("wait is what a failed check asks of %s: use stop", name)}
 	case r.how == refuse:
 		return m.refusal(r)
 	case r.how == mark && slices.Contains(pairVerbs, ev.Verb):
@@ -44,6 +42,7 @@ func (m *machine) command(ev Event) error {
 			return err
 		}
 	}
+	m.hold(ev, operator, reason)
 	if operator {
 		m.Failures = nil
 		m.Wanted = Up
@@ -52,6 +51,7 @@ func (m *machine) command(ev Event) error {
 		}
 	}
 	switch {
+	case ev.Verb == VerbWait && m.gateAhead(): // it comes to wait by itself
 	case r.how == queue:
 		m.Then = Order{Verb: VerbStart, Reason: reason, Cause: m.cause}
 	case r.how == forget:
@@ -66,11 +66,49 @@ func (m *machine) command(ev Event) error {
 	return nil
 }
 
+// hold keeps that somebody lets the module wait, or forgets it: whoever stops the
+// module, and an operator who wants it to run, ends that.
+func (m *machine) hold(ev Event, operator bool, reason string) {
+	switch {
+	case ev.Verb == VerbWait:
+		m.Held = "held back by " + asker(ev) + because(ev.Reason) + ": wakeup lets it go on"
+	case m.Held != "" && (operator || ev.Verb == VerbStop || ev.Verb == VerbForceStop):
+		m.letGo(reason)
+	}
+}
+
+// letGo ends that somebody lets the module wait.
+func (m *machine) letGo(reason string) {
+	m.Held = ""
+	if m.Phase == NotReady {
+		m.BlockedBy, m.LastReason, m.Cause = "", reason, m.cause
+		m.enter(status{Wait, Transient}, reason, m.cause)
+	}
+}
+
+// gateAhead reports that what goes on leads to WAIT, and asks there whether it may go on.
+func (m *machine) gateAhead() bool {
+	return m.Next.Verb == "" && slices.ContainsFunc(m.Plan, func(t Task) bool { return t.Kind == TaskGate || t.Kind == TaskRole })
+}
+
+// wakeup lets a module go on that somebody lets wait. What waits for a resource
+// goes on by itself.
+func (m *machine) wakeup(reason string) error {
+	switch {
+	case m.Held == "" && m.BlockedBy != "":
+		return &Refusal{fmt.Sprintf("%s goes on by itself when it can: %s", m.Module.Name, m.BlockedBy)}
+	case m.Held == "":
+		return &Refusal{fmt.Sprintf("%s is not held back on this node", m.Module.Name)}
+	}
+	m.letGo(reason)
+	return nil
+}
+
 func (m *machine) commandList() string {
 	if m.mirror() {
-		return "start, stop, forcestop, restart, stopstart, swap, prim, second, primforce, secondforce, failover-on or failover-off"
+		return "start, stop, forcestop, restart, stopstart, wait, wakeup, swap, prim, second, primforce, secondforce, failover-on or failover-off"
 	}
-	return "start, stop, forcestop, restart, stopstart, drain or undrain"
+	return "start, stop, forcestop, restart, stopstart, wait, wakeup, drain or undrain"
 }
 
 func asker(ev Event) string {

@@ -22,6 +22,7 @@ type Instance struct {
 	LastReason string `json:"last_reason,omitempty"` // why the running or the last transition was begun, and what went wrong in it
 	Cause      int64  `json:"cause,omitempty"`       // journal entry of what began it
 	BlockedBy  string `json:"blocked_by,omitempty"`  // what WAIT waits for, in words
+	Held       string `json:"held,omitempty"`        // who lets the module wait until wakeup, in words; empty: nobody
 
 	Plan  []Task `json:"plan,omitempty"` // the rest of the running transition
 	Asked Task   `json:"asked,omitzero"` // the task whose answer is awaited; at most one
@@ -60,6 +61,7 @@ type Order struct {
 	Cause    int64  `json:"cause,omitempty"`    // journal entry of what asked for it
 	To       State  `json:"to,omitempty"`       // VerbChange: the role
 	Services string `json:"services,omitempty"` // VerbRestart: see Check
+	Outside  bool   `json:"outside,omitempty"`  // see Check
 	Reboot   bool   `json:"reboot,omitempty"`   // restart the machine when STOP is reached
 	Drop     bool   `json:"drop,omitempty"`     // mirror: remove the address before the stop hooks, because the peer has it or may
 	Leave    bool   `json:"leave,omitempty"`    // hand the share over by plan first, instead of withdrawing at once

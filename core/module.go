@@ -24,8 +24,8 @@ const (
 	VerbStopStart Verb = "stopstart"
 	VerbDrain     Verb = "drain"
 	VerbUndrain   Verb = "undrain"
-	VerbWait      Verb = "wait"
-	VerbWakeup    Verb = "wakeup"
+	VerbWait      Verb = "wait"   // stop the application and wait: for a resource, or where somebody asks for it until wakeup
+	VerbWakeup    Verb = "wakeup" // go on
 	VerbNone      Verb = "noaction"
 
 	VerbPrim        Verb = "prim"         // start as primary: this node's data is the good one
@@ -48,6 +48,7 @@ type Check struct {
 	Action   Verb   `json:"action"`             // VerbRestart, VerbStopStart, VerbStop, VerbWait (WhenPre only) or VerbNone
 	Planned  bool   `json:"planned,omitempty"`  // the action is part of how the module works, and not counted
 	Services string `json:"services,omitempty"` // of VerbRestart: which services hooks are to restart, with commas between; empty: all
+	Outside  bool   `json:"outside,omitempty"`  // it watches the machine's surroundings: what its failure asks for is not counted
 }
 
 // Module is what the state machine needs to know of a module's configuration.

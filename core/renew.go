@@ -10,9 +10,12 @@ import (
 // the module.
 const hookUpdate = "update"
 
-// hookPostconfig is called before that, and where the module is stopped by whoever
-// loads it.
-const hookPostconfig = "postconfig"
+// hookConfig and hookPostconfig are called before that, one after the other, and where
+// the module is stopped by whoever loads it.
+const (
+	hookConfig     = "config"
+	hookPostconfig = "postconfig"
+)
 
 // moduleChanged notes a new configuration of a module that goes on running. It
 // is taken over when no transition is under way; a later one takes its place.
@@ -46,7 +49,7 @@ func (m *machine) renews() bool {
 	m.Module = next
 	m.renewResources(old)
 	if m.State != Stop {
-		m.Plan = slices.Insert(m.Plan, 0, hook(hookPostconfig, m.State, m.State), Task{Kind: TaskNetworkNew}, hook(hookUpdate, m.State, m.State))
+		m.Plan = slices.Insert(m.Plan, 0, hook(hookConfig, m.State, m.State), hook(hookPostconfig, m.State, m.State), Task{Kind: TaskNetworkNew}, hook(hookUpdate, m.State, m.State))
 	}
 	return true
 }

@@ -167,7 +167,7 @@ func (m *machine) settle() bool {
 	}
 	m.Verb, m.Services, m.Target = "", "", m.State
 	if m.State == Stop {
-		m.Drained, m.Pair.Self.Wish = false, ""
+		m.Drained, m.Held, m.Pair.Self.Wish = false, "", ""
 		m.renews()
 		return false
 	}

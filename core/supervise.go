@@ -49,10 +49,15 @@ func (m *machine) switchChecks(t Task) {
 	m.emit(Action{Kind: ActChecks, When: t.When, Start: t.Start})
 }
 
-// gateOpens judges the pre checks that hold a module in WAIT. One without a
-// result keeps the phase Transient, one that is down blocks. Unknown lets pass:
-// a dead checker must not keep an application down.
+// gateOpens judges the pre checks that hold a module in WAIT, and whether
+// somebody does. One without a result keeps the phase Transient, one that is down
+// blocks. Unknown lets pass: a dead checker must not keep an application down.
 func (m *machine) gateOpens() bool {
+	if m.Held != "" {
+		m.BlockedBy = m.Held
+		m.enter(status{Wait, NotReady}, m.Held, m.Cause)
+		return false
+	}
 	var missing, down string
 	var cause int64
 	for _, c := range m.Module.Checks {
@@ -129,7 +134,7 @@ func (m *machine) react() bool {
 		return false
 	}
 	r := m.Resources[c.Resource]
-	o := Order{Verb: c.Action, Reason: r.trouble("was"), Cause: r.Cause, Nice: true, Services: c.Services}
+	o := Order{Verb: c.Action, Reason: r.trouble("was"), Cause: r.Cause, Nice: true, Services: c.Services, Outside: c.Outside}
 	if c.Planned {
 		m.replace(o)
 		return true
@@ -151,10 +156,11 @@ func (m *machine) startFailed(why string) {
 
 // automatic begins an order that no operator gave. Those that start the
 // application again are counted; one too many within the interval stops the
-// module.
+// module. A cable that is pulled out again and again is no fault of the
+// application, and would stop it on both nodes of a mirror in the end.
 func (m *machine) automatic(o Order) {
 	counted := o.Verb == VerbRestart || o.Verb == VerbStopStart || o.Verb == VerbWait
-	if counted && !m.counts() {
+	if counted && !o.Outside && !m.counts() {
 		o.Verb = VerbStop
 		o.Reason = fmt.Sprintf("stopped %s: %s", m.limit(), o.Reason)
 	}

@@ -100,7 +100,7 @@ var commands = map[activity]map[Verb]reply{
 	},
 	starting: {
 		VerbStart: {how: merge}, VerbStop: {how: begin}, VerbForceStop: {how: begin},
-		VerbRestart: isStarting, VerbStopStart: isStarting, VerbWait: isStarting,
+		VerbRestart: isStarting, VerbStopStart: isStarting, VerbWait: {how: begin},
 		VerbDrain: {how: mark}, VerbUndrain: {how: mark},
 	},
 	running: {
@@ -164,6 +164,9 @@ func (in Instance) activity() activity {
 	case VerbRestart:
 		return restarting
 	case VerbWait:
+		if in.State == Wait && in.Next.Verb == "" {
+			return starting // it has stopped, and waits
+		}
 		return cycling
 	case VerbStop, VerbForceStop:
 		if in.Then.Verb != "" {

@@ -73,7 +73,11 @@ func (m *machine) markPair(v Verb, reason string) error {
 		return err
 	}
 	m.Pair.Self.Wish = v
-	m.note(reason)
+	if m.Held != "" {
+		m.letGo(reason)
+	} else {
+		m.note(reason)
+	}
 	return nil
 }
 

@@ -3,9 +3,7 @@
 // hooks.
 package lua
 
-import (
-	"embed"
-)
+import "embed"
 
 // Files are the files that hooks may require, by name: services.lua.
 //

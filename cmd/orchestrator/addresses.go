@@ -12,8 +12,8 @@ import (
 // defaultNetwork is the name of the network of an address given without one.
 const defaultNetwork = "default"
 
-// parseAddresses reads ADDR and NET=ADDR.
-func parseAddresses(given []string) (map[string]string, error) {
+// parseAddresses reads ADDR and NET=ADDR, as a flag was given.
+func parseAddresses(flag string, given []string) (map[string]string, error) {
 	all := map[string]string{}
 	for _, text := range given {
 		network, address, named := strings.Cut(text, "=")
@@ -22,7 +22,7 @@ func parseAddresses(given []string) (map[string]string, error) {
 		}
 		addr, err := netip.ParseAddr(address)
 		if err != nil || network == "" {
-			return nil, usagef("--address %q is not ADDRESS or NETWORK=ADDRESS, such as 10.0.0.1 or backup=10.1.0.1", text)
+			return nil, usagef("--%s %q is not ADDRESS or NETWORK=ADDRESS, such as 10.0.0.1 or backup=10.1.0.1", flag, text)
 		}
 		if other, twice := all[network]; twice {
 			return nil, usagef("network %s has two addresses, %s and %s: give the second network a name, such as backup=%s", network, other, addr, addr)
@@ -106,7 +106,7 @@ func thisNode(name string, given []string, hostname func() (string, error)) (str
 		}
 		name, _, _ = strings.Cut(host, ".")
 	}
-	addresses, err := parseAddresses(given)
+	addresses, err := parseAddresses("address", given)
 	if err != nil || len(addresses) > 0 {
 		return name, addresses, err
 	}

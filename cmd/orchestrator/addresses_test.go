@@ -22,7 +22,7 @@ func TestParseAddresses(t *testing.T) {
 		{given: []string{"=10.0.0.1"}, error: "is not ADDRESS"},
 		{given: []string{"10.0.0.1", "default=10.0.0.2"}, error: "has two addresses"},
 	} {
-		got, err := parseAddresses(c.given)
+		got, err := parseAddresses("address", c.given)
 		switch {
 		case c.error != "":
 			var usage *usageError

@@ -24,11 +24,22 @@ func clusterCommand(a *app) *cobra.Command {
 type nodeFlags struct {
 	name      string
 	addresses []string
+	local     []string
 }
 
 func (f *nodeFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.name, "name", "", "`NAME` of this server in the cluster (default its host name)")
 	c.Flags().StringArrayVar(&f.addresses, "address", nil, "this server's own `ADDRESS`, or NETWORK=ADDRESS; may be repeated (default the one that it has, or that of its default route)")
+	c.Flags().StringArrayVar(&f.local, "local", nil, "what this server itself has in the place of an `ADDRESS` that is translated on the way to it (NAT), or NETWORK=ADDRESS; may be repeated")
+}
+
+// own is what init and join tell the daemon of this server.
+func (f *nodeFlags) own() (name string, addresses, local map[string]string, err error) {
+	if name, addresses, err = thisNode(f.name, f.addresses, os.Hostname); err != nil {
+		return "", nil, nil, err
+	}
+	local, err = parseAddresses("local", f.local)
+	return name, addresses, local, err
 }
 
 func clusterInit(a *app) *cobra.Command {
@@ -53,15 +64,16 @@ choose it for a cluster that is to have one.`,
 	flags.add(c)
 	c.Flags().StringVar(&cluster, "cluster", "cluster", "`NAME` of the cluster")
 	c.Flags().StringVar(&hash, "hash", "", "the hash `FUNCTION` of the cluster, keyed or low_bits (default keyed)")
+	completeFlag(c, "hash", always("keyed", "low_bits"))
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		if hash != "" && hash != "keyed" && hash != "low_bits" {
 			return usagef("--hash %q: use keyed or low_bits", hash)
 		}
-		name, addresses, err := thisNode(flags.name, flags.addresses, os.Hostname)
+		name, addresses, local, err := flags.own()
 		if err != nil {
 			return err
 		}
-		return a.change(cmd, "/v1/cluster/init", control.InitRequest{Cluster: cluster, Name: name, Addresses: addresses, Hash: hash})
+		return a.change(cmd, "/v1/cluster/init", control.InitRequest{Cluster: cluster, Name: name, Addresses: addresses, Local: local, Hash: hash})
 	}
 	return c
 }
@@ -81,11 +93,11 @@ command. From then on the server joins again by itself whenever it comes back.`,
 	c.Flags().StringVar(&token, "token", "", "the `TOKEN`, good for one server")
 	_ = c.MarkFlagRequired("token") // it was declared above
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		name, addresses, err := thisNode(flags.name, flags.addresses, os.Hostname)
+		name, addresses, local, err := flags.own()
 		if err != nil {
 			return err
 		}
-		return a.change(cmd, "/v1/cluster/join", control.JoinRequest{Token: token, Name: name, Addresses: addresses, Peer: args[0]})
+		return a.change(cmd, "/v1/cluster/join", control.JoinRequest{Token: token, Name: name, Addresses: addresses, Local: local, Peer: args[0]})
 	}
 	return c
 }

@@ -92,9 +92,19 @@ func foundingSteps(c *config.Cluster) []clusterStep {
 		for i, lan := range lans {
 			command += fmt.Sprintf(" --address %s=%s", lan, shown(name, addresses[i]))
 		}
+		command += local(c, name)
 		steps = append(steps, clusterStep{Node: name, Command: command + last})
 	}
 	return steps
+}
+
+// local are the flags for the addresses of a node that are translated on the way to it.
+func local(c *config.Cluster, name string) (flags string) {
+	lans, addresses := c.Local(name)
+	for i, lan := range lans {
+		flags += fmt.Sprintf(" --local %s=%s", lan, shown(name, addresses[i]))
+	}
+	return flags
 }
 
 // shown is an address, or what must be put in for a name: a cluster knows

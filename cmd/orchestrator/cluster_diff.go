@@ -85,7 +85,7 @@ func compareCluster(is control.ClusterStatus, wanted *config.Cluster) []clusterC
 			continue
 		}
 		for _, lan := range slices.Sorted(maps.Keys(want[step.Node])) {
-			list = append(list, clusterChange{lanPlace(lan, step.Node), "", want[step.Node][lan], "on it: " + joining(step.Node, want[step.Node], is)})
+			list = append(list, clusterChange{lanPlace(lan, step.Node), "", want[step.Node][lan], "on it: " + joining(step.Node, want[step.Node], local(wanted, step.Node), is)})
 		}
 	}
 	return list
@@ -94,11 +94,12 @@ func compareCluster(is control.ClusterStatus, wanted *config.Cluster) []clusterC
 func lanPlace(lan, node string) string { return fmt.Sprintf("lan[%s]/node[%s]", lan, node) }
 
 // joining is the command with which a new node joins the cluster as it is.
-func joining(name string, addresses map[string]string, is control.ClusterStatus) string {
+func joining(name string, addresses map[string]string, local string, is control.ClusterStatus) string {
 	command := "orchestrator cluster join --token TOKEN --name " + name
 	for _, lan := range slices.Sorted(maps.Keys(addresses)) {
 		command += fmt.Sprintf(" --address %s=%s", lan, shown(name, addresses[lan]))
 	}
+	command += local
 	for _, n := range is.Nodes {
 		for _, lan := range slices.Sorted(maps.Keys(n.Addresses)) {
 			if _, err := netip.ParseAddr(n.Addresses[lan]); err == nil {

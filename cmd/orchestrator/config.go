@@ -72,7 +72,7 @@ func (f *applyFlags) add(c *cobra.Command) {
 func configDiff(a *app) *cobra.Command {
 	var version string
 	c := a.jsonFlag(&cobra.Command{
-		Use: "diff NAME [FILE|FOLDER]", Short: "Tell what another configuration would change, and whether anything stops", Args: cobra.RangeArgs(1, 2), ValidArgsFunction: a.completeModule,
+		Use: "diff NAME [FILE|FOLDER]", Short: "Tell what another configuration would change, and whether anything stops", Args: cobra.RangeArgs(1, 2), ValidArgsFunction: thenFile(a.installed),
 		Long: `Compare the configuration of a module that is in use on this server with the edited copy,
 with an archive or folder, or with a version of before, and tell of each difference
 what it would do where the module runs. Nothing is changed.`,
@@ -135,7 +135,7 @@ there were since: what "config rollback" and "config diff --version" want to kno
 func configRollback(a *app) *cobra.Command {
 	var how applyFlags
 	c := a.jsonFlag(&cobra.Command{
-		Use: "rollback NAME [VERSION]", Short: "Give all servers a configuration of before", Args: cobra.RangeArgs(1, 2), ValidArgsFunction: a.completeModule,
+		Use: "rollback NAME [VERSION]", Short: "Give all servers a configuration of before", Args: cobra.RangeArgs(1, 2), ValidArgsFunction: inOrder(a.installed, a.versions),
 		Long: `Give all servers a configuration that a module had before: the one before the last
 change, or the version that is named, by its number or by how many there were since.
 It becomes the newest version, so a rollback can be rolled back. What changes is

@@ -28,6 +28,7 @@ cluster yet waits for "orchestrator cluster init" or "orchestrator cluster join"
   orchestrator daemon --home /srv/orchestrator --log-level debug`,
 	}
 	c.Flags().TextVar(&level, "log-level", slog.LevelInfo, "least `LEVEL` that is logged: debug, info, warn or error")
+	completeFlag(c, "log-level", always(levels...))
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		home, err := a.homeDir()
 		if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -40,7 +39,7 @@ func (a *app) drained(ctx context.Context, client *control.Client, module string
 	}
 	left, err := a.awaitDrained(ctx, nodes, deadline, func(ctx context.Context) (control.Status, error) {
 		var st control.Status
-		err := client.Get(ctx, "/v1/status?"+url.Values{"module": {module}}.Encode(), &st)
+		err := client.Get(ctx, statusPath(module), &st)
 		return st, err
 	})
 	for i, n := range out.Nodes {

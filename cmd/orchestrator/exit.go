@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -50,6 +51,9 @@ func (a *app) end(ctx context.Context, cmd *cobra.Command, err error) int {
 	case errors.As(err, &quiet):
 		return int(quiet)
 	case !a.started || errors.As(err, &usage):
+		if a.json || slices.Contains(a.args, "--json") { // which may stand behind the mistake
+			_ = a.printJSON(failure{Error: strings.TrimSpace(err.Error())})
+		}
 		fmt.Fprintf(a.stderr, "orchestrator: %s\nSee: %s --help\n", strings.TrimSpace(err.Error()), cmd.CommandPath())
 		return exitUsage
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):

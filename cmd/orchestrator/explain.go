@@ -29,6 +29,7 @@ moment.`,
 	})
 	c.Flags().StringVar(&address, "address", "", "the virtual `ADDRESS`, or ADDRESS:PORT, that the client calls (default all)")
 	c.Flags().StringVar(&proto, "proto", "tcp", "the `PROTOCOL`, tcp or udp")
+	completeFlag(c, "proto", always("tcp", "udp"))
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		if proto != "tcp" && proto != "udp" {
 			return usagef("--proto %q: use tcp or udp", proto)

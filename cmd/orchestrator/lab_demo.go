@@ -38,6 +38,7 @@ With --json the result is one document, alone on standard output.`,
 	f.BoolVar(&plain, "plain", false, "lines of text only, nothing that changes in place")
 	f.IntVar(&nodes, "nodes", 3, "number of servers, 2 or more")
 	f.StringSliceVar(&cfg.Acts, "act", demoActs, "what happens, in this order")
+	completeFlag(c, "act", always(demoActs...))
 	f.IntVar(&cfg.Rate, "rate", 300, "new connections per second")
 	f.IntVar(&cfg.Connections, "connections", 60, "long-lived connections")
 	f.DurationVar(&cfg.Calm, "calm", 3*time.Second, "how long each scene is shown")

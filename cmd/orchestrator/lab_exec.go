@@ -19,7 +19,7 @@ const execGrace = 2 * time.Second
 func labExec(a *app) *cobra.Command {
 	var p place
 	c := p.add(&cobra.Command{
-		Use: "exec NODE -- COMMAND…", Short: "Run a command on a server of a lab, or its client", Args: cobra.MinimumNArgs(2),
+		Use: "exec NODE -- COMMAND…", Short: "Run a command on a server of a lab, or its client", Args: cobra.MinimumNArgs(2), ValidArgsFunction: thenFile(p.members),
 		Long: `Run a command on a server of a lab (n1, n2, …) or its client. "orchestrator" is this
 program there, and speaks to the daemon of that server. The command ends with the
 exit code of what it ran. Flags of this command stand before NODE.`,

@@ -48,7 +48,7 @@ func faultCommand(a *app, verb lab.Verb) *cobra.Command {
 	if d.all {
 		example += "\n  orchestrator lab " + string(verb) + " --all n2 n3"
 	}
-	c := p.add(a.jsonFlag(&cobra.Command{Use: d.use, Short: d.short, Long: d.long, Example: example, Args: args}))
+	c := p.add(a.jsonFlag(&cobra.Command{Use: d.use, Short: d.short, Long: d.long, Example: example, Args: args, ValidArgsFunction: p.completeMembers}))
 	if d.all {
 		c.Flags().BoolVar(&f.All, "all", false, "not only the daemon, but every process of the server")
 	}

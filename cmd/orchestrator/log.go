@@ -50,6 +50,9 @@ entries, the oldest of them first. With --json, one object a line.`,
 	c.Flags().StringVar(&f.level, "level", "", "only entries of this `LEVEL` and above: debug, info, warn or error")
 	c.Flags().StringVar(&f.node, "node", "", "the journal of the server `NODE` (default this one)")
 	c.Flags().IntVarP(&f.limit, "lines", "n", 300, "at most so many entries")
+	completeFlag(c, "type", always(kinds...))
+	completeFlag(c, "level", always(levels...))
+	completeFlag(c, "node", a.nodes)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		query, err := f.query(args, time.Now())
 		if err != nil {
@@ -139,6 +142,7 @@ command.`,
 		Example: "  orchestrator why web_farm\n  orchestrator why web_farm --node n2",
 	})
 	c.Flags().StringVar(&node, "node", "", "the story that the server `NODE` tells (default this one)")
+	completeFlag(c, "node", a.nodes)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		client, err := a.client()
 		if err != nil {

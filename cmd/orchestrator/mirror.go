@@ -21,7 +21,7 @@ func mirrorCommand(a *app) *cobra.Command {
 
 func mirrorVerify(a *app) *cobra.Command {
 	c := a.jsonFlag(&cobra.Command{
-		Use: "verify MODULE", Short: "Compare both copies, while the application goes on", Args: cobra.ExactArgs(1),
+		Use: "verify MODULE", Short: "Compare both copies, while the application goes on", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeModule,
 		Long: `Compare the primary's copy of the replicated folders with the secondary's: names,
 attributes and, by checksums, all data. Nothing is changed; the application goes on. It
 reads everything on both servers, at the speed that reiallowedbw allows. The outcome is
@@ -75,7 +75,7 @@ func verifyText(v control.Verification) string {
 
 func mirrorDiff(a *app) *cobra.Command {
 	c := a.jsonFlag(&cobra.Command{
-		Use: "diff MODULE", Short: "Estimate what bringing the other server up to date takes", Args: cobra.ExactArgs(1),
+		Use: "diff MODULE", Short: "Estimate what bringing the other server up to date takes", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeModule,
 		Long: `Add up what the record of changed zones says that the other server may lack: what
 would be compared with it. Only what differs of that is sent. Run it on the server
 that is ALONE.`,

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -70,7 +71,17 @@ func (a *app) check(from source, set map[string]string) error {
 	if err := config.ValidName(from.name); err != nil {
 		return fmt.Errorf("%w; the name of the file or folder is that of the module", err)
 	}
-	m, problems := config.Parse(files, from.name, config.Options{Set: set, Env: a.lookup, CheckHook: hook.CheckSyntax, CheckRules: daemon.CheckRules, Path: from.where()})
+	home, err := a.homeDir()
+	if err != nil {
+		return err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find the program's own file: %w", err)
+	}
+	m, problems := config.Parse(files, from.name, config.Options{
+		Set: set, Env: a.lookup, CheckHook: hook.CheckSyntax, CheckRules: daemon.CheckRules, Path: from.where(), Checker: daemon.MissingChecker(program, home),
+	})
 	r.Problems = append(r.Problems, problems...)
 	if m == nil {
 		return a.showReport(r, nil)

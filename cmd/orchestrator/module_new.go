@@ -30,6 +30,9 @@ What it does and what it needs, for whoever installs it.
 |---|---|---|
 %[3]s`
 
+// modes are those of the shipped modules that a new one can begin as.
+var modes = []string{"farm", "mirror", "light"}
+
 // exampleAddress is for documentation (RFC 5737).
 const exampleAddress = "192.0.2.10"
 
@@ -40,20 +43,20 @@ func moduleNew(a *app) *cobra.Command {
 		Long: `Make a folder with a module that can be changed into one of your own. It can be
 checked and installed as it is: it starts the services named in its macro SERVICES.
 
-A farm is active on all servers behind one address; a light module runs on the server
-where it is started, and is restarted there.`,
+A farm is active on all servers behind one address. A mirror is active on one of two,
+and the other takes over. A light module runs on the server where it is started, and
+is restarted there.`,
 		Example: `  orchestrator module new shop
   orchestrator module check shop --set VIRTUAL_IP=192.0.2.10
+  orchestrator module new database --mode mirror
   orchestrator module new batch --mode light`,
 	})
-	c.Flags().StringVar(&mode, "mode", "farm", "what the module makes of its servers: farm or light")
+	c.Flags().StringVar(&mode, "mode", "farm", "what the module makes of its servers: "+strings.Join(modes, ", "))
+	completeFlag(c, "mode", always(modes...))
 	c.RunE = func(_ *cobra.Command, args []string) error {
-		if !slices.Contains([]string{"farm", "mirror", "light"}, mode) {
-			return usagef("--mode %q is unknown: there are farm and light", mode)
-		}
 		skeleton, ok := modules.Builtin(mode)
-		if !ok {
-			return fmt.Errorf("modules of mode %s are not supported yet: there are farm and light", mode)
+		if !ok || !slices.Contains(modes, mode) {
+			return usagef("--mode %q is unknown: there are %s", mode, strings.Join(modes, ", "))
 		}
 		files, set, err := writeSkeleton(args[0], skeleton)
 		if err != nil {

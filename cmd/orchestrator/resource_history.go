@@ -16,13 +16,14 @@ func resourceHistory(a *app) *cobra.Command {
 		limit int
 	)
 	c := a.jsonFlag(&cobra.Command{
-		Use: "history MODULE [NAME]", Short: "Show what resources were, and why", Args: cobra.RangeArgs(1, 2), ValidArgsFunction: a.completeModule,
+		Use: "history MODULE [NAME]", Short: "Show what resources were, and why", Args: cobra.RangeArgs(1, 2), ValidArgsFunction: inOrder(a.installed, a.resources),
 		Long: `Show the last changes of a resource, or of all resources of a module: when it became
 what, and what was seen. The oldest come first. They are kept as long as the journal:
 90 days, or 200,000 entries of all kinds. "orchestrator log MODULE" tells what they led to.`,
 		Example: "  orchestrator resource history web_farm tcp.web\n  orchestrator resource history web_farm --node n2 --lines 5",
 	})
 	c.Flags().StringVar(&node, "node", "", "what the server `NODE` has seen (default this one)")
+	completeFlag(c, "node", a.nodes)
 	c.Flags().IntVarP(&limit, "lines", "n", 20, "at most so many changes of each resource")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		if limit <= 0 {

@@ -94,7 +94,7 @@ func noteStart(a *app, c *cobra.Command) {
 
 // noun makes a command that does nothing but hold others.
 func noun(use, short, long string, subs ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, Long: long, DisableFlagsInUseLine: true}
+	c := &cobra.Command{Use: use, Short: short, Long: long, Example: samples(subs), DisableFlagsInUseLine: true}
 	c.AddCommand(subs...)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		var names []string
@@ -113,6 +113,20 @@ func noun(use, short, long string, subs ...*cobra.Command) *cobra.Command {
 		return usagef("%s; there are: %s", text, strings.Join(names, ", "))
 	}
 	return c
+}
+
+// samples are the first examples of commands, one of each.
+func samples(commands []*cobra.Command) string {
+	var all []string
+	for _, c := range commands {
+		for line := range strings.SplitSeq(c.Example, "\n") {
+			if !c.Hidden && strings.HasPrefix(line, "  orchestrator ") {
+				all = append(all, line)
+				break
+			}
+		}
+	}
+	return strings.Join(all, "\n")
 }
 
 // jsonFlag gives a command the flag --json.

@@ -25,8 +25,9 @@ type safekit struct {
 	node string // that is to tell something; empty: this one
 }
 
-// helpers are the other names: commands of the table in programs of their own.
-var helpers = []string{"boundcmd", "xpathGet", "gencron", "firewallcfg"}
+// helpers are the other names: commands of the table in programs of their own. The last
+// ones are there on Windows only.
+var helpers = []string{"boundcmd", "xpathGet", "gencron", "firewallcfg", "sleep", "exitcode", "sync", "namealias", "netnames"}
 
 // calledAs is the old name that a program path ends with, empty if it is none.
 func calledAs(path string) string {

@@ -27,26 +27,43 @@ func checkOld(s *safekit, c call) error {
 		return err
 	}
 	m, _ := config.Parse(os.DirFS(from.folder), from.name, config.Options{Set: set, Env: s.lookup})
-	if m == nil || !slices.ContainsFunc(m.Hooks, func(h config.Hook) bool { return h.Name == hookConfcheck }) {
-		return nil
-	}
-	return s.confcheck(home, from.folder, m)
+	return s.beside(home, from.folder, m, "confcheck")
 }
 
-// hookConfcheck is what a module looks at its own configuration with.
-const hookConfcheck = "confcheck"
+// withHook runs a command and then a hook of the module that runs here, which adds to
+// what the command shows.
+func withHook(name string, run func(*safekit, call) error) func(*safekit, call) error {
+	return func(s *safekit, c call) error {
+		err := run(s, c)
+		within := s.get("SAFEHOOK") != "" // which may be that hook
+		if err != nil || c.module() == "" || c.remote || within || name == "state" && !c.has["-v"] {
+			return err
+		}
+		home, err := s.homeDir()
+		if err != nil {
+			return err
+		}
+		folder := filepath.Join(home, "active", c.module())
+		m, _ := config.Parse(os.DirFS(folder), c.module(), config.Options{Set: s.setOf(c.module()), Env: s.lookup})
+		return s.beside(home, folder, m, name)
+	}
+}
 
-func (s *safekit) confcheck(home, folder string, m *config.Module) error {
+// beside runs a hook that is not one of the state machine, if the module has it.
+func (s *safekit) beside(home, folder string, m *config.Module, name string) error {
+	if m == nil || !slices.ContainsFunc(m.Hooks, func(h config.Hook) bool { return h.Name == name }) {
+		return nil
+	}
 	program, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
 	run := hook.Run{
 		Module: m.Name, Dir: folder, Vars: m.User.Vars, Program: program, Output: s.stdout,
-		Args: core.HookCall{Name: hookConfcheck, From: core.Stop, To: core.Stop, Verb: core.VerbUpdate, Timeout: min(time.Minute, m.User.StartTimeout)},
+		Args: core.HookCall{Name: name, From: core.Stop, To: core.Stop, Verb: core.VerbUpdate, Timeout: min(time.Minute, m.User.StartTimeout)},
 	}
 	if r := hook.New(hook.Options{Home: home, Tools: filepath.Join(home, "bin")}).Run(s.ctx, run); !r.OK {
-		return fmt.Errorf("hook %s failed: %s", hookConfcheck, r.Reason)
+		return fmt.Errorf("hook %s failed: %s", name, r.Reason)
 	}
 	return nil
 }

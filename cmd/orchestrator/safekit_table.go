@@ -14,7 +14,9 @@ const (
 	noIDs      = "modules are told apart by their names alone, and have no ports of their own"
 	alwaysSafe = "all that servers tell each other is protected, with keys that the cluster makes by itself"
 	bootNote   = `where userconfig.xml leaves it open with boot="ignore", the default; until then what ran before runs again`
-	muteNote   = "stays so until it is switched on again"
+	// windowsTool is what SafeKit has for scripts on Windows alone.
+	windowsTool = `a tool for scripts on Windows, there also in %SAFEBIN%`
+	muteNote    = "stays so until it is switched on again"
 )
 
 // oldCommands are all commands of SafeKit, in the order of its guide. The program,
@@ -30,6 +32,8 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "restart", args: "-m AM [-i identity]", now: "orchestrator restart AM --node NODE --no-wait; in Lua: module.restart()", note: identity, reach: onHosts, run: move(core.VerbRestart, 0)},
 		{words: "stopstart", args: "-m AM [-i identity]", now: "orchestrator stopstart AM --node NODE --no-wait; in Lua: module.stopstart()", note: identity, reach: onHosts, run: move(core.VerbStopStart, 0)},
 		{words: "forcestop", args: "-m AM", now: "orchestrator forcestop AM --node NODE --no-wait", reach: onHosts, run: move(core.VerbForceStop, 0)},
+		{words: "wait", args: "-m AM [-i identity]", now: "orchestrator wait AM --node NODE --no-wait; in Lua: module.wait()", note: "stays in WAIT until wakeup, start or stop; with -i it counts in maxloop", reach: onHosts, run: move(core.VerbWait, 0)},
+		{words: "wakeup", args: "-m AM [-i identity]", now: "orchestrator wakeup AM --node NODE --no-wait; in Lua: module.wakeup()", note: "ends what wait began; what waits for a resource goes on by itself", reach: onHosts, run: move(core.VerbWakeup, 0)},
 		{words: "shutdown", now: "orchestrator stop AM --node NODE, for each module; systemctl stop orchestrator", note: "stops all modules of this server and waits", reach: onHosts, run: shutdown},
 		{words: "waitstate", args: "-m AM STOP|ALONE|UP|PRIM|SECOND", now: "orchestrator status AM --watch", note: "waits until the module is there and settled", run: waitState},
 		{words: "update", args: "-m AM", now: "orchestrator config apply AM", reach: everywhere, run: as("config", "apply", "AM")},
@@ -40,8 +44,8 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "secondforce", args: "-m AM [-d date]", now: "orchestrator secondforce AM --node NODE", note: "copies everything; -d is not looked at", reach: onHosts, run: move(core.VerbSecondForce, 0)},
 		{words: "failover", args: "on|off -m AM", now: "orchestrator failover AM on|off", note: "said on one server it holds on both", reach: onHosts, run: setFailover},
 
-		{words: "state", args: "[-m AM] [-v|-lq]", now: "orchestrator status [AM]", note: "-lq prints nothing and ends with 0 for STOP, 1 for WAIT, 2 for UP or ALONE, 3 for PRIM, 4 for SECOND, 255 where nobody can tell", reach: onHosts, run: showState},
-		{words: "level", args: "[-m AM]", now: "orchestrator version", run: as("version")},
+		{words: "state", args: "[-m AM] [-v|-lq]", now: "orchestrator status [AM]", note: "-lq prints nothing and ends with 0 for STOP, 1 for WAIT, 2 for UP or ALONE, 3 for PRIM, 4 for SECOND, 255 where nobody can tell; -v calls the module's hook state, too", reach: onHosts, run: withHook("state", showState)},
+		{words: "level", args: "[-m AM]", now: "orchestrator version", note: "with -m it calls the module's hook level, too", run: withHook("level", as("version"))},
 		{words: "log", args: "-m AM [-s nb] [-A] [-l en|fr|ja]", now: "orchestrator log AM --lines NB", note: "the language is English; -A shows what is of interest to developers, too", reach: fromHosts, run: showLog()},
 		{words: "logview", args: "-m AM [-A] [-s nb] [-l en|fr|ja]", now: "orchestrator log AM --follow", run: showLog("--follow")},
 		{words: "logsave", args: "-m AM [-A] [-l en|fr|ja] FILE", now: "orchestrator log AM > FILE", run: saveLog},
@@ -123,6 +127,12 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "boundcmd", args: "seconds command…", now: "in Lua: exec{ …, timeout = \"10s\" }", note: "ends with 2 when the time is over, and kills the command with its children; also $SAFEBIN/boundcmd", run: boundCommand},
 		{words: "xpathGet", args: "[-m AM] XPATH", now: "<var name=\"NAME\" value=\"%MACRO%\"/> in <user>, then $NAME", note: "prints what an XPath finds in the module's active configuration, macros replaced and defaults filled in, one a line (attributes and texts as their value, elements as XML), and fails if that is nothing; also $SAFEBIN/xpathGet; the file is conf/safeconf.xml of the module", run: getXPath},
 		{words: "gencron", args: "del|add user command -c text", now: "a systemd timer that start_both starts and stop_both stops", note: "comments the lines of the user's crontab that have the command in them, or all, out and in again; the text marks them; also $SAFEBIN/gencron", run: switchCron},
+
+		{words: "sleep", args: "seconds", now: "in Lua: sleep(\"10s\")", note: windowsTool, run: sleepOld},
+		{words: "exitcode", args: "code", now: "exit /b CODE", note: windowsTool + "; ends with that code", run: exitOld},
+		{words: "sync", note: windowsTool + "; whoever writes has to see to it that it is on the disk", run: says(0)},
+		{words: "namealias", args: "[rest…]", note: windowsTool + "; names for a virtual address belong into DNS", run: says(1)},
+		{words: "netnames", args: "[rest…]", now: "ip link; getmac /v", note: windowsTool, run: says(1)},
 
 		{words: "help", note: "shows these commands", run: showOldHelp},
 		{words: "-h", note: "the same", run: showOldHelp},

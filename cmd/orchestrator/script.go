@@ -22,7 +22,7 @@ or unknown. Failover rules speak of it.`, resourceGet(a), resourceHistory(a), re
 
 func resourceGet(a *app) *cobra.Command {
 	c := a.jsonFlag(&cobra.Command{
-		Use: "get MODULE NAME", Short: "Print the value of a resource", Args: cobra.ExactArgs(2), ValidArgsFunction: a.completeModule,
+		Use: "get MODULE NAME", Short: "Print the value of a resource", Args: cobra.ExactArgs(2), ValidArgsFunction: inOrder(a.installed, a.resources),
 		Long: `Print the value of a resource on this server. "orchestrator status MODULE" shows all.`, Example: "  orchestrator resource get web_farm tcp.web",
 	})
 	c.RunE = func(cmd *cobra.Command, args []string) error {
@@ -46,7 +46,7 @@ func resourceGet(a *app) *cobra.Command {
 func resourceSet(a *app) *cobra.Command {
 	var reason string
 	c := a.jsonFlag(&cobra.Command{
-		Use: "set MODULE NAME up|down|unknown", Short: "Publish a resource", Args: cobra.ExactArgs(3), ValidArgsFunction: a.completeModule,
+		Use: "set MODULE NAME up|down|unknown", Short: "Publish a resource", Args: cobra.ExactArgs(3), ValidArgsFunction: inOrder(a.installed, a.resources, values),
 		Long:    "Publish a resource of class custom on this server, for failover rules and for people.",
 		Example: `  orchestrator resource set web_farm custom.licence down --reason "it ends today"`,
 	})
@@ -65,6 +65,7 @@ func noteCommand(a *app) *cobra.Command {
 		Example: "  orchestrator note web_farm the database is moved tonight\n  orchestrator note web_farm --level warn the disk is nearly full",
 	})
 	c.Flags().StringVar(&level, "level", "info", "`LEVEL` of the message: info, warn or error")
+	completeFlag(c, "level", always("info", "warn", "error"))
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		return a.change(cmd, modulePath(args[0])+"/tell", control.TellRequest{Level: level, Text: strings.Join(args[1:], " ")})
 	}

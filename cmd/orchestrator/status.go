@@ -37,9 +37,9 @@ what it knows of the other server and of the worth of its data.`,
 		if err != nil {
 			return err
 		}
-		path := "/v1/status"
+		path := statusPath("")
 		if len(args) > 0 {
-			path += "?" + url.Values{"module": args[:1]}.Encode()
+			path = statusPath(args[0])
 		}
 		show := func(ctx context.Context, w io.Writer) error {
 			var st control.Status
@@ -57,6 +57,14 @@ what it knows of the other server and of the worth of its data.`,
 		return a.watch(cmd.Context(), show)
 	}
 	return c
+}
+
+// statusPath is the path of a module's status in the API; without a name, of all.
+func statusPath(module string) string {
+	if module == "" {
+		return "/v1/status"
+	}
+	return "/v1/status?" + url.Values{"module": {module}}.Encode()
 }
 
 // watch shows something again and again until ctx ends. On a terminal it stays in

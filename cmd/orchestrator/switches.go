@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/spf13/cobra"
 
 	"github.com/orchestrator-ha/orchestrator/core/control"
@@ -34,7 +36,7 @@ func muteCommand(a *app, name, to, short, long string) *cobra.Command {
 	c.Flags().BoolVar(&checks, "checks", false, "only the checks of addresses, networks and the like")
 	c.Flags().BoolVar(&processes, "processes", false, "only the watches of processes and services")
 	c.Flags().StringSliceVar(&classes, "class", nil, "only a `CLASS` of processes of the module's own, which begins switched off; may be repeated")
-	a.completeNodes(c, "node")
+	completeFlag(c, "node", a.nodes)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		all := !checks && !processes && len(classes) == 0
 		var names []string
@@ -47,12 +49,15 @@ func muteCommand(a *app, name, to, short, long string) *cobra.Command {
 		for _, class := range classes {
 			names = append(names, control.ClassPrefix+class)
 		}
+		var sum control.Outcome
 		for _, name := range names {
-			if err := a.turn(cmd, args[0], control.SwitchRequest{Nodes: nodes, Name: name, To: to}); err != nil {
+			out, err := a.turn(cmd, args[0], control.SwitchRequest{Nodes: nodes, Name: name, To: to})
+			if err != nil {
 				return err
 			}
+			sum.Nodes = alongside(sum.Nodes, out.Nodes)
 		}
-		return nil
+		return a.outcome(sum)
 	}
 	return c
 }
@@ -61,16 +66,40 @@ func bootCommand(a *app) *cobra.Command {
 	var nodes []string
 	c := a.jsonFlag(&cobra.Command{
 		Use: "boot MODULE on|off|auto", Short: "Say whether a module starts when its server boots", Args: cobra.ExactArgs(2),
-		ValidArgsFunction: a.completeModule, Long: bootLong, Example: "  orchestrator boot web_farm off --node n2",
+		ValidArgsFunction: inOrder(a.installed, always("on", "off", "auto")), Long: bootLong, Example: "  orchestrator boot web_farm off --node n2",
 	})
 	c.Flags().StringSliceVar(&nodes, "node", nil, "a `NODE` to do it on; may be repeated (default all)")
-	a.completeNodes(c, "node")
+	completeFlag(c, "node", a.nodes)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		return a.turn(cmd, args[0], control.SwitchRequest{Nodes: nodes, Name: control.SwitchBoot, To: args[1]})
+		out, err := a.turn(cmd, args[0], control.SwitchRequest{Nodes: nodes, Name: control.SwitchBoot, To: args[1]})
+		if err != nil {
+			return err
+		}
+		return a.outcome(out)
 	}
 	return c
 }
 
-func (a *app) turn(cmd *cobra.Command, module string, r control.SwitchRequest) error {
-	return a.change(cmd, modulePath(module)+"/switch", r)
+func (a *app) turn(cmd *cobra.Command, module string, r control.SwitchRequest) (out control.Outcome, err error) {
+	client, err := a.client()
+	if err != nil {
+		return out, err
+	}
+	err = client.Post(cmd.Context(), modulePath(module)+"/switch", r, &out)
+	return out, err
+}
+
+// alongside is what became of the nodes in two commands: a node failed if it did in one.
+func alongside(first, second []control.NodeOutcome) []control.NodeOutcome {
+	all := slices.Clone(first)
+	for _, n := range second {
+		i := slices.IndexFunc(all, func(o control.NodeOutcome) bool { return o.Node == n.Node })
+		switch {
+		case i < 0:
+			all = append(all, n)
+		case all[i].OK:
+			all[i] = n
+		}
+	}
+	return all
 }

@@ -31,6 +31,12 @@ stays.`},
 the configuration needs.`},
 	{name: "forcestop", short: "Stop a module at once, whatever happens", long: `Stop a module without handing anything over, also when a hook hangs: stop hooks are
 called with force, and what does not end is killed.`},
+	{name: "wait", short: "Stop the application and hold the module back", where: namesOne, long: `Stop the application on a server and hold the module back in WAIT until "wakeup": its
+address goes, in a mirror the other server takes over, and its checks from before the
+start go on. It is what failover rules do with wait(), which wake up by themselves. A
+start or stop ends it as well, and so does a restart of the daemon.`},
+	{name: "wakeup", short: "Let a module go on that was held back", long: `Let a module go on that "wait" holds back. One that waits for a resource goes on by
+itself when that is up, and needs no wakeup.`},
 	{name: "drain", short: "Take the load off servers, without stopping", long: drainLong},
 	{name: "undrain", short: "Give drained servers their share again", long: `Give drained servers their share of the connections again. No connection breaks.`},
 	{name: "swap", short: "Let primary and secondary of a mirror change their roles", where: oneDoes, long: `Let the primary of a mirror stop the application and become the secondary, and the
@@ -83,13 +89,22 @@ func verbCommand(a *app, v verb) *cobra.Command {
 what became of each server; the exit code is 1 if one of them failed.`,
 		Example: "  orchestrator " + v.name + " " + example + " --node n2\n  orchestrator " + v.name + " " + example + " --node n2 --timeout 5m",
 	})
-	c.Flags().StringSliceVar(&nodes, "node", nil, "a `NODE` to do it on; may be repeated (default all)")
+	nodeFlag := "a `NODE` to do it on; may be repeated (default all)"
+	switch {
+	case draining:
+		nodeFlag = "a `NODE` to do it on; needed, may be repeated"
+	case v.where == namesOne:
+		nodeFlag = "the `NODE` to do it on; needed"
+	case v.where == oneDoes:
+		nodeFlag = "the `NODE` to do it on (default this one)"
+	}
+	c.Flags().StringSliceVar(&nodes, "node", nil, nodeFlag)
 	c.Flags().BoolVar(&noWait, "no-wait", false, "do not wait for the end")
 	c.Flags().DurationVar(&timeout, "timeout", 2*time.Minute, "how long to wait for the end on each server")
 	if draining {
 		c.Flags().DurationVar(&deadline, "deadline", 0, "how long to wait for connections to end (default not at all)")
 	}
-	a.completeNodes(c, "node")
+	completeFlag(c, "node", a.nodes)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		if timeout <= 0 {
 			return usagef("--timeout %s is not positive; to wait for nothing use --no-wait", timeout)
@@ -128,7 +143,7 @@ what became of each server; the exit code is 1 if one of them failed.`,
 func failoverCommand(a *app) *cobra.Command {
 	c := a.jsonFlag(&cobra.Command{
 		Use: "failover MODULE on|off", Short: "Say whether the secondary of a mirror takes over by itself", Args: cobra.ExactArgs(2),
-		ValidArgsFunction: a.completeModule,
+		ValidArgsFunction: inOrder(a.installed, always("on", "off")),
 		Long: `Say whether the secondary of a mirror takes over by itself when the primary fails. While
 it is off the secondary waits until the primary is back, or an operator decides. It
 holds on both servers, whichever is asked, also when the module or the daemon is

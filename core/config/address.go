@@ -23,7 +23,7 @@ func address(s string) (a netip.Addr, hint string, err error) {
 	case err != nil && strings.Trim(s, "0123456789.") == "":
 		return a, "an IPv4 address has four numbers from 0 to 255", fmt.Errorf("%q is not an IP address", short(s))
 	case err != nil:
-		return a, "write the address itself, not a name", fmt.Errorf("%q is not an IP address", short(s))
+		return a, "write an address such as 192.0.2.10", fmt.Errorf("%q is not an IP address", short(s))
 	case a.Zone() != "":
 		return a, "write it without %" + a.Zone(), fmt.Errorf("%q has a zone in it", short(s))
 	}
@@ -79,7 +79,10 @@ func host(s string) (clean, hint string, err error) {
 	if a, err := netip.ParseAddr(s); err == nil {
 		return a.Unmap().String(), "", nil
 	}
-	if len(s) > 253 || !hostPattern.MatchString(s) || strings.Trim(s, "0123456789.") == "" {
+	if s != "" && strings.Trim(s, "0123456789.") == "" {
+		return s, "an IPv4 address has four numbers from 0 to 255", fmt.Errorf("%q is not an IP address", short(s))
+	}
+	if len(s) > 253 || !hostPattern.MatchString(s) {
 		return s, hint, fmt.Errorf("%q is neither an address nor a host name", short(s))
 	}
 	return s, "", nil

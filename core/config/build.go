@@ -33,8 +33,8 @@ func (n *node) one(name string) *node {
 
 // build makes the module and checks what one element alone cannot tell. It
 // goes on after problems, to find them all.
-func (p *parser) build(root *node, name string, hooks []Hook) *Module {
-	m := &Module{Name: name, Mode: p.mode, Failover: true, DefaultPrim: "alone", User: User{Vars: map[string]string{}}}
+func (p *parser) build(root *node, hooks []Hook) *Module {
+	m := &Module{Name: p.name, Mode: p.mode, Failover: true, DefaultPrim: "alone", User: User{Vars: map[string]string{}}}
 	s := root.one("service")
 	if s != nil {
 		m.Pos = p.position(s.at)

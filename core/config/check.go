@@ -189,7 +189,7 @@ func (p *parser) value(n *node, a attr, def *Attribute, e *Element) value {
 		}
 		return v
 	}
-	v.ok = true
+	v.ok = def.Kind != KindResolved || p.resolve(&v)
 	p.supported(n, v, def)
 	return v
 }

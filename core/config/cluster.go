@@ -25,7 +25,10 @@ type ClusterLan struct {
 type ClusterNode struct {
 	Name string
 	Addr string // address, or a name that has not been looked up
-	Pos  diag.Position
+	// Local is likewise what the node itself has, where Addr is translated on the way to
+	// it; empty: Addr.
+	Local string
+	Pos   diag.Position
 }
 
 // Nodes are the names of all nodes, in the order of their first mention.
@@ -47,6 +50,18 @@ func (c *Cluster) Addresses(node string) (lans, addresses []string) {
 		for _, n := range l.Nodes {
 			if n.Name == node {
 				lans, addresses = append(lans, l.Name), append(addresses, n.Addr)
+			}
+		}
+	}
+	return lans, addresses
+}
+
+// Local are a node's own addresses where others know it by another one, by network.
+func (c *Cluster) Local(node string) (lans, addresses []string) {
+	for _, l := range c.Lans {
+		for _, n := range l.Nodes {
+			if n.Name == node && n.Local != "" && n.Local != n.Addr {
+				lans, addresses = append(lans, l.Name), append(addresses, n.Local)
 			}
 		}
 	}
@@ -91,7 +106,7 @@ func (p *parser) clusterLan(n *node) ClusterLan {
 	for _, m := range n.all("node") {
 		name, addr := m.values["name"], m.values["addr"]
 		if names.add(name) && addresses.add(addr) {
-			l.Nodes = append(l.Nodes, ClusterNode{Name: name.text, Addr: addr.text, Pos: p.position(m.at)})
+			l.Nodes = append(l.Nodes, ClusterNode{Name: name.text, Addr: addr.text, Local: m.values["laddr"].text, Pos: p.position(m.at)})
 		}
 	}
 	return l

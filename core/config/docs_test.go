@@ -89,7 +89,9 @@ attribute. "orchestrator module check" finds mistakes, docs/problems.md explains
   bare number is in the unit that stands beside it. A time that would come to 0 of
   that unit, or of the finer one named, is refused.
 - A *name* has letters, digits, _ - and ., at most 64. An *address* is one of IPv4 or
-  IPv6; a *host* may also be a name of DNS. A *folder* is written with its whole path, a
+  IPv6; a *host* may also be a name of DNS. An *address-or-name* may be one, too, but it is
+  looked up when the configuration is applied, and what is found holds on all nodes until it
+  is applied again. A *folder* is written with its whole path, a
   *path* is relative. A *regex* is one of RE2. *Times* are written as in a crontab.
 - Every value may have macros in it: %NAME%.
 

@@ -60,7 +60,7 @@ func (v value) plain(a *Attribute) string {
 		return strconv.FormatInt(v.number, 10)
 	case KindDuration:
 		return shortSpan(v.span)
-	case KindAddress:
+	case KindAddress, KindResolved:
 		return v.addr.String()
 	case KindAddresses:
 		return strings.Trim(fmt.Sprint(v.addrs), "[]")

@@ -23,9 +23,9 @@ func HookNames() []string {
 	}
 }
 
-// called are the hooks that the state machine calls in a mode.
+// called are the hooks that something calls in a mode: the state machine, or a command.
 func called(mode core.Mode) []string {
-	names := []string{"prestart", "poststop", "start_both", "stop_both", "start_prim", "stop_prim", "start_sec", "stop_sec", "transition", "update", "postconfig", "deconfig", "confcheck"}
+	names := []string{"prestart", "poststop", "start_both", "stop_both", "start_prim", "stop_prim", "start_sec", "stop_sec", "transition", "update", "config", "postconfig", "deconfig", "confcheck", "state", "level"}
 	if mode == core.Mirror {
 		names = append(names, "start_second", "stop_second")
 	}

@@ -30,16 +30,7 @@ type Module struct {
 	Groups          []Group // farm
 	Rfs             *Rfs    // mirror; nil: nothing is replicated
 	VirtualHosts    []VirtualHost
-	TCPChecks       []TCPCheck
-	PingChecks      []PingCheck
-	IntfChecks      []IntfCheck
-	IPChecks        []IPCheck
-	CustomChecks    []CustomCheck
-	ModuleChecks    []ModuleCheck
-	HTTPChecks      []HTTPCheck
-	DNSChecks       []DNSCheck
-	SQLChecks       []SQLCheck
-	PluginChecks    []PluginCheck
+	Checkers        []Checker
 	SplitBrain      *SplitBrain // mirror; nil: there is no witness
 	Procs           []Proc
 	Rules           FailoverRules

@@ -42,11 +42,12 @@ func (m *Module) FlowNetwork() string {
 
 // Folder is a folder that is replicated.
 type Folder struct {
-	Dir      string
-	MustHave []string // paths in it that must exist before replication starts
-	Except   []string // paths in it that are left out
-	Patterns []Pattern
-	Pos      diag.Position
+	Dir       string
+	WriteBack bool     // the kernel may gather writes
+	MustHave  []string // paths in it that must exist before replication starts
+	Except    []string // paths in it that are left out
+	Patterns  []Pattern
+	Pos       diag.Position
 }
 
 // Pattern tells which paths are left out.

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"path"
 	"strings"
 
@@ -24,6 +25,12 @@ type Options struct {
 	// positions in its problems count from the beginning of the text. nil means
 	// rules are not looked into.
 	CheckRules func(mode core.Mode, text string) []diag.Problem
+	// Resolve answers the one address of a host name; nil means that names are not
+	// looked up.
+	Resolve func(name string) (netip.Addr, error)
+	// Checker tells why a checker that is a program of its own cannot be run here; nil
+	// means that nobody looks.
+	Checker func(name string) error
 	// System is where the module is to run, "linux" or "windows"; empty means
 	// here. It decides which files in bin/ are hooks.
 	System string
@@ -44,8 +51,8 @@ const userconfig = "conf/userconfig.xml"
 // error.
 func Parse(fsys fs.FS, name string, options Options) (*Module, diag.Problems) {
 	p := newParser(options.file(userconfig), Schema())
-	p.options, p.files = options, fsys
-	m := p.module(fsys, name)
+	p.name, p.options, p.files = name, options, fsys
+	m := p.module(fsys)
 	if p.finish() {
 		return nil, p.problems
 	}
@@ -77,6 +84,7 @@ func (o Options) file(name string) string {
 
 // parser is one reading of a module.
 type parser struct {
+	name     string // of the module
 	options  Options
 	files    fs.FS
 	src      *diag.Source
@@ -89,10 +97,10 @@ type parser struct {
 	problems diag.Problems
 }
 
-func (p *parser) module(fsys fs.FS, name string) *Module {
-	if err := checkName(name); err != nil {
+func (p *parser) module(fsys fs.FS) *Module {
+	if err := checkName(p.name); err != nil {
 		p.problems = append(p.problems, diag.Problem{ID: idName, Severity: diag.Error, Message: "name of the module: " + err.Error(),
-			Pos: diag.Position{File: name}, Hint: "use letters, digits, _ - and ."})
+			Pos: diag.Position{File: p.name}, Hint: "use letters, digits, _ - and ."})
 	}
 	root := p.read(fsys)
 	hooks := p.hooks(fsys)
@@ -106,7 +114,7 @@ func (p *parser) module(fsys fs.FS, name string) *Module {
 		return nil
 	}
 	p.check(root, p.schema)
-	m := p.build(root, name, hooks)
+	m := p.build(root, hooks)
 	p.macros.unused()
 	return m
 }

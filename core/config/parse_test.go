@@ -83,7 +83,7 @@ func TestPositions(t *testing.T) {
 	}
 	for want, got := range map[string]diag.Position{
 		"2:16": m.Macros[0].Pos, "3:4": m.Pos, "5:24": m.Interfaces[0].Pos, "6:29": m.Addresses()[0].Pos,
-		"8:40": m.Groups[0].Pos, "9:10": m.Groups[0].Rules[0].Pos, "13:12": m.Procs[0].Pos, "14:13": m.TCPChecks[0].Pos,
+		"8:40": m.Groups[0].Pos, "9:10": m.Groups[0].Rules[0].Pos, "13:12": m.Procs[0].Pos, "14:13": m.Checkers[0].Pos,
 	} {
 		if got.String() != "modules/web/conf/userconfig.xml:"+want {
 			t.Errorf("got %v, want %s", got, want)

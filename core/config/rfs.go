@@ -52,7 +52,7 @@ func (p *parser) folder(n *node, seen folders) (Folder, bool) {
 	if !dir.ok {
 		return Folder{}, false
 	}
-	f := Folder{Dir: dir.text, Pos: p.position(dir.at)}
+	f := Folder{Dir: dir.text, WriteBack: n.values["writeback"].text == "on", Pos: p.position(dir.at)}
 	if o, clash := seen.add(f); clash {
 		p.valueProblem(idFolder, dir, fmt.Sprintf("%s is replicated already with %s", short(f.Dir), short(o.Dir))).Related =
 			[]diag.Related{{Message: "there", Pos: o.Pos, Source: p.src.Line(o.Pos.Line)}}

@@ -15,21 +15,22 @@ const (
 type Kind string
 
 const (
-	KindText      Kind = "text"      // anything
-	KindName      Kind = "name"      // letters, digits, _ - .
-	KindNumber    Kind = "number"    // Min to Max
-	KindDuration  Kind = "duration"  // a number with d h m s ms us; a bare number is in Unit
-	KindChoice    Kind = "choice"    // one of Values
-	KindAddress   Kind = "address"   // IPv4 or IPv6
-	KindAddresses Kind = "addresses" // some of them, with spaces between
-	KindHost      Kind = "host"      // an address, or a name of DNS
-	KindPort      Kind = "port"      // 1 to 65535
-	KindNetmask   Kind = "netmask"   // 255.255.255.0 or 24
-	KindRegex     Kind = "regex"     // regular expression
-	KindTimes     Kind = "times"     // moments, as a crontab says them
-	KindMAC       Kind = "mac"       // Ethernet address of one machine
-	KindFolder    Kind = "folder"    // absolute path, of Linux or Windows, not the root
-	KindPath      Kind = "path"      // path below a folder
+	KindText      Kind = "text"            // anything
+	KindName      Kind = "name"            // letters, digits, _ - .
+	KindNumber    Kind = "number"          // Min to Max
+	KindDuration  Kind = "duration"        // a number with d h m s ms us; a bare number is in Unit
+	KindChoice    Kind = "choice"          // one of Values
+	KindAddress   Kind = "address"         // IPv4 or IPv6
+	KindAddresses Kind = "addresses"       // some of them, with spaces between
+	KindHost      Kind = "host"            // an address, or a name of DNS
+	KindResolved  Kind = "address-or-name" // likewise, but the name is looked up when the configuration is applied
+	KindPort      Kind = "port"            // 1 to 65535
+	KindNetmask   Kind = "netmask"         // 255.255.255.0 or 24
+	KindRegex     Kind = "regex"           // regular expression
+	KindTimes     Kind = "times"           // moments, as a crontab says them
+	KindMAC       Kind = "mac"             // Ethernet address of one machine
+	KindFolder    Kind = "folder"          // absolute path, of Linux or Windows, not the root
+	KindPath      Kind = "path"            // path below a folder
 )
 
 // Attribute is one attribute of the language.
@@ -149,7 +150,7 @@ func serviceElement() Element {
 			onOff("failover", "on", Attribute{Status: Used, Modes: only(core.Mirror), Effect: EffectLive, Doc: "Whether the secondary takes over by itself when the primary fails; off: the operator decides."}),
 			{Name: "defaultprim", Kind: KindName, Default: "alone", Status: Used, Modes: only(core.Mirror), Effect: EffectLive,
 				Doc: "Which node is to be primary when both are up: alone: the one that is; lastprim: the one that was before it was stopped; or the name of a node."},
-			{Name: "maxloop", Kind: KindNumber, Min: 0, Max: 1000, Default: "3", Status: Used, Live: true, Effect: EffectLive, Doc: "Automatic restarts and the like that are allowed within loop_interval; one more stops the module."},
+			{Name: "maxloop", Kind: KindNumber, Min: 0, Max: 1000, Default: "3", Status: Used, Live: true, Effect: EffectLive, Doc: "Automatic restarts and the like that are allowed within loop_interval; one more stops the module. What a check of an interface asks for does not count: a cable is no fault of the application."},
 			{Name: "loop_interval", Kind: KindDuration, Unit: "h", Grain: "s", Default: "24h", Status: Used, Live: true, Effect: EffectLive, Doc: "See maxloop; 0 switches the limit off."},
 			onOff("automatic_reboot", "off", Attribute{Status: Used, Live: true, Effect: EffectLive, Doc: "on: a stopstart that a check, a rule or a script asks for ends with a restart of the machine; what starts the module then is boot, which does so where it ran. Not where the machine is only a network namespace, as in a lab."}),
 		}}

@@ -1,5 +1,11 @@
 package config
 
+import (
+	"fmt"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+)
+
 func errdElement() Element {
 	return live(Element{Name: "errd", Status: Used, Once: true, Effect: EffectCheck, Doc: "Watches processes and services; needs <user>.",
 		Attributes: []Attribute{
@@ -30,74 +36,45 @@ var (
 )
 
 func checkElement() Element {
-	addr := Attribute{Name: "addr", Kind: KindAddress, Required: true, Status: Used, Doc: "Address."}
-	return live(Element{Name: "check", Status: Used, Once: true, Effect: EffectCheck, Doc: "Checkers: each publishes a resource that the module depends on.",
-		Children: []Element{
-			checker("tcp", Used, "A TCP connection to an address and port works. Resource tcp.IDENT.", anyTime, "both", "restart",
-				to("1s", "1s", addr, Attribute{Name: "port", Kind: KindPort, Required: true, Status: Used, Doc: "Port."})),
-			checker("ping", Used, "An address answers to ping. Resource ping.IDENT.", anyTime, "pre", "wait", to("1s", "1s", addr)),
-			checker("intf", Used, "A network interface is up and has a carrier; a change is seen at once. Resource intf.IDENT.", beforeAll, "pre", "wait",
-				target(
-					Attribute{Name: "local_addr", Kind: KindAddress, Status: Used, Doc: "Address on the interface, or, where no interface has it, any of its network: 10.0.0.0 for whichever interface is in 10.0.0.0/24."},
-					Attribute{Name: "name", Kind: KindText, Empty: true, New: true, Status: Used, Doc: "The interface, instead of local_addr."})),
-			checker("ip", Used, "A local address is set and can be used; a change is seen at once. Resource ip.IDENT.", running, "both", "stopstart", target(addr, interval("1s"))),
-			customElement(),
-			moduleCheckElement(),
-			splitbrainElement(),
-			httpElement(),
-			dnsElement(),
-			sqlElement(),
-			pluginElement(),
-		}})
-}
-
-func customElement() Element {
-	return checker("custom", Used, "A program of the module decides. It is called with the names of module and resource and then its own arguments. Either it ends, 0 is up and any other code down, and is run again; or it goes on and prints a line whenever it knows something new: up, or down or unknown with a reason; safekit set -r does the same. If its name ends in .lua, it is a file of Lua that returns a function: return function(check) … return \"down\", \"why\" end. Resource custom.IDENT.",
-		anyTime, "both", "noaction", Element{},
-		Attribute{Name: "exec", Kind: KindPath, Required: true, Status: Used, Doc: "Program in bin/, or file of Lua there."},
-		Attribute{Name: "arg", Kind: KindText, Status: Used, Doc: "Its arguments, with spaces between."},
-		Attribute{Name: "interval", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "10s", Min: 10, Status: Used, New: true, Doc: "How long after its last start one that has ended is run again."},
-		Attribute{Name: "timeout", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "0s", Status: Used, New: true, Doc: "How long it may go on without printing such a line, or how long the function in Lua may take; it is cut off then, and the resource is down. 0: for ever, in Lua 10 s."})
-}
-
-func moduleCheckElement() Element {
-	e := target(
-		Attribute{Name: "addr", Kind: KindAddress, Default: "127.0.0.1", Status: Used, Doc: "Address of a node that has the module, or of the module itself."},
-		Attribute{Name: "port", Kind: KindPort, Default: "9010", Status: Used, Doc: "Port of that node's API."},
-		interval("10s"), patience("5s"),
-		onOff("secure", "off", Attribute{Status: Ignored, Why: "nodes always speak TLS to each other", Doc: "Whether to use TLS."}))
-	e.Required = false
-	return Element{Name: "module", Status: Used, Key: []string{"name", "ident"},
-		Doc: "Another module takes connections on a node. This one waits until it does, and is restarted when it was; of a node that is silent the first time does not count. Resource module.IDENT.",
-		Attributes: []Attribute{
-			{Name: "name", Kind: KindName, Required: true, Status: Used, Doc: "The module."},
-			{Name: "ident", Kind: KindName, Status: Used, Doc: "Name of the resource. Default: NAME_ADDR."},
-		},
-		Children: []Element{e}}
-}
-
-// checker is one checker with the attributes that all have. def is when it runs,
-// action what its failure does, if nothing else is said.
-func checker(name string, status Status, doc string, when []string, def, action string, to Element, more ...Attribute) Element {
-	text := "What its failure does. Default: " + action + "."
-	if len(when) > 1 && when[0] == "pre" {
-		text = "What its failure does. Default: " + action + "; with when=\"pre\": wait."
-		if action == "noaction" || action == "wait" {
-			text = "What its failure does. Default: " + action + "."
-		}
-		text += " With pre only wait and noaction are possible, otherwise all but wait."
+	e := Element{Name: "check", Status: Used, Once: true, Effect: EffectCheck, Doc: "Checkers: each publishes a resource that the module depends on."}
+	for _, k := range checkerKinds() {
+		e.Children = append(e.Children, k.Element)
 	}
-	e := Element{Name: name, Status: status, Key: []string{"ident"}, Doc: doc, Attributes: append([]Attribute{
+	return live(e)
+}
+
+// newChecker is a kind with the attributes that all have. def is when it runs, action
+// what its failure does, if nothing else is said.
+func newChecker(name, doc string, when []string, def string, action core.Verb, to Element, more ...Attribute) checkerKind {
+	e := Element{Name: name, Status: Used, Key: []string{"ident"}, Doc: doc, Attributes: append([]Attribute{
 		{Name: "ident", Kind: KindName, Required: true, Status: Used, Doc: "Name of the resource."},
 		{Name: "when", Kind: KindChoice, Values: when, Default: def, Status: Used,
 			Doc: "When it runs: pre: from prestart on, whatever the application does; both: while the application runs; prim, second: while it does in that role, in a farm prim is the same as both."},
-		{Name: "action", Kind: KindChoice, Values: []string{"restart", "stopstart", "stop", "wait", "noaction"}, Status: Used, Doc: text},
+		{Name: "action", Kind: KindChoice, Values: []string{"restart", "stopstart", "stop", "wait", "noaction"}, Status: Used, Doc: actionDoc(when, action)},
 	}, more...)}
 	if to.Name != "" {
 		e.Children = []Element{to}
 	}
-	return e
+	return checkerKind{Element: e, action: action}
 }
+
+// actionDoc explains what the failure of a checker does.
+func actionDoc(when []string, def core.Verb) string {
+	text := fmt.Sprintf("What its failure does. Default: %s", def)
+	if len(when) == 1 || when[0] != "pre" {
+		return text + "."
+	}
+	if def != core.VerbNone && def != core.VerbWait {
+		text += `; with when="pre": wait`
+	}
+	return text + ". With pre only wait and noaction are possible, otherwise all but wait."
+}
+
+// where is the address that many ask, own one that the node has.
+var (
+	where = Attribute{Name: "addr", Kind: KindHost, Required: true, Status: Used, Doc: "Address. A name is looked up each time."}
+	own   = Attribute{Name: "addr", Kind: KindResolved, Required: true, Status: Used, Doc: "Address."}
+)
 
 // target is what a checker asks.
 func target(attributes ...Attribute) Element {

@@ -29,6 +29,6 @@ func lanElement() Element {
 			Attributes: []Attribute{
 				{Name: "name", Kind: KindName, Required: true, Status: Used, Doc: "Its name, the same on all networks."},
 				{Name: "addr", Kind: KindHost, Required: true, Status: Used, Doc: "Its address on the network, or a name for it; IPv6 may stand in [ ]."},
-				{Name: "laddr", Kind: KindHost, Empty: true, Status: NotYet, Doc: "Its address as the node itself sees it, if addr is translated on the way (NAT)."},
+				{Name: "laddr", Kind: KindHost, Empty: true, Status: Used, Doc: "Its address as the node itself has it, if addr is translated on the way (NAT)."},
 			}}}}
 }

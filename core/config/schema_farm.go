@@ -69,9 +69,9 @@ func interfaceElement() Element {
 func virtualAddrElement(where ...string) Element {
 	return Element{Name: "virtual_addr", Status: Used, Required: true, Key: []string{"addr"}, Effect: EffectLive, Doc: "A virtual address.",
 		Attributes: []Attribute{
-			{Name: "addr", Kind: KindAddress, Required: true, Status: Used, Doc: "The address."},
-			{Name: "where", Kind: KindChoice, Values: where, NotYet: []string{"one_side"}, Status: Used, Effect: EffectStop,
-				Doc: "alias: on all nodes, in mode farm; one_side_alias: on the primary, beside the interface's own address; one_side: on the primary, instead of it: what the node sends comes from there. Default: alias in mode farm, one_side_alias in mode mirror."},
+			{Name: "addr", Kind: KindResolved, Required: true, Status: Used, Doc: "The address."},
+			{Name: "where", Kind: KindChoice, Values: where, Status: Used, Effect: EffectStop,
+				Doc: "alias: on all nodes, in mode farm; one_side_alias: on the primary, beside the interface's own address; one_side: likewise, and what the primary itself sends over TCP and UDP by this interface comes from there, unless a program binds another address; the other nodes are reached from the interface's own. Default: alias in mode farm, one_side_alias in mode mirror."},
 			onOff("check", "on", Attribute{Status: Used,
 				Doc: "Refuse to start while a machine that is no node has the address, and report one that takes it later as resource ip.ADDRESS (ip.ADDRESS.vip if a check has that name). off: where something answers for every address, as some routers do. That the address stays on its interface is seen to in any case."}),
 			onOff("connections", "off", Attribute{Status: Ignored, Why: "connections are counted in any case", Doc: "Count connections."}),
@@ -91,7 +91,7 @@ func groupElement() Element {
 					}}}},
 			{Name: "rule", Status: Used, Required: true, Key: []string{"proto", "virtual_addr", "port"}, Doc: "Traffic that the group shares. What no rule covers is denied.",
 				Attributes: []Attribute{
-					{Name: "virtual_addr", Kind: KindAddress, Star: true, Default: "*", Status: Used, Doc: "Virtual address, * for all of the module."},
+					{Name: "virtual_addr", Kind: KindResolved, Star: true, Default: "*", Status: Used, Doc: "Virtual address, * for all of the module."},
 					{Name: "port", Kind: KindPort, Star: true, Default: "*", Status: Used, Doc: "Port, * for all."},
 					{Name: "proto", Kind: KindChoice, Values: []string{"tcp", "udp", "arp"}, Required: true, Status: Used, Doc: "Protocol; arp: who answers when the address is looked for, by ARP or neighbour discovery."},
 					{Name: "filter", Kind: KindChoice, Values: []string{"on_addr", "on_port", "on_ipid"}, Default: "on_addr", Status: Used,

@@ -31,6 +31,12 @@ type value struct {
 	macros []string // that it was made of
 }
 
+// named is a value that stands for a name where this one is written.
+func (v value) named(text string) value {
+	v.text = text
+	return v
+}
+
 // convert fills in the typed form. The error is for people, hint what would be
 // right.
 func (v *value) convert(a *Attribute) (id, hint string, err error) {
@@ -60,6 +66,13 @@ func (v *value) convert(a *Attribute) (id, hint string, err error) {
 		return idValue, hint, err
 	case KindAddress:
 		v.addr, hint, err = address(v.text)
+		return idAddress, hint, err
+	case KindResolved:
+		clean, _, noHost := host(v.text)
+		v.addr, hint, err = address(clean)
+		if _, noAddress := netip.ParseAddr(clean); noHost == nil && noAddress != nil {
+			v.addr, err = netip.Addr{}, nil // a name: parser.resolve goes on
+		}
 		return idAddress, hint, err
 	case KindPort:
 		v.number, err = port(v.text, a.Star)

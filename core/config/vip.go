@@ -35,10 +35,18 @@ func (p *parser) interfaces(vip *node) []Interface {
 		if mac.set && i.Directed && virtual.values["type"].ok {
 			p.report(diag.Note, idIgnored, mac.at, `attribute "addr" of <virtual_interface> has no effect: a virtual MAC is for vmac_invisible`)
 		}
+		from := map[bool]netip.Addr{} // by Is4: where what the node sends comes from
 		for _, a := range virtual.all("virtual_addr") {
 			address, ok := p.virtualAddress(a, addresses)
 			if !ok {
 				continue
+			}
+			if address.Where == "one_side" {
+				if first := from[address.Addr.Is4()]; first.IsValid() {
+					p.report(diag.Note, idIgnored, a.values["where"].at, fmt.Sprintf("%s is held, but what the node sends by this interface comes from %s", address.Addr, first))
+				} else {
+					from[address.Addr.Is4()] = address.Addr
+				}
 			}
 			if !i.Directed {
 				address.MAC = virtualMAC(address.Addr, mac)

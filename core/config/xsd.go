@@ -39,6 +39,7 @@ func simpleTypes() []simpleType {
 		{string(KindAddress), "string", `[0-9A-Fa-f.:]+`},
 		{string(KindAddresses), "token", `[0-9A-Fa-f.:]+( [0-9A-Fa-f.:]+)*`},
 		{string(KindHost), "string", `[A-Za-z0-9.\-]+|[0-9A-Fa-f.:]+|\[[0-9A-Fa-f.:]+\]`},
+		{string(KindResolved), "string", `[A-Za-z0-9.\-]+|[0-9A-Fa-f.:]+`},
 		{string(KindNetmask), "token", `/?[0-9]+|[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+`},
 		{string(KindMAC), "string", `[0-9A-Fa-f.:\-]+`},
 		{string(KindFolder), "string", `/.+|[A-Za-z]:[/\\].+`},

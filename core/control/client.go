@@ -14,7 +14,6 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"syscall"
 	"unicode"
 )
 
@@ -140,8 +139,8 @@ func (c *Client) do(ctx context.Context, method, path string, in any) (*http.Res
 // explain tells what to do when the daemon cannot be reached.
 func (c *Client) explain(err error) error {
 	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("%w (nothing listens on %s); start it with: systemctl start orchestrator, or: orchestrator daemon", ErrNoDaemon, c.socket)
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, nobodyListens):
+		return fmt.Errorf("%w (nothing listens on %s); start it with: %s", ErrNoDaemon, c.socket, startDaemon)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("no permission for %s: run the command as root", c.socket)
 	}

@@ -22,7 +22,7 @@ const maxArchive = 256 << 20
 // verbs that may be asked of a module from outside.
 var verbs = map[string]core.Verb{
 	"start": core.VerbStart, "stop": core.VerbStop, "forcestop": core.VerbForceStop,
-	"restart": core.VerbRestart, "stopstart": core.VerbStopStart,
+	"restart": core.VerbRestart, "stopstart": core.VerbStopStart, "wait": core.VerbWait, "wakeup": core.VerbWakeup,
 	"prim": core.VerbPrim, "primforce": core.VerbPrimForce, "second": core.VerbSecond, "secondforce": core.VerbSecondForce,
 	"swap": core.VerbSwap, "failover-on": core.VerbFailoverOn, "failover-off": core.VerbFailoverOff,
 	"drain": core.VerbDrain, "undrain": core.VerbUndrain, "incloop": core.VerbIncLoop, "resetloop": core.VerbResetLoop,

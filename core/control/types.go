@@ -169,8 +169,9 @@ type ClusterNode struct {
 type InitRequest struct {
 	Cluster   string            `json:"cluster"`
 	Name      string            `json:"name"`
-	Addresses map[string]string `json:"addresses"`      // by network; "" is the network default
-	Hash      string            `json:"hash,omitempty"` // keyed or low_bits; empty: keyed where the node's filter can
+	Addresses map[string]string `json:"addresses"`       // by network; "" is the network default
+	Local     map[string]string `json:"local,omitempty"` // likewise: what this node itself has, where others know another address of it (NAT)
+	Hash      string            `json:"hash,omitempty"`  // keyed or low_bits; empty: keyed where the node's filter can
 }
 
 // TokenReply is a one-time join token.
@@ -185,7 +186,8 @@ type JoinRequest struct {
 	Token     string            `json:"token"`
 	Name      string            `json:"name"`
 	Addresses map[string]string `json:"addresses"`
-	Peer      string            `json:"peer"` // a member: host or host:port
+	Local     map[string]string `json:"local,omitempty"` // see InitRequest
+	Peer      string            `json:"peer"`            // a member: host or host:port
 }
 
 // LogQuery chooses journal entries.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -29,6 +30,8 @@ var errNoCluster = &control.Refusal{
 // moduleMeta is kept beside a module's archive in the catalog.
 type moduleMeta struct {
 	Set map[string]string `json:"set,omitempty"`
+	// Hosts are the names that were looked up when the configuration was applied.
+	Hosts hosts `json:"hosts,omitempty"`
 }
 
 // watchCatalog loads what changes in the catalog, one change after the other.
@@ -157,7 +160,7 @@ func (m *member) loadWhenStopped(old *module) {
 
 // adopt makes a module of a catalog item and starts it if it is to run.
 func (m *member) adopt(name string, item catalog.Item) error {
-	files, set, err := unpacked(name, item)
+	files, meta, err := unpacked(name, item)
 	if err != nil {
 		return err
 	}
@@ -167,7 +170,7 @@ func (m *member) adopt(name string, item catalog.Item) error {
 		}
 	}
 	dir := m.d.path("active", name)
-	conf, problems := config.Parse(os.DirFS(dir), name, checkOptions(set, name+"/"))
+	conf, problems := config.Parse(os.DirFS(dir), name, checkOptions(meta.Set, meta.Hosts.known, name+"/"))
 	if conf == nil {
 		return problems
 	}
@@ -186,13 +189,13 @@ func (m *member) adopt(name string, item catalog.Item) error {
 }
 
 // unpacked is the archive of a catalog item, and what was set with it.
-func unpacked(name string, item catalog.Item) (*archive.FS, map[string]string, error) {
+func unpacked(name string, item catalog.Item) (*archive.FS, moduleMeta, error) {
 	var meta moduleMeta
 	if err := json.Unmarshal(item.Meta, &meta); err != nil {
-		return nil, nil, fmt.Errorf("read the module's settings: %w", err)
+		return nil, meta, fmt.Errorf("read the module's settings: %w", err)
 	}
 	files, err := archive.Read(bytes.NewReader(item.Content), int64(len(item.Content)), name+".safe", archive.DefaultLimits())
-	return files, meta.Set, err
+	return files, meta, err
 }
 
 // boot starts a module when its node comes up, as service boot="…" says, but not
@@ -200,7 +203,6 @@ func unpacked(name string, item catalog.Item) (*archive.FS, map[string]string, e
 // this makes "auto", unless an operator has switched boot on or off.
 func (m *member) boot(mod *module) {
 	wanted := m.wanted(mod.conf.Name)
-	mod.saved.Store(wanted)
 	if boot := mod.atBoot(); boot == "off" || boot != "on" && wanted != core.Up {
 		return
 	}
@@ -250,6 +252,6 @@ func (m *member) fits(conf *config.Module) diag.Problems {
 	return append(config.CheckAgainst(conf, others), config.CheckCluster(conf, nodes, networks)...)
 }
 
-func checkOptions(set map[string]string, path string) config.Options {
-	return config.Options{Set: set, Env: os.LookupEnv, CheckHook: hook.CheckSyntax, CheckRules: CheckRules, Path: path}
+func checkOptions(set map[string]string, resolve func(string) (netip.Addr, error), path string) config.Options {
+	return config.Options{Set: set, Env: os.LookupEnv, CheckHook: hook.CheckSyntax, CheckRules: CheckRules, Resolve: resolve, Path: path}
 }

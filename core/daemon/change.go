@@ -18,8 +18,9 @@ import (
 
 // proposal is a configuration that is to be the next one of a module.
 type proposal struct {
-	name string
-	conf *config.Module
+	name  string
+	conf  *config.Module
+	hosts hosts // that were looked up
 	control.Diff
 }
 

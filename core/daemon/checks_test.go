@@ -1,15 +1,15 @@
 package daemon
 
 import (
-	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/google/jsonschema-go/jsonschema"
 
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/config"
@@ -62,7 +62,7 @@ func TestSpecs(t *testing.T) {
 	mod := &module{m: &member{d: &Daemon{opt: Options{Home: "/h", Program: "/opt/o/orchestrator"}}}, dir: "/m", conf: documented(t, checkedConfig)}
 	type place struct{}
 	disk := sdk.Probe[place]{Name: "disk", Properties: `{"path": {"type": "string"}, "most": {"type": "integer"}}`, Look: func(context.Context, place) sdk.Result { return sdk.Up("") }}.Checker()
-	plugins := map[string]*jsonschema.Schema{}
+	plugins := map[string]*jsonschema.Resolved{}
 	for _, p := range []sdk.Checker{tcp.New(), ping.New(), address.NewInterface(), address.NewAddress(), custom.New(nil), othermodule.New(), http.New(), dns.New(), process.New(), sql.New(), disk} {
 		plugins[p.Describe().Name] = schemaOf(t, p)
 	}
@@ -75,8 +75,8 @@ func TestSpecs(t *testing.T) {
 				t.Errorf("there is no checker %s", s.Plugin)
 				continue
 			}
-			settings, err := jsonschema.UnmarshalJSON(bytes.NewReader(s.Settings))
-			if err != nil {
+			var settings any
+			if err := json.Unmarshal(s.Settings, &settings); err != nil {
 				t.Fatal(err)
 			}
 			if err := schema.Validate(settings); err != nil {
@@ -112,21 +112,17 @@ func TestSpecs(t *testing.T) {
 	}
 }
 
-func schemaOf(t *testing.T, p sdk.Checker) *jsonschema.Schema {
+func schemaOf(t *testing.T, p sdk.Checker) *jsonschema.Resolved {
 	t.Helper()
-	text, err := jsonschema.UnmarshalJSON(bytes.NewReader(p.Describe().Schema))
+	var s jsonschema.Schema
+	if err := json.Unmarshal(p.Describe().Schema, &s); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := s.Resolve(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("settings.json", text); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Compile("settings.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return whole
 }
 
 // What the daemon notices of a virtual address never stands for a check that has

@@ -246,7 +246,7 @@ func judge(verb core.Verb, in core.Instance) (bool, string) {
 	leading := []core.State{core.Alone, core.Prim}
 	want := map[core.Verb][]core.State{
 		core.VerbStart: active, core.VerbRestart: active, core.VerbStopStart: active,
-		core.VerbStop: {core.Stop}, core.VerbForceStop: {core.Stop},
+		core.VerbStop: {core.Stop}, core.VerbForceStop: {core.Stop}, core.VerbWait: {core.Wait}, core.VerbWakeup: active,
 		core.VerbPrim: leading, core.VerbPrimForce: leading, core.VerbSecond: {core.Second}, core.VerbSecondForce: {core.Second},
 	}
 	switch targets, known := want[verb]; {

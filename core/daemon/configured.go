@@ -15,7 +15,8 @@ import (
 // Hooks around a module's life on a node, while it is stopped: they run here, since the
 // state machine knows nothing of that. Of a module that runs it calls postconfig itself.
 const (
-	hookPostconfig = "postconfig" // its configuration is here
+	hookConfig     = "config"     // its configuration is here
+	hookPostconfig = "postconfig" // likewise, after that
 	hookDeconfig   = "deconfig"   // it is about to go
 )
 
@@ -26,7 +27,7 @@ func (m *member) configuredFile(module string) string {
 	return m.d.path("state", module+".configured")
 }
 
-// configured calls postconfig if this configuration is new on this node, and not just
+// configured calls config and postconfig if this configuration is new on this node, and not just
 // its daemon.
 func (mod *module) configured() error {
 	file, now := mod.m.configuredFile(mod.conf.Name), mod.now.Load().head.Signature.String()
@@ -37,8 +38,10 @@ func (mod *module) configured() error {
 	if string(was) == now {
 		return nil
 	}
-	if err := mod.beside(hookPostconfig); err != nil {
-		return err // tried again when the module is loaded again
+	for _, name := range []string{hookConfig, hookPostconfig} {
+		if err := mod.beside(name); err != nil {
+			return err // tried again when the module is loaded again
+		}
 	}
 	return mod.isConfigured()
 }

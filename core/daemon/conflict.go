@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -92,11 +91,7 @@ func (mod *module) known(i heldOn) map[sdk.MAC]bool {
 	for _, mac := range mod.sharers() {
 		macs[sdk.MAC(mac)] = true
 	}
-	var nodes []netip.Addr
-	for _, n := range mod.m.settings().Nodes {
-		nodes = slices.AppendSeq(nodes, maps.Values(n.Addresses))
-	}
-	near, err := vip.Neighbours(i.on.Index, nodes)
+	near, err := vip.Neighbours(i.on.Index, mod.m.addresses())
 	if err != nil {
 		mod.m.log.Debug("look for the nodes' MAC addresses", "error", err)
 	}

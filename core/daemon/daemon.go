@@ -35,6 +35,7 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core/pki"
 	"github.com/orchestrator-ha/orchestrator/core/pluginhost"
 	"github.com/orchestrator-ha/orchestrator/core/vip"
+	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
 // Options says what a daemon works with.
@@ -88,6 +89,7 @@ func Run(ctx context.Context, opt Options) (err error) {
 		return err
 	}
 	undo.add("unlock the home directory", unlock)
+	go sweep(inner)
 	if err := d.build(&undo); err != nil {
 		return err
 	}
@@ -134,7 +136,7 @@ func (d *Daemon) build(undo *closers) error {
 	}
 	undo.add("close the journal", d.journal.Close)
 	d.plugins, err = pluginhost.New(pluginhost.Options{
-		Plugins: d.opt.Plugins, Dirs: d.pluginDirs(), Log: d.log, Events: d.pluginEvent, LogLevel: slog.LevelInfo,
+		Plugins: d.opt.Plugins, Dirs: PluginDirs(d.opt.Program, d.opt.Home), Log: d.log, Events: d.pluginEvent, LogLevel: slog.LevelInfo,
 		Env: []string{"ORCHESTRATOR_HOME=" + d.opt.Home},
 	})
 	if err != nil {
@@ -160,18 +162,23 @@ func (d *Daemon) build(undo *closers) error {
 	return nil
 }
 
-// pluginDirs are where plugins lie that are programs of their own: beside this one,
+// PluginDirs are where plugins lie that are programs of their own: beside this one,
 // and where an administrator puts more.
-func (d *Daemon) pluginDirs() []string {
+func PluginDirs(program, home string) []string {
 	var dirs []string
-	if d.opt.Program != "" {
-		program := d.opt.Program
+	if program != "" {
 		if real, err := filepath.EvalSymlinks(program); err == nil {
 			program = real
 		}
 		dirs = append(dirs, filepath.Dir(program))
 	}
-	return append(dirs, d.path("plugins"))
+	return append(dirs, filepath.Join(home, "plugins"))
+}
+
+// MissingChecker tells, for config.Options, why a checker that is a program of its own
+// cannot be run by the daemon of that home.
+func MissingChecker(program, home string) func(string) error {
+	return func(name string) error { return pluginhost.Missing(sdk.KindChecker, name, PluginDirs(program, home)) }
 }
 
 // resume takes up the cluster that the node already belongs to.

@@ -42,6 +42,10 @@ func (d *Daemon) Init(_ context.Context, by string, r control.InitRequest) (cont
 	if err != nil {
 		return control.Outcome{}, err
 	}
+	local, err := parseLocal(r.Local, addresses)
+	if err != nil {
+		return control.Outcome{}, err
+	}
 	if err := pki.CheckName(r.Name); err != nil {
 		return control.Outcome{}, refuseInput(err)
 	}
@@ -51,7 +55,7 @@ func (d *Daemon) Init(_ context.Context, by string, r control.InitRequest) (cont
 	}
 	conf, err := firstConfig(id.Keys.Cluster, networks, addresses, r)
 	if err == nil {
-		err = d.writeFirst(conf, by)
+		err = errors.Join(d.writeFirst(conf, by), d.writeLocal(local))
 	}
 	if err == nil {
 		err = d.startMember(id)
@@ -99,7 +103,7 @@ func (d *Daemon) writeFirst(conf cluster.Config, by string) error {
 
 // forgetCluster removes all that makes this node a member.
 func (d *Daemon) forgetCluster() error {
-	return errors.Join(pki.Remove(d.path("cluster")), os.RemoveAll(d.path("catalog")), removeIf(d.path("cluster", "admin.token")))
+	return errors.Join(pki.Remove(d.path("cluster")), os.RemoveAll(d.path("catalog")), removeIf(d.path("cluster", "admin.token")), removeIf(d.localFile()))
 }
 
 func parseAddresses(given map[string]string) (map[string]netip.Addr, []string, error) {
@@ -206,6 +210,10 @@ func (d *Daemon) Join(ctx context.Context, by string, r control.JoinRequest) (co
 	if err != nil {
 		return control.Outcome{}, err
 	}
+	local, err := parseLocal(r.Local, addresses)
+	if err != nil {
+		return control.Outcome{}, err
+	}
 	joiner, err := pki.NewJoiner(r.Token, r.Name, addresses, d.opt.Version, functions()...)
 	if err != nil {
 		return control.Outcome{}, refuseInput(err)
@@ -218,7 +226,7 @@ func (d *Daemon) Join(ctx context.Context, by string, r control.JoinRequest) (co
 	}
 	id, err := joiner.Accept(d.path("cluster"), answer.Join)
 	if err == nil {
-		err = d.writeJoined(answer, id.Node.Number)
+		err = errors.Join(d.writeJoined(answer, id.Node.Number), d.writeLocal(local))
 	}
 	if err == nil {
 		err = d.startMember(id)

@@ -1,11 +1,14 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // With the ballast 16 MiB of garbage need no collection, and it takes no memory itself.
@@ -52,4 +55,29 @@ func resident(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return pages * os.Getpagesize()
+}
+
+// What the ballast lets lie is swept up soon, but not what is used.
+func TestSweep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		b := ballast()
+		defer runtime.KeepAlive(b)
+		runtime.GC()
+		go sweep(ctx)
+		synctest.Wait() // it has taken the size
+		before := heapSize()
+		for range 8 << 10 {
+			garbage = make([]byte, 1<<10)
+		}
+		if heapSize() < before+worthSweeping {
+			t.Fatal("there is no garbage to be swept")
+		}
+		time.Sleep(sweepInterval) // the bubble's time
+		synctest.Wait()
+		if got := heapSize(); got > before+1<<20 {
+			t.Errorf("the heap had %d bytes, and has %d", before, got)
+		}
+	})
 }

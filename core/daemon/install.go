@@ -60,7 +60,10 @@ func (m *member) read(ctx context.Context, name string, content []byte, set map[
 	if err != nil {
 		return proposal{}, nil, inputError("the archive of "+name+" cannot be used; nothing was changed", err)
 	}
-	conf, problems := config.Parse(files, name, checkOptions(set, name+".safe:"))
+	found := hosts{}
+	options := checkOptions(set, found.find(ctx), name+".safe:")
+	options.Checker = MissingChecker(m.d.opt.Program, m.d.opt.Home)
+	conf, problems := config.Parse(files, name, options)
 	if conf != nil {
 		problems = append(append(problems, m.fits(conf)...), UnknownResources(conf)...)
 	}
@@ -68,6 +71,7 @@ func (m *member) read(ctx context.Context, name string, content []byte, set map[
 		return proposal{}, nil, inputError(name+" has mistakes; nothing was changed", problems)
 	}
 	p, err := m.propose(ctx, conf, files)
+	p.hosts = found
 	return p, problems, err
 }
 
@@ -86,7 +90,7 @@ func (m *member) put(ctx context.Context, r put) (control.Outcome, error) {
 	if err != nil {
 		return control.Outcome{}, err
 	}
-	meta, err := json.Marshal(moduleMeta{r.set})
+	meta, err := json.Marshal(moduleMeta{r.set, p.hosts})
 	if err != nil {
 		return control.Outcome{}, err
 	}

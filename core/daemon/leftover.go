@@ -111,7 +111,7 @@ func (d *Daemon) removeLaid(file string) ([]laidAddress, error) {
 	if err := json.Unmarshal(raw, &l); err != nil {
 		d.log.Warn("read a note about virtual addresses", "file", file, "error", err)
 	}
-	var all error
+	all := vip.ForgetSources() // before the addresses go: with a source that is not there nothing can be sent
 	for _, a := range l.Addresses {
 		all = errors.Join(all, d.holder.RemoveEverywhere(a.Address)) // the interface may have another name now
 	}

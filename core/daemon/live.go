@@ -2,15 +2,12 @@ package daemon
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -111,11 +108,11 @@ func packed(folder fs.FS) (fs.FS, error) {
 // module runs; false means that it cannot.
 func (mod *module) changeLive(item catalog.Item) (bool, error) {
 	name := mod.conf.Name
-	files, set, err := unpacked(name, item)
+	files, meta, err := unpacked(name, item)
 	if err != nil {
 		return false, err
 	}
-	conf, problems := config.Parse(files, name, checkOptions(set, name+"/"))
+	conf, problems := config.Parse(files, name, checkOptions(meta.Set, meta.Hosts.known, name+"/"))
 	if conf == nil {
 		return false, problems
 	}
@@ -223,26 +220,15 @@ func (mod *module) rewatch(files config.Changes) {
 
 // using are the resources of checks that use one of the files.
 func (mod *module) using(files config.Changes) []string {
+	changed := map[config.File]bool{}
+	for _, c := range files {
+		changed[config.File(c.Path)] = true
+	}
 	var list []string
-	uses := func(resource, file string) {
-		path := filepath.ToSlash(filepath.Clean(strings.ReplaceAll(file, `\`, "/")))
-		if slices.ContainsFunc(files, func(c config.Change) bool { return c.Path == path }) {
-			list = append(list, resource)
-		}
-	}
 	conf := mod.config()
-	for _, c := range conf.CustomChecks {
-		uses(c.Resource(), "bin/"+c.Exec)
-	}
-	for _, c := range conf.HTTPChecks {
-		uses(c.Resource(), cmp.Or(c.CA, " "))
-	}
-	for _, c := range conf.SQLChecks {
-		uses(c.Resource(), cmp.Or(c.CA, " "))
-	}
-	for _, w := range conf.Witnesses() {
-		if w.HTTP != nil {
-			uses(w.Resource(), cmp.Or(w.HTTP.CA, " "))
+	for _, c := range slices.Concat(conf.Checkers, conf.Witnesses()) {
+		if slices.ContainsFunc(c.Files(), func(f config.File) bool { return changed[f] }) {
+			list = append(list, c.Resource())
 		}
 	}
 	return list

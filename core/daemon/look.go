@@ -98,6 +98,7 @@ func (n *network) mend(ctx context.Context) (anew bool) {
 			off = append(off, s.off)
 		}
 	}
+	n.comeFrom(n.holds())
 	n.cutOff(strings.Join(off, "; "))
 	return anew
 }

@@ -37,6 +37,7 @@ type member struct {
 	lease   *lease
 	undo    closers
 	ctx     context.Context
+	local   map[string]netip.Addr // see localFile
 
 	mu          sync.Mutex
 	config      cluster.Config
@@ -85,6 +86,9 @@ func (m *member) start() error {
 		return fmt.Errorf("open the catalog: %w", err)
 	}
 	if m.config, err = m.readConfig(); err != nil {
+		return err
+	}
+	if m.local, err = d.readLocal(); err != nil {
 		return err
 	}
 	me, ok := m.config.Node(self)
@@ -148,7 +152,7 @@ func (m *member) startHeart(self core.NodeID) error {
 	m.heart, err = heartbeat.Start(heartbeat.Options{
 		Self: self, Incarnation: uint64(time.Now().UnixNano()), Key: m.id.Keys.Heartbeat,
 		Interval: m.config.HeartbeatInterval, Timeout: m.config.HeartbeatTimeout,
-		Networks: heartNetworks(m.config, self), OnBeat: m.lease.until, Events: inbox.put, Log: m.log,
+		Networks: heartNetworks(m.config, self, m.local), OnBeat: m.lease.until, Events: inbox.put, Log: m.log,
 	})
 	if err != nil {
 		return fmt.Errorf("start the heartbeat: %w", err)
@@ -158,17 +162,22 @@ func (m *member) startHeart(self core.NodeID) error {
 	return nil
 }
 
-// heartNetworks are the networks of the cluster as the heartbeat takes them.
-func heartNetworks(c cluster.Config, self core.NodeID) []heartbeat.Network {
+// heartNetworks are the networks of the cluster as the heartbeat takes them. local are
+// this node's own addresses where others know it by another one.
+func heartNetworks(c cluster.Config, self core.NodeID, local map[string]netip.Addr) []heartbeat.Network {
 	var list []heartbeat.Network
 	for _, n := range c.Networks {
 		net := heartbeat.Network{Name: n.Name, Peers: map[core.NodeID]netip.AddrPort{}}
 		for _, node := range c.Nodes {
 			addr := netip.AddrPortFrom(node.Addresses[n.Name], c.Ports.Heartbeat)
-			if node.Number == self {
-				net.Local = addr
-			} else {
+			own, translated := local[n.Name]
+			switch {
+			case node.Number != self:
 				net.Peers[node.Number] = addr
+			case translated:
+				net.Local = netip.AddrPortFrom(own, c.Ports.Heartbeat)
+			default:
+				net.Local = addr
 			}
 		}
 		list = append(list, net)
@@ -261,7 +270,7 @@ func (m *member) reconfigure() {
 	m.config = c
 	m.mu.Unlock()
 	m.cluster.UpdatePeers(c.Peers(self))
-	if err := m.heart.SetNetworks(heartNetworks(c, self)); err != nil {
+	if err := m.heart.SetNetworks(heartNetworks(c, self, m.local)); err != nil {
 		m.log.Error("take over the cluster's networks", "error", err)
 	}
 	for _, mod := range m.all() {

@@ -40,21 +40,20 @@ type module struct {
 	rules        *rulebook              // nil without a virtual address
 	witness      func()                 // ends the watch over the witnesses; nil in other modes than mirror
 	care         *caretaker
-	renewals     renewals     // on their way in
-	saved        atomic.Value // core.State last saved as wanted
-	failures     []time.Time  // likewise; of the runner's loop
-	frozen       atomic.Bool  // the daemon ends: what is wanted stays as it is
-	claims       *claims      // of the network's goroutine, like the three after it
-	probedAt     time.Time    // when the network was last asked who has the addresses
-	probed       int          // how many addresses were asked for
+	renewals     renewals    // on their way in
+	saved        wish        // of the runner's loop: what was saved last
+	frozen       atomic.Bool // the daemon ends: what is wanted stays as it is
+	claims       *claims     // of the network's goroutine, like the three after it
+	probedAt     time.Time   // when the network was last asked who has the addresses
+	probed       int         // how many addresses were asked for
 	refresh      refresh
 	hooks        hookRuns
 	tookOver     atomic.Int64 // time of the last announcement for a reason, in ns
 	settle       sync.Mutex   // held while the checks are set; guards switches
-	switches     switches     //
-	mu           sync.Mutex   // guards what follows
-	checking     []core.When  // the checks that run
-	cancel       func()       // ends the hook that runs
+	switches     switches
+	mu           sync.Mutex  // guards what follows
+	checking     []core.When // the checks that run
+	cancel       func()      // ends the hook that runs
 }
 
 // version is the configuration that a module uses.
@@ -79,7 +78,6 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 			mod.sharing.put(share.PeerDigest{Node: n, Digest: m.digests.of(n, conf.Name)}, 0)
 		}
 	}
-	mod.saved.Store(core.Stop)
 	var err error
 	in := core.New(m.coreOf(conf))
 	if conf.Mode == core.Mirror {
@@ -88,12 +86,11 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 			m.log.Error("begin a mirror", "error", err)
 		}
 	}
-	w := m.wish(conf.Name)
-	if w.Wanted == core.Up { // and stays so: what starts it at boot is no operator
+	mod.saved = m.wish(conf.Name)
+	if mod.saved.Wanted == core.Up { // and stays so: what starts it at boot is no operator
 		in.Wanted = core.Up
 	}
-	in.Failures = w.Failures
-	mod.failures = in.Failures
+	in.Failures = mod.saved.Failures
 	mod.runner = runner.New(runner.Options{
 		Instance: in, Effects: mod, Journal: records{m.d.journal}, Log: m.log, Persist: mod.persist,
 	})
@@ -109,7 +106,7 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 		}
 		ctx, cancel := context.WithCancel(m.d.ctx)
 		mod.witness = cancel
-		go followWitnesses(ctx, func() []config.Witness { return mod.config().Witnesses() }, mod.runner.Subscribe, mod.runner.Post)
+		go followWitnesses(ctx, func() []config.Checker { return mod.config().Witnesses() }, mod.runner.Subscribe, mod.runner.Post)
 	}
 	if len(conf.Interfaces) > 0 {
 		mod.claims = newClaims()
@@ -222,6 +219,10 @@ type wish struct {
 	Failures []time.Time `json:"failures,omitempty"` // automatic actions that count in maxloop: also those that restarted the machine
 }
 
+func (w wish) equal(o wish) bool {
+	return w.Wanted == o.Wanted && slices.EqualFunc(w.Failures, o.Failures, time.Time.Equal)
+}
+
 // persist saves what the operator wants of the module.
 func (mod *module) persist(in core.Instance) {
 	if mod.conf.Mode == core.Mirror {
@@ -231,7 +232,7 @@ func (mod *module) persist(in core.Instance) {
 		}
 	}
 	w := wish{in.Wanted, slices.Clone(in.Failures)}
-	if mod.frozen.Load() || mod.saved.Load() == in.Wanted && slices.EqualFunc(mod.failures, w.Failures, time.Time.Equal) {
+	if mod.frozen.Load() || w.equal(mod.saved) {
 		return
 	}
 	raw, err := json.Marshal(w)
@@ -242,8 +243,7 @@ func (mod *module) persist(in core.Instance) {
 		mod.m.log.Error("save the wanted state", "module", mod.conf.Name, "error", err)
 		return
 	}
-	mod.failures = w.Failures
-	mod.saved.Store(in.Wanted)
+	mod.saved = w
 }
 
 // wanted is what was saved last.

@@ -30,6 +30,7 @@ type network struct {
 	said       map[string]string      // interface → why nothing is reached there
 	own        map[int][]netip.Prefix // by interface: its own addresses as the filter knows them
 	putAt      time.Time              // when the journal last told that something was put back
+	sourceless string                 // why connections of this node do not come from its virtual addresses as they should
 	moved      bool                   // of the loop: set up on another card, which was not announced yet
 
 	mu   sync.Mutex
@@ -184,6 +185,7 @@ func (n *network) lay(ctx context.Context, interfaces []sdk.FilterInterface, hel
 	n.mu.Lock()
 	n.held = held
 	n.mu.Unlock()
+	n.comeFrom(held)
 	n.interfaces = interfaces
 	clear(n.own) // the first look tells
 	n.wire.share(share.Started{MACs: realMACs(interfaces, held)}, 0)
@@ -213,7 +215,7 @@ func (n *network) down(ctx context.Context) error {
 	n.held, n.off = nil, ""
 	n.mu.Unlock()
 	n.settle(nil)
-	var first error
+	first := n.wire.source(nil)
 	for _, h := range held {
 		n.wire.cancel(h.on.Index, h.addr.Addr)
 		if err := n.wire.holder.Remove(h.on, h.addr.Addr); err != nil && first == nil {

@@ -30,6 +30,7 @@ func (n *network) renew(ctx context.Context, conf []config.Interface) error {
 		n.conf = old
 		return err
 	}
+	n.comeFrom(without(before, gone))
 	if err = n.remove(gone); err == nil {
 		n.hold(without(before, gone))
 		err = n.lay(ctx, interfaces, held)

@@ -32,7 +32,10 @@ type stand struct {
 	filtered map[int]string  // index → how; empty: not any more
 	refused  error
 	broken   error // of Configure
-	did      []string
+
+	sourced      bool  // connections come from virtual addresses
+	sourceBroken error // why they cannot
+	did          []string
 }
 
 func (s *stand) do(format string, args ...any) {
@@ -112,6 +115,15 @@ func (s *stand) wire() wire {
 	}
 	return wire{
 		find: s.find, holder: s,
+		source: func(held []heldAddress) error {
+			return locked(func() error {
+				if from := sources(held); len(from) > 0 || s.sourced {
+					s.sourced = len(from) > 0
+					s.do("come from %v", from)
+				}
+				return s.sourceBroken
+			})
+		},
 		prepare: func(context.Context, []heldAddress) error { return s.refused },
 		lay:     func([]heldAddress) error { return nil },
 		unlay:   func() error { return locked(func() error { s.do("unlay"); return nil }) },

@@ -109,7 +109,7 @@ func (r *replicator) options(conf *config.Module) (replication.Options, error) {
 }
 
 func folderOf(f config.Folder, suffix string) (replication.Folder, error) {
-	out := replication.Folder{Place: replication.Place{Dir: f.Dir, Suffix: suffix}, MustHave: f.MustHave, Except: slices.Clone(f.Except)}
+	out := replication.Folder{Place: replication.Place{Dir: f.Dir, Suffix: suffix}, WriteBack: f.WriteBack, MustHave: f.MustHave, Except: slices.Clone(f.Except)}
 	var patterns []exclude.Pattern
 	for _, p := range f.Patterns {
 		patterns = append(patterns, exclude.Pattern{Regex: p.Regex, Not: p.Not})

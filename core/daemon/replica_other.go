@@ -2,10 +2,20 @@
 
 package daemon
 
-import "github.com/orchestrator-ha/orchestrator/core/config"
+import (
+	"fmt"
+	"runtime"
 
-// newReplica has nothing to offer: file systems are mounted on Linux.
-func (mod *module) newReplica(*config.Module) (replica, error) { return nil, nil }
+	"github.com/orchestrator-ha/orchestrator/core/config"
+)
+
+// newReplica refuses what would be replicated: file systems are mounted on Linux.
+func (mod *module) newReplica(conf *config.Module) (replica, error) {
+	if conf.Rfs != nil && mod.pair != nil {
+		return nil, fmt.Errorf("replicated folders (<rfs>) need Linux; this node runs %s", runtime.GOOS)
+	}
+	return nil, nil
+}
 
 func (m *member) closeReplication() error { return nil }
 

@@ -18,6 +18,9 @@ import (
 // program, in $SAFE and $SAFEBIN.
 var toolNames = []string{"orchestrator", "safekit", "boundcmd", "xpathGet", "gencron", "firewallcfg"}
 
+// windowsTools are further ones that only scripts on Windows know.
+var windowsTools = []string{"sleep", "exitcode", "sync", "namealias", "netnames"}
+
 // linkTools makes the folder that hooks know as SAFE and SAFEBIN: links to the
 // program, which looks at the name it is called by.
 func linkTools(dir, program string) error {
@@ -29,7 +32,7 @@ func linkTools(dir, program string) error {
 	}
 	names, end := append(slices.Clone(toolNames), filepath.Base(program)), ""
 	if runtime.GOOS == "windows" {
-		end = ".exe"
+		names, end = append(names, windowsTools...), ".exe"
 	}
 	for _, name := range names {
 		path := filepath.Join(dir, strings.TrimSuffix(name, end)+end)

@@ -24,6 +24,7 @@ type wire struct {
 	owns      func() bool // this node has a share of the connections
 	first     func() bool // it acts for all that share the module
 	holder    holder
+	source    func([]heldAddress) error // of these, some are what this node's own connections come from
 	announce  func(...vip.Target)
 	cancel    func(index int, addr netip.Addr)
 	share     func(in share.Input, cause int64)
@@ -72,6 +73,7 @@ func (mod *module) wire() wire {
 		},
 		first:    mod.first,
 		holder:   d.holder,
+		source:   func(held []heldAddress) error { return d.holder.SetSources(name, sources(held), mod.m.addresses()) },
 		announce: d.speaker.Announce,
 		cancel:   d.speaker.Cancel,
 		resource: mod.publishResource,

@@ -5,25 +5,8 @@ import (
 	"strings"
 
 	"github.com/orchestrator-ha/orchestrator/core"
-	"github.com/orchestrator-ha/orchestrator/core/check"
 	"github.com/orchestrator-ha/orchestrator/core/config"
-	"github.com/orchestrator-ha/orchestrator/sdk"
 )
-
-// witnessSpec is the check that asks a witness, by the checker of its kind.
-func (mod *module) witnessSpec(w config.Witness) (check.Spec, map[string]any) {
-	spec := check.Spec{Resource: w.Resource(), Plugin: "ping", Interval: w.Interval, Timeout: w.Timeout, Fall: lossFall}
-	settings := map[string]any{"addr": w.Addr.String(), "timeout": sdk.Duration(w.Timeout)}
-	switch {
-	case w.HTTP != nil:
-		spec.Plugin = "http"
-		settings = mod.httpSettings(*w.HTTP)
-	case w.Port != 0:
-		spec.Plugin = "tcp"
-		settings["port"] = w.Port
-	}
-	return spec, settings
-}
 
 // step hands news of the other node to the state machine. When that is lost, what the
 // witnesses said may be older than the cut: they are asked anew, and the state machine
@@ -37,7 +20,7 @@ func (mod *module) step(e core.Event) error {
 
 // followWitnesses publishes what all witnesses together say, if there are some, until
 // ctx ends.
-func followWitnesses(ctx context.Context, witnesses func() []config.Witness, watch func() (<-chan core.Instance, func()), post func(core.Event)) {
+func followWitnesses(ctx context.Context, witnesses func() []config.Checker, watch func() (<-chan core.Instance, func()), post func(core.Event)) {
 	updates, stop := watch()
 	defer stop()
 	var last core.Resource
@@ -59,7 +42,7 @@ func followWitnesses(ctx context.Context, witnesses func() []config.Witness, wat
 
 // reached judges the witnesses of a mirror: as long as the peer is heard they do not
 // matter; when it is not, one that answers is enough.
-func reached(in core.Instance, witnesses []config.Witness) core.Resource {
+func reached(in core.Instance, witnesses []config.Checker) core.Resource {
 	r := core.Resource{Name: config.WitnessReached, Value: core.ResUp}
 	if in.Pair.Link == core.LinkHeard {
 		return r

@@ -48,7 +48,9 @@ func TestWitnessReached(t *testing.T) {
 	updates, told := make(chan core.Instance), make(chan core.Event)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	go followWitnesses(ctx, func() []config.Witness { return []config.Witness{{Ident: "a"}, {Ident: "b"}} }, func() (<-chan core.Instance, func()) { return updates, func() {} }, func(e core.Event) { told <- e })
+	go followWitnesses(ctx, func() []config.Checker {
+		return []config.Checker{{Class: "splitbrain", Ident: "a"}, {Class: "splitbrain", Ident: "b"}}
+	}, func() (<-chan core.Instance, func()) { return updates, func() {} }, func(e core.Event) { told <- e })
 	for _, c := range []struct {
 		link core.Link
 		a, b core.Value

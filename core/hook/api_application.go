@@ -227,10 +227,7 @@ func (c *call) appStatus(l *lua.LState) int {
 	if err != nil {
 		l.RaiseError("status %s: %s", a.instance, err.Error())
 	}
-	t := l.NewTable()
-	t.RawSetString("up", lua.LBool(s.up))
-	t.RawSetString("reason", lua.LString(s.reason))
-	l.Push(t)
+	l.Push(c.result(l, "ApplicationStatus", map[string]lua.LValue{"up": lua.LBool(s.up), "reason": lua.LString(s.reason)}))
 	return 1
 }
 

@@ -40,6 +40,8 @@ func moduleFunctions() []Function {
 		order("stop", "Stops the module on this server.", core.VerbStop),
 		order("restart", "Restarts the application of the module on this server; the module stays active.", core.VerbRestart),
 		order("stopstart", "Stops the module on this server and starts it again.", core.VerbStopStart),
+		order("wait", "Stops the application on this server and holds the module back until wakeup.", core.VerbWait),
+		order("wakeup", "Lets a module go on that wait holds back.", core.VerbWakeup),
 	}
 }
 

@@ -74,7 +74,7 @@ func (c *call) http(l *lua.LState) int {
 	if want != nil && !slices.Contains(want, res.status) {
 		o.raise("%s: status %d, expected %s", url, res.status, strings.Trim(fmt.Sprint(want), "[]"))
 	}
-	l.Push(res.table(l))
+	l.Push(c.result(l, "Response", res.values(l)))
 	return 1
 }
 
@@ -101,16 +101,12 @@ func send(req *http.Request, insecure bool) (answer, error) {
 	return answer{resp.StatusCode, string(body), resp.Header}, err
 }
 
-func (a answer) table(l *lua.LState) *lua.LTable {
+func (a answer) values(l *lua.LState) map[string]lua.LValue {
 	headers := l.NewTable()
 	for k, v := range a.headers {
 		headers.RawSetString(strings.ToLower(k), lua.LString(strings.Join(v, ", ")))
 	}
-	t := l.NewTable()
-	t.RawSetString("status", lua.LNumber(a.status))
-	t.RawSetString("body", lua.LString(a.body))
-	t.RawSetString("headers", headers)
-	return t
+	return map[string]lua.LValue{"status": lua.LNumber(a.status), "body": lua.LString(a.body), "headers": headers}
 }
 
 // statuses reads one status code or a list of them.

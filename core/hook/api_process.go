@@ -52,7 +52,7 @@ func (c *call) exec(l *lua.LState) int {
 	if code != 0 && o.flag("check") {
 		l.RaiseError("exec %s: ended with code %d%s", name, code, lastLine(stderr.String()))
 	}
-	return pushResult(l, code, stdout.String(), stderr.String())
+	return c.pushResult(l, code, stdout.String(), stderr.String())
 }
 
 // execCommand makes a command of the list and the options.
@@ -105,13 +105,10 @@ func (c *call) lookProgram(name, dir string) (string, error) {
 	return path, err
 }
 
-func pushResult(l *lua.LState, code int, stdout, stderr string) int {
-	t := l.NewTable()
-	t.RawSetString("code", lua.LNumber(code))
-	t.RawSetString("ok", lua.LBool(code == 0))
-	t.RawSetString("stdout", lua.LString(stdout))
-	t.RawSetString("stderr", lua.LString(stderr))
-	l.Push(t)
+func (c *call) pushResult(l *lua.LState, code int, stdout, stderr string) int {
+	l.Push(c.result(l, "CommandResult", map[string]lua.LValue{
+		"code": lua.LNumber(code), "ok": lua.LBool(code == 0), "stdout": lua.LString(stdout), "stderr": lua.LString(stderr),
+	}))
 	return 1
 }
 

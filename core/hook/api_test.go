@@ -86,6 +86,9 @@ func TestApplication(t *testing.T) {
 		web:start { command = { "httpd", "-p", 80 }, env = { A = "1" }, groups = list {}, extra = {}, ratio = 0.5, timeout = "9s" }
 		local s = web:status()
 		assert(s.up and s.reason == "pid 7")
+		local ok, err = pcall(function() local name = "running" return s[name] end)
+		assert(not ok and err:find("bin/start_both.lua:.*ApplicationStatus has no field running; it has up, reason"), err)
+		for name in pairs(s) do assert(name == "up" or name == "reason") end
 		web:stop { timeout = 5 }
 		application("process", "web"):stop { force = true, command = { "x" } }
 		application("systemd"):stop()
@@ -187,6 +190,13 @@ func TestLeftPrelude(t *testing.T) {
 	f = &fake{}
 	fakeBench(t, f, "", strings.Replace(src, "end)", `end, function() print("mine") end)`, 1)).ok(t)
 	f.want(t, status, start)
+}
+
+// Data that belong to somebody else here, since the numbers of users differ, are not touched.
+func TestOwnerPrelude(t *testing.T) {
+	luaBench(t, `require("owner").check(ctx.dir, "root")`).ok(t)
+	luaBench(t, `require("owner").check(ctx.dir, "nobody")`).fails(t, "belongs to user 0, but nobody is user ", " here: give nobody the same number on both servers")
+	luaBench(t, `require("owner").check(ctx.dir .. "/none", "root")`).fails(t, "stat")
 }
 
 func TestFile(t *testing.T) {

@@ -98,7 +98,7 @@ func Reference() string {
 			b.WriteString("\n```lua\n" + f.Example + "\n```\n")
 		}
 	}
-	b.WriteString("\n### Tables\n")
+	b.WriteString("\n### Tables\n\nReading a field that a result does not have raises an error.\n")
 	for _, t := range Tables() {
 		if len(t.Fields) == 0 && t.List == "" {
 			continue

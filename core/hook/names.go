@@ -16,6 +16,7 @@ type known struct {
 	globals []string
 	fields  map[string][]string // table → its fields
 	options map[string]Table    // function → shape of its option table
+	results map[string]Table    // function, or Application:METHOD → shape of the table that it answers first
 	methods []string            // of applications
 }
 
@@ -27,7 +28,7 @@ func knownNames() known {
 	l := newState()
 	defer l.Close()
 	c.install(l)
-	k := known{fields: map[string][]string{}, options: map[string]Table{}}
+	k := known{fields: map[string][]string{}, options: map[string]Table{}, results: map[string]Table{}}
 	l.G.Global.ForEach(func(name, v lua.LValue) {
 		k.globals = append(k.globals, name.String())
 		if t, ok := v.(*lua.LTable); ok && name.String() != "_G" {
@@ -44,6 +45,11 @@ func knownNames() known {
 	for _, f := range h.functions {
 		if m, ok := methodOf("Application", f.Name); ok {
 			k.methods = append(k.methods, m)
+		}
+		if len(f.Returns) > 0 {
+			if shape, ok := h.shapes[f.Returns[0].Type]; ok && !shape.Open {
+				k.results[f.Name] = shape
+			}
 		}
 		for _, p := range f.Params {
 			if shape, ok := h.shapes[p.Type]; ok && !shape.Open {
@@ -116,19 +122,30 @@ func (w *walker) checkCall(e *ast.FuncCallExpr) {
 // checkMethod looks at a method called on what application() or service()
 // returned.
 func (w *walker) checkMethod(e *ast.FuncCallExpr) {
-	call, ok := e.Receiver.(*ast.FuncCallExpr)
-	if id, isName := e.Receiver.(*ast.IdentExpr); isName {
-		call, ok = w.lookup(id.Value), true
-	}
-	if !ok || call == nil {
-		return
-	}
-	if from := globalPath(w, call.Func); from != "application" && from != "service" {
-		return
-	}
-	if !has(w.known.methods, e.Method) {
+	if w.isApplication(e.Receiver) && !has(w.known.methods, e.Method) {
 		w.unknown(e.Method, e.Line(), "an application has no method "+e.Method+didYouMean(e.Method, w.known.methods))
 	}
+}
+
+// isApplication says that an expression is what application() or service() returned.
+func (w *walker) isApplication(e ast.Expr) bool {
+	call := w.callOf(e)
+	if call == nil {
+		return false
+	}
+	from := globalPath(w, call.Func)
+	return from == "application" || from == "service"
+}
+
+// callOf is the call that made the value of an expression, nil if it is not known.
+func (w *walker) callOf(e ast.Expr) *ast.FuncCallExpr {
+	switch e := e.(type) {
+	case *ast.FuncCallExpr:
+		return e
+	case *ast.IdentExpr:
+		return w.lookup(e.Value)
+	}
+	return nil
 }
 
 // globalPath is "exec" or "tcp.check" for an expression that names a global or

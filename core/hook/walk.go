@@ -188,6 +188,9 @@ func (w *walker) target(e ast.Expr) {
 			w.onGlobal(e.Value, true, e.Line())
 		}
 	case *ast.AttrGetExpr:
+		if id, isName := e.Object.(*ast.IdentExpr); isName {
+			w.forget(id.Value) // it may have fields of its own from now on
+		}
 		w.expr(e.Object)
 		w.expr(e.Key)
 	}
@@ -251,6 +254,7 @@ func (w *walker) attribute(e *ast.AttrGetExpr) {
 		}
 		w.checkField(table.Value, key.Value, lineOf(e.Line(), table.Line()))
 	}
+	w.checkResult(e)
 	w.expr(e.Object)
 	w.expr(e.Key)
 }

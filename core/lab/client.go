@@ -23,6 +23,9 @@ type Remote struct {
 // Connect prepares to speak to a lab; empty strings mean the defaults. Whether
 // it runs is known by the first question.
 func Connect(root, name string) (*Remote, error) {
+	if err := available(); err != nil {
+		return nil, err
+	}
 	p, err := placeOf(root, name)
 	if err != nil {
 		return nil, err

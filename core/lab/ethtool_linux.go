@@ -3,9 +3,11 @@ package lab
 import (
 	"errors"
 	"fmt"
+	"net"
 	"runtime"
 	"unsafe"
 
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -56,6 +58,34 @@ func offloadsOff(link string) error {
 			return fmt.Errorf("%s of %s stays on", o.name, link)
 		}
 	}
+	return nil
+}
+
+// asWire prepares a cable for nodes with filters.
+func (n *network) asWire(ns netns.NsHandle, p *port) error {
+	// Offloads first: with an XDP program on one end the kernel takes the right to
+	// switch some from the other.
+	if err := inside(ns, func() error { return offloadsOff(p.device) }); err != nil {
+		return err
+	}
+	return inside(n.hub, func() error { return n.smooth(p.name) })
+}
+
+// smooth prepares a switch port for nodes that send frames from XDP. It runs in
+// the switch's namespace.
+func (n *network) smooth(port string) error {
+	if err := offloadsOff(port); err != nil || n.attach == nil {
+		return err
+	}
+	link, err := net.InterfaceByName(port)
+	if err != nil {
+		return fmt.Errorf("find switch port: %w", err)
+	}
+	pass, err := n.attach(link.Index)
+	if err != nil {
+		return fmt.Errorf("attach the pass program to switch port %s: %w", port, err)
+	}
+	n.passes = append(n.passes, pass)
 	return nil
 }
 

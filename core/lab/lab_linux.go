@@ -304,3 +304,6 @@ func (l *Lab) link(member string) string {
 	}
 	return cmp.Or(strings.Join(bad, ", "), "up")
 }
+
+// available says whether this system can have labs.
+func available() error { return nil }

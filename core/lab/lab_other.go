@@ -34,8 +34,10 @@ func Down(context.Context, string, string, func(string) error) error { return er
 // Exec answers an error on this system.
 func Exec(context.Context, string, string, string, []string, Stdio) error { return errLinux }
 
-// Labs lists none on this system.
-func Labs(string) ([]string, error) { return nil, nil }
+// Labs answers an error on this system.
+func Labs(string) ([]string, error) { return nil, errLinux }
+
+func available() error { return errLinux }
 
 // HoldCommand is empty on this system.
 func HoldCommand(string, string) []string { return nil }

@@ -54,6 +54,9 @@ type Options struct {
 	ClientAddresses int `json:"client_addresses,omitempty"`
 	// MTU of all cables in bytes, 1280 to 9000; 1500.
 	MTU int `json:"mtu,omitempty"`
+	// Offloads leaves it to the cables' ends to cut packets and to sum them up, as network
+	// cards do. A node's filter cannot work with it.
+	Offloads bool `json:"offloads,omitempty"`
 	// Networks is the number of networks that the nodes are on, 1 or 2; 1. The
 	// cluster uses all of them.
 	Networks int `json:"networks,omitempty"`

@@ -22,6 +22,7 @@ type network struct {
 	place   place
 	mtu     int
 	attach  func(ifindex int) (io.Closer, error)
+	offload bool // Options.Offloads
 	hub     netns.NsHandle
 	members map[string]netns.NsHandle
 	ports   map[string][]*port // by member
@@ -46,7 +47,7 @@ func buildNetwork(o Options) (*network, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &network{place: p, mtu: o.MTU, attach: o.AttachPass, hub: hub, members: map[string]netns.NsHandle{}, ports: map[string][]*port{}}
+	n := &network{place: p, mtu: o.MTU, attach: o.AttachPass, offload: o.Offloads, hub: hub, members: map[string]netns.NsHandle{}, ports: map[string][]*port{}}
 	// In the switch's own namespace: nothing of IPv6 on its ports, and no packet
 	// filter between them.
 	err = inside(hub, func() error {
@@ -168,13 +169,10 @@ func (n *network) wire(ns netns.NsHandle, p *port) error {
 	if err := n.onSwitch(func(h *netlink.Handle) error { return plug(h, cable, lan) }); err != nil {
 		return err
 	}
-	// Offloads first: with an XDP program on one end the kernel takes the right to
-	// switch some from the other.
-	if err := inside(ns, func() error { return offloadsOff(p.device) }); err != nil {
-		return err
-	}
-	if err := inside(n.hub, func() error { return n.smooth(p.name) }); err != nil {
-		return err
+	if !n.offload {
+		if err := n.asWire(ns, p); err != nil {
+			return err
+		}
 	}
 	return with(ns, func(h *netlink.Handle) error {
 		link, err := h.LinkByName(p.device)
@@ -228,24 +226,6 @@ func queue(h *netlink.Handle, link netlink.Link) error {
 	if err := h.QdiscReplace(fifo); err != nil {
 		return fmt.Errorf("give its cable a queue: %w", err)
 	}
-	return nil
-}
-
-// smooth prepares a switch port for nodes that send frames from XDP. It runs in
-// the switch's namespace.
-func (n *network) smooth(port string) error {
-	if err := offloadsOff(port); err != nil || n.attach == nil {
-		return err
-	}
-	link, err := net.InterfaceByName(port)
-	if err != nil {
-		return fmt.Errorf("find switch port: %w", err)
-	}
-	pass, err := n.attach(link.Index)
-	if err != nil {
-		return fmt.Errorf("attach the pass program to switch port %s: %w", port, err)
-	}
-	n.passes = append(n.passes, pass)
 	return nil
 }
 

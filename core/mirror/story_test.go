@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -161,10 +162,47 @@ func number(name string, otherwise int) int {
 	return otherwise
 }
 
-// report tells of the shortest story that fails.
+// report tells of the shortest story that fails, as a file for testdata.
 func report(t *testing.T, seed int, s story, err error) {
 	t.Helper()
 	s = s.shrink(func(s story) bool { _, err := s.play(); return err != nil })
 	p, short := s.play()
-	t.Fatalf("seed %d: %v\nshrunk to %d steps: %v\n%s", seed, err, len(s), short, strings.Join(p.log, "\n"))
+	name := filepath.Join(t.TempDir(), "story.txt")
+	if dir := os.Getenv("STORIES"); dir != "" {
+		name = filepath.Join(dir, fmt.Sprintf("story_%d.txt", seed))
+	}
+	text := fmt.Sprintf("# Found by chance (seed %d): %v\n", seed, short)
+	for _, step := range s {
+		text += fmt.Sprintf("%x\n", step)
+	}
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Error(err)
+	}
+	t.Fatalf("seed %d: %v\n%s\nshrunk to %d steps (move them to testdata; STORIES=DIR keeps them): %v\n%s", seed, err, strings.Join(p.log, "\n"), len(s), short, text)
+}
+
+// Each file in testdata is a story that failed once.
+func TestStories(t *testing.T) {
+	names, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no stories: %v", err)
+	}
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var s story
+		for line := range strings.Lines(string(b)) {
+			step := uint64(0)
+			if _, err := fmt.Sscanf(line, "%x", &step); err == nil {
+				s = append(s, step)
+			} else if line[0] != '#' {
+				t.Fatalf("%s: %q: %v", name, line, err)
+			}
+		}
+		if p, err := s.play(); len(s) == 0 || err != nil {
+			t.Errorf("%s, %d steps: %v\n%s", name, len(s), err, strings.Join(p.log, "\n"))
+		}
+	}
 }

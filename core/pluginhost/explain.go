@@ -3,104 +3,201 @@ package pluginhost
 import (
 	"encoding/json"
 	"fmt"
-	"math/big"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+	"github.com/google/jsonschema-go/jsonschema"
 )
 
-// explain turns the tree of schema errors into problems with fields, sorted by
-// field.
-func (s *schema) explain(e *jsonschema.ValidationError, settings any) []Problem {
-	var out []Problem
-	s.walk(e, settings, &out)
-	slices.SortStableFunc(out, func(a, b Problem) int { return strings.Compare(a.Field, b.Field) })
-	return out
+// explain finds what is wrong with settings and where, sorted by field. The library answers
+// with a sentence of its own; so each part of the schema is asked about its part of the
+// settings, until the smallest that refuses is found.
+func (s *schema) explain(settings any) []Problem {
+	w := walk{known: s.known}
+	w.walk(s.parsed, settings, nil)
+	slices.SortStableFunc(w.found, func(a, b Problem) int { return strings.Compare(a.Field, b.Field) })
+	return w.found
 }
 
-func (s *schema) walk(e *jsonschema.ValidationError, settings any, out *[]Problem) {
-	at := e.InstanceLocation
-	add := func(field, text string) { *out = append(*out, Problem{field, text}) }
-	switch k := e.ErrorKind.(type) {
-	case *kind.Required:
-		for _, name := range k.Missing {
-			add(field(append(slices.Clone(at), name)), "is missing")
+type walk struct {
+	known []string // names of settings at the top
+	found []Problem
+}
+
+func (w *walk) add(at []string, text string) {
+	w.found = append(w.found, Problem{field(at), text})
+}
+
+func (w *walk) walk(s *jsonschema.Schema, v any, at []string) {
+	if accepts(s, v) {
+		return
+	}
+	before := len(w.found)
+	switch t := v.(type) {
+	case map[string]any:
+		w.object(s, t, at)
+	case []any:
+		for i, one := range t {
+			if s.Items != nil {
+				w.walk(s.Items, one, below(at, strconv.Itoa(i)))
+			}
 		}
-	case *kind.AdditionalProperties:
-		for _, name := range k.Properties {
+	}
+	for _, part := range s.AllOf {
+		w.walk(part, v, at)
+	}
+	for _, forms := range [][]*jsonschema.Schema{s.AnyOf, s.OneOf} {
+		w.forms(forms, v, at)
+	}
+	for _, r := range refusals(s) {
+		if !accepts(r.part, v) {
+			w.add(at, show(v)+" "+r.text(v))
+		}
+	}
+	if len(w.found) == before {
+		w.add(at, show(v)+" is refused: "+reason(s, v))
+	}
+}
+
+func (w *walk) object(s *jsonschema.Schema, v map[string]any, at []string) {
+	for _, name := range s.Required {
+		if _, ok := v[name]; !ok {
+			w.add(below(at, name), "is missing")
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(v)) {
+		inner := s.Properties[name]
+		if inner == nil {
+			inner = s.AdditionalProperties
+		}
+		switch {
+		case inner == nil:
+		case inner.Not != nil && accepts(inner.Not, v[name]): // additionalProperties is false
 			text := "no such setting"
-			if len(at) == 0 && len(s.known) > 0 {
-				text += "; known are " + strings.Join(s.known, ", ")
+			if len(at) == 0 && len(w.known) > 0 {
+				text += "; known are " + strings.Join(w.known, ", ")
 			}
-			add(field(append(slices.Clone(at), name)), text)
-		}
-	case *kind.AnyOf, *kind.OneOf:
-		var choices []string
-		for _, c := range e.Causes {
-			var below []Problem
-			s.walk(c, settings, &below)
-			for _, p := range below {
-				choices = append(choices, strings.TrimPrefix(p.Text, show(value(settings, at))+" "))
-			}
-		}
-		add(field(at), show(value(settings, at))+" fits none of the allowed forms: "+strings.Join(choices, "; "))
-	default:
-		if len(e.Causes) == 0 {
-			add(field(at), show(value(settings, at))+" "+say(e.ErrorKind))
-		}
-		for _, c := range e.Causes {
-			s.walk(c, settings, out)
+			w.add(below(at, name), text)
+		default:
+			w.walk(inner, v[name], below(at, name))
 		}
 	}
 }
 
-// say completes the sentence that begins with the value.
-func say(k jsonschema.ErrorKind) string {
-	switch k := k.(type) {
-	case *kind.Type:
-		return "is of type " + k.Got + ", wanted is " + strings.Join(k.Want, " or ")
-	case *kind.Minimum:
-		return "is less than " + number(k.Want)
-	case *kind.Maximum:
-		return "is more than " + number(k.Want)
-	case *kind.ExclusiveMinimum:
-		return "must be more than " + number(k.Want)
-	case *kind.ExclusiveMaximum:
-		return "must be less than " + number(k.Want)
-	case *kind.MinLength:
-		return fmt.Sprintf("has fewer than %d characters", k.Want)
-	case *kind.MaxLength:
-		return fmt.Sprintf("has more than %d characters", k.Want)
-	case *kind.MinItems:
-		return fmt.Sprintf("has fewer than %d entries", k.Want)
-	case *kind.MaxItems:
-		return fmt.Sprintf("has more than %d entries", k.Want)
-	case *kind.Pattern:
-		return "does not look like " + k.Want
-	case *kind.Enum:
+// forms tells why each of several forms is refused, if all are.
+func (w *walk) forms(forms []*jsonschema.Schema, v any, at []string) {
+	var choices []string
+	for _, form := range forms {
+		inner := walk{}
+		if inner.walk(form, v, nil); len(inner.found) == 0 {
+			return
+		}
+		for _, p := range inner.found {
+			choices = append(choices, strings.TrimPrefix(p.Text, show(v)+" "))
+		}
+	}
+	if len(choices) > 0 {
+		w.add(at, show(v)+" fits none of the allowed forms: "+strings.Join(choices, "; "))
+	}
+}
+
+// refusal is one keyword of a schema alone, and how to complete the sentence that begins
+// with the value that it refuses.
+type refusal struct {
+	part *jsonschema.Schema
+	text func(v any) string
+}
+
+func refusals(s *jsonschema.Schema) (list []refusal) {
+	say := func(part jsonschema.Schema, format string, args ...any) {
+		list = append(list, refusal{&part, func(any) string { return fmt.Sprintf(format, args...) }})
+	}
+	if s.Type != "" || s.Types != nil {
+		want := strings.Join(append(slices.Clone(s.Types), s.Type), " or ")
+		list = append(list, refusal{&jsonschema.Schema{Type: s.Type, Types: s.Types}, func(v any) string {
+			return "is of type " + kind(v) + ", wanted is " + strings.TrimSuffix(want, " or ")
+		}})
+	}
+	if s.Minimum != nil {
+		say(jsonschema.Schema{Minimum: s.Minimum}, "is less than %s", number(*s.Minimum))
+	}
+	if s.Maximum != nil {
+		say(jsonschema.Schema{Maximum: s.Maximum}, "is more than %s", number(*s.Maximum))
+	}
+	if s.ExclusiveMinimum != nil {
+		say(jsonschema.Schema{ExclusiveMinimum: s.ExclusiveMinimum}, "must be more than %s", number(*s.ExclusiveMinimum))
+	}
+	if s.ExclusiveMaximum != nil {
+		say(jsonschema.Schema{ExclusiveMaximum: s.ExclusiveMaximum}, "must be less than %s", number(*s.ExclusiveMaximum))
+	}
+	if s.MinLength != nil {
+		say(jsonschema.Schema{MinLength: s.MinLength}, "has fewer than %d characters", *s.MinLength)
+	}
+	if s.MaxLength != nil {
+		say(jsonschema.Schema{MaxLength: s.MaxLength}, "has more than %d characters", *s.MaxLength)
+	}
+	if s.MinItems != nil {
+		say(jsonschema.Schema{MinItems: s.MinItems}, "has fewer than %d entries", *s.MinItems)
+	}
+	if s.MaxItems != nil {
+		say(jsonschema.Schema{MaxItems: s.MaxItems}, "has more than %d entries", *s.MaxItems)
+	}
+	if s.UniqueItems {
+		say(jsonschema.Schema{UniqueItems: true}, "has an entry twice")
+	}
+	if s.Pattern != "" {
+		say(jsonschema.Schema{Pattern: s.Pattern}, "does not look like %s", s.Pattern)
+	}
+	if s.Enum != nil {
 		var want []string
-		for _, w := range k.Want {
-			want = append(want, show(w))
+		for _, e := range s.Enum {
+			want = append(want, show(e))
 		}
-		return "is none of " + strings.Join(want, ", ")
-	case *kind.Const:
-		return "is not " + show(k.Want)
-	case *kind.Format:
-		return "is not a valid " + k.Want
+		say(jsonschema.Schema{Enum: s.Enum}, "is none of %s", strings.Join(want, ", "))
 	}
-	return "is refused by " + strings.Join(k.KeywordPath(), "/")
+	if s.Const != nil {
+		say(jsonschema.Schema{Const: s.Const}, "is not %s", show(*s.Const))
+	}
+	return list
 }
 
-func number(r *big.Rat) string {
-	if r.IsInt() {
-		return r.Num().String()
+// accepts tells whether a part of a schema takes a value. What cannot be asked alone, as a
+// reference to another part, is left to the whole.
+func accepts(s *jsonschema.Schema, v any) bool { return reason(s, v) == "" }
+
+func reason(s *jsonschema.Schema, v any) string {
+	r, err := s.CloneSchemas().Resolve(nil)
+	if err != nil {
+		return err.Error()
 	}
-	f, _ := r.Float64()
-	return strconv.FormatFloat(f, 'g', -1, 64)
+	if err := r.Validate(v); err != nil {
+		return err.Error()
+	}
+	return ""
 }
+
+// kind is the JSON type of a value.
+func kind(v any) string {
+	switch v.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return "boolean"
+	case string:
+		return "string"
+	case map[string]any:
+		return "object"
+	case []any:
+		return "array"
+	}
+	return "number"
+}
+
+func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
+
+func below(at []string, name string) []string { return append(slices.Clone(at), name) }
 
 // field writes a location as people do: env.PATH, command[0].
 func field(at []string) string {
@@ -116,23 +213,6 @@ func field(at []string) string {
 		b.WriteString(part)
 	}
 	return b.String()
-}
-
-// value finds what stands at a location.
-func value(v any, at []string) any {
-	for _, part := range at {
-		switch t := v.(type) {
-		case map[string]any:
-			v = t[part]
-		case []any:
-			i, err := strconv.Atoi(part)
-			if err != nil || i < 0 || i >= len(t) {
-				return nil
-			}
-			v = t[i]
-		}
-	}
-	return v
 }
 
 func show(v any) string {

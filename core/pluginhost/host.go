@@ -22,7 +22,7 @@ type Options struct {
 	Plugins []Plugin
 
 	// Dirs are where plugins lie that are programs of their own: those that are found
-	// there are added to Plugins. See Separate.
+	// there are added to Plugins, whenever one is asked for that is not known. See Separate.
 	Dirs []string
 
 	// Log takes what the host and the plugins log; nil is slog.Default().
@@ -43,20 +43,19 @@ type Options struct {
 
 // Host runs plugins. Its methods may be called from any goroutine.
 type Host struct {
-	o        Options
-	table    []Plugin
-	programs map[string]*program // by key of the plugin
-	order    []*program
-	spawn    *spawner
-	pulse    pulse
+	o     Options
+	spawn *spawner
+	pulse pulse
 
 	ctx  context.Context
 	stop context.CancelFunc
 	wg   sync.WaitGroup
 
-	mu      sync.Mutex
-	filters map[string]*Filter
-	schemas map[string]*schema // by key
+	mu       sync.Mutex
+	table    []Plugin
+	programs map[string]*program // by key of the plugin
+	filters  map[string]*Filter
+	schemas  map[string]*schema // by key
 }
 
 // New makes a host; it starts nothing yet. It fails if the table contradicts
@@ -137,8 +136,12 @@ type Info struct {
 	LastError string `json:"last_error,omitempty"`
 }
 
-// List shows all plugins of the table, in its order, and starts none.
+// List shows all plugins of the table, in its order, and those that lie in the
+// directories by now. It starts none.
 func (h *Host) List() []Info {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.discoverLocked()
 	out := make([]Info, 0, len(h.table))
 	for _, p := range h.table {
 		out = append(out, h.programs[key(p.Kind, p.Name)].info(p))

@@ -256,7 +256,7 @@ func TestSettingsErrors(t *testing.T) {
 		`{"path":"x","list":["a",2]}`:  "list[1]: 2 is of type number, wanted is string",
 		`{"path":"x","limit":"soon"}`:  `limit: "soon" fits none of the allowed forms: is of type string, wanted is number; does not look like ^[0-9]+s$`,
 		`{"size":101,"mode":1}`:        `mode: 1 is none of "fast", "slow"; path: is missing; size: 101 is more than 100`,
-		`{"path":`:                     "not JSON: unexpected EOF",
+		`{"path":`:                     "not JSON: unexpected end of JSON input",
 		`{"path":"x"}`:                 "",
 	} {
 		err := Validate(d, json.RawMessage(in))

@@ -47,6 +47,12 @@ func discover(dirs []string, table []Plugin) []Plugin {
 	return found
 }
 
+// Missing answers why a separate plugin cannot be run, nil if it can.
+func Missing(kind sdk.Kind, name string, dirs []string) error {
+	_, err := find(Separate(kind, name).Program.Separate, dirs)
+	return err
+}
+
 // find answers the path of a separate program. It is trusted as this program is: only
 // root, or who runs this, can have written it. Who can write in its folder could replace
 // this program as well.

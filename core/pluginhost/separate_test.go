@@ -66,6 +66,39 @@ func TestSeparatePluginComes(t *testing.T) {
 	}
 }
 
+// One whose name nobody knew yet is found without a restart, too.
+func TestUnknownPluginComes(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the stand-in is a script of the shell")
+	}
+	dir := t.TempDir()
+	h, err := New(Options{Dirs: []string{dir}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	results := make(chan string, 100)
+	go func() {
+		_ = h.Follow(t.Context(), "file", []byte(fmt.Sprintf(`{"path":%q}`, filepath.Join(dir, "f"))), 10*time.Millisecond, time.Second, 1, func(v core.Value, why string) { results <- string(v) + " " + why })
+	}()
+	want := fmt.Sprintf(`unknown no checker plugin is called "file"; known are: ; another one belongs in %s as orchestrator-checker-file`, dir)
+	if got := next(t, results); got != want {
+		t.Fatalf("got  %s\nwant %s", got, want)
+	}
+	if list := h.List(); len(list) != 0 {
+		t.Errorf("found %+v", list)
+	}
+	separateProgram(t, dir)
+	if list := h.List(); len(list) != 1 || list[0].Name != "file" {
+		t.Errorf("found %+v", list)
+	}
+	for got := next(t, results); got != "down no file"; got = next(t, results) {
+		if !strings.HasPrefix(got, "unknown ") {
+			t.Fatal(got)
+		}
+	}
+}
+
 func next(t *testing.T, results <-chan string) string {
 	t.Helper()
 	select {

@@ -44,7 +44,6 @@ func (h *Host) build(table []Plugin) error {
 		if prog == nil {
 			prog = newProgram(h, p.Program)
 			byProgram[p.Program] = prog
-			h.order = append(h.order, prog)
 		}
 		prog.plugins = append(prog.plugins, k)
 		h.programs[k] = prog
@@ -53,8 +52,13 @@ func (h *Host) build(table []Plugin) error {
 	return nil
 }
 
-// lookup finds the program of a plugin.
+// lookup finds the program of a plugin, perhaps one that was copied in meanwhile.
 func (h *Host) lookup(kind sdk.Kind, name string) (*program, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.programs[key(kind, name)] == nil {
+		h.discoverLocked()
+	}
 	if p := h.programs[key(kind, name)]; p != nil {
 		return p, nil
 	}
@@ -64,5 +68,17 @@ func (h *Host) lookup(kind sdk.Kind, name string) (*program, error) {
 			known = append(known, p.Name)
 		}
 	}
-	return nil, fmt.Errorf("no %s plugin is called %q; known are: %s", kind, name, strings.Join(known, ", "))
+	err := fmt.Errorf("no %s plugin is called %q; known are: %s", kind, name, strings.Join(known, ", "))
+	if len(h.o.Dirs) > 0 && kind != sdk.KindFilter {
+		err = fmt.Errorf("%w; another one belongs in %s as %s", err, strings.Join(h.o.Dirs, " or "), Separate(kind, name).Program.Separate)
+	}
+	return nil, err
+}
+
+// discoverLocked adds the separate plugins that came into the directories since they
+// were last looked at.
+func (h *Host) discoverLocked() {
+	if err := h.build(discover(h.o.Dirs, h.table)); err != nil {
+		h.o.Log.Warn("look for plugins", "error", err)
+	}
 }

@@ -4,13 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/google/jsonschema-go/jsonschema"
 
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
@@ -81,57 +80,44 @@ func (h *Host) validate(d sdk.Description, settings json.RawMessage) error {
 type schema struct {
 	plugin   string
 	text     json.RawMessage
-	compiled *jsonschema.Schema // nil if the plugin has none
-	known    []string           // names of settings at the top
+	parsed   *jsonschema.Schema
+	compiled *jsonschema.Resolved // nil if the plugin has none
+	known    []string             // names of settings at the top
 }
 
 func compile(d sdk.Description) (*schema, error) {
-	s := &schema{plugin: key(d.Kind, d.Name), text: d.Schema}
+	s := &schema{plugin: key(d.Kind, d.Name), text: d.Schema, parsed: &jsonschema.Schema{}}
 	if len(d.Schema) == 0 {
 		return s, nil
 	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(d.Schema))
-	if err != nil {
+	if err := json.Unmarshal(d.Schema, s.parsed); err != nil {
 		return nil, fmt.Errorf("read settings schema of plugin %s: %w", s.plugin, err)
 	}
-	c := jsonschema.NewCompiler()
-	c.UseLoader(nothing{}) // a plugin's schema must not make the host read files
-	if err := c.AddResource("settings.json", doc); err != nil {
-		return nil, fmt.Errorf("read settings schema of plugin %s: %w", s.plugin, err)
+	// Without a loader: a plugin's schema must not make the host read files.
+	var err error
+	if s.compiled, err = s.parsed.Resolve(nil); err != nil {
+		return nil, fmt.Errorf("compile settings schema of plugin %s (it must be complete in itself): %w", s.plugin, err)
 	}
-	if s.compiled, err = c.Compile("settings.json"); err != nil {
-		return nil, fmt.Errorf("compile settings schema of plugin %s: %w", s.plugin, err)
-	}
-	s.known = slices.Sorted(maps.Keys(s.compiled.Properties))
+	s.known = slices.Sorted(maps.Keys(s.parsed.Properties))
 	return s, nil
-}
-
-// nothing loads no schema from anywhere.
-type nothing struct{}
-
-func (nothing) Load(url string) (any, error) {
-	return nil, fmt.Errorf("a settings schema must be complete in itself, but refers to %s", url)
 }
 
 func (s *schema) validate(settings json.RawMessage) error {
 	if len(bytes.TrimSpace(settings)) == 0 {
 		settings = json.RawMessage("{}")
 	}
-	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(settings))
-	if err != nil {
+	var v any
+	if err := json.Unmarshal(settings, &v); err != nil {
 		return &SettingsError{s.plugin, []Problem{{Text: "not JSON: " + err.Error()}}}
 	}
 	if s.compiled == nil {
 		return nil
 	}
-	err = s.compiled.Validate(v)
+	err := s.compiled.Validate(v)
 	if err == nil {
 		return nil
 	}
-	e := &SettingsError{Plugin: s.plugin}
-	if ve := (*jsonschema.ValidationError)(nil); errors.As(err, &ve) {
-		e.Problems = s.explain(ve, v)
-	}
+	e := &SettingsError{Plugin: s.plugin, Problems: s.explain(v)}
 	if len(e.Problems) == 0 {
 		e.Problems = []Problem{{Text: err.Error()}}
 	}

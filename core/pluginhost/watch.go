@@ -12,19 +12,19 @@ import (
 )
 
 // Watch reports what the checker finds until ctx ends. It returns nil then,
-// and an error at once if there is no such checker or it refuses the settings
-// (*SettingsError).
+// and an error at once if it refuses the settings (*SettingsError), or if there is
+// no such checker and no directory into which one could be copied.
 //
 // While the plugin cannot be asked one unknown result says why; the watch goes
 // on by itself in the next process. report is called from this goroutine only.
 func (h *Host) Watch(ctx context.Context, name string, o sdk.WatchOptions, report func(sdk.Result)) error {
-	p, err := h.lookup(sdk.KindChecker, name)
-	if err != nil {
-		return err
-	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	defer context.AfterFunc(h.ctx, stop)()
+	p, err := h.await(ctx, name, report)
+	if err != nil || p == nil {
+		return err
+	}
 	w := watcher{host: h, program: p, name: name, who: key(sdk.KindChecker, name), options: o, report: report}
 	var back backoff
 	for ctx.Err() == nil {
@@ -45,6 +45,24 @@ func (h *Host) Watch(ctx context.Context, name string, o sdk.WatchOptions, repor
 		}
 	}
 	return nil
+}
+
+// await finds the program of a checker. Where it is missing and could be copied in, it
+// looks again now and then, and answers nil if ctx ended first.
+func (h *Host) await(ctx context.Context, name string, report func(sdk.Result)) (*program, error) {
+	var back backoff
+	for {
+		p, err := h.lookup(sdk.KindChecker, name)
+		if err == nil || len(h.o.Dirs) == 0 {
+			return p, err
+		}
+		report(sdk.Result{Status: sdk.StatusUnknown, Reason: err.Error()})
+		select {
+		case <-ctx.Done():
+			return nil, nil
+		case <-time.After(back.pause(0)):
+		}
+	}
 }
 
 // Follow is Watch in the words of the state machine: it reports values and

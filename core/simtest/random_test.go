@@ -61,7 +61,7 @@ func drawLine(d draw) line {
 	case 0, 1:
 		return line{words: "command " + node + " start"}
 	case 2:
-		return line{words: fmt.Sprintf("command %s %s", node, pick(d, "stop", "swap", "restart", "stopstart", "forcestop", "prim", "primforce", "second", "secondforce", "failover-off", "failover-on", "wait as rule", "swap as rule"))}
+		return line{words: fmt.Sprintf("command %s %s", node, pick(d, "stop", "swap", "restart", "stopstart", "forcestop", "prim", "primforce", "second", "secondforce", "failover-off", "failover-on", "wait as rule", "swap as rule", "wait", "wakeup"))}
 	case 3:
 		return line{words: pick(d, "cut", "cut "+node, "heal", "heal")}
 	case 4:

@@ -76,7 +76,7 @@ func set(m *core.Module, f []string) (err error) {
 			m.Hooks[h] = true
 		}
 	case "check":
-		m.Checks = append(m.Checks, core.Check{Resource: f[1], When: core.When(f[2]), Action: core.Verb(f[3])})
+		m.Checks = append(m.Checks, core.Check{Resource: f[1], When: core.When(f[2]), Action: core.Verb(f[3]), Outside: len(f) > 4 && f[4] == "outside"})
 	case "maxloop":
 		_, err = fmt.Sscan(f[1], &m.MaxLoop)
 	case "loop_interval":

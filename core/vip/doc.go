@@ -22,6 +22,14 @@
 // A node that has two interfaces in one network needs arp_ignore=1 on the one
 // without virtual addresses; that is the administrator's to set.
 //
+// # What this node's own connections come from
+//
+// Not from a virtual address, unless SetSources says so (where="one_side"). That is a
+// routing table of its own, 28530 (0x6f72), with the main table's routes and a source,
+// and a rule for TCP and one for UDP that lead there, just before the main
+// table's (ip rule, ip route show table 28530). For what leaves by other interfaces, and
+// for the other nodes, it leads back to the main table, which is never changed.
+//
 // # What others do
 //
 // Addresses are flushed, interfaces go down and up, which costs their IPv6

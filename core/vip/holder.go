@@ -9,8 +9,9 @@ import (
 // Holder adds virtual addresses to interfaces and removes them. Its methods may
 // be called from any goroutine.
 type Holder struct {
-	mu    sync.Mutex
-	links map[int]*link // by index
+	mu      sync.Mutex
+	links   map[int]*link       // by index
+	sources map[string][]Source // by owner
 }
 
 // NewHolder makes a holder that holds nothing yet.

@@ -45,6 +45,17 @@ func (h *Holder) Restore(name string, s Settings) error {
 	return fmt.Errorf("restore the settings of interface %s: %w", name, errUnsupported)
 }
 
+// SetSources fails on this system.
+func (h *Holder) SetSources(owner string, sources []Source, keep []netip.Addr) error {
+	if len(sources) == 0 {
+		return nil
+	}
+	return fmt.Errorf("let connections of this node come from %s: %w", sources[0].Addr, errUnsupported)
+}
+
+// ForgetSources has nothing to forget on this system.
+func ForgetSources() error { return nil }
+
 // Look fails on this system.
 func (h *Holder) Look(on Interface, addrs []netip.Addr) (Look, error) {
 	return Look{}, fmt.Errorf("look at interface %s: %w", on.Name, errUnsupported)

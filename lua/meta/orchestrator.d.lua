@@ -226,6 +226,14 @@ function module.restart(reason) end
 ---@param reason? string shown by `orchestrator why`
 function module.stopstart(reason) end
 
+--- Stops the application on this server and holds the module back until wakeup. The order is carried out when the hook has ended.
+---@param reason? string shown by `orchestrator why`
+function module.wait(reason) end
+
+--- Lets a module go on that wait holds back. The order is carried out when the hook has ended.
+---@param reason? string shown by `orchestrator why`
+function module.wakeup(reason) end
+
 --- Calls a function again until it neither raises an error nor returns false, and returns what it returned. Raises the last error when all attempts have failed.
 ---
 ---```lua

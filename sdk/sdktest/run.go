@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/google/jsonschema-go/jsonschema"
 
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
@@ -80,23 +80,22 @@ func description(t *testing.T, client *sdk.Client, d sdk.Description, o Options)
 	}
 }
 
-func compile(t *testing.T, text json.RawMessage) *jsonschema.Schema {
+func compile(t *testing.T, text json.RawMessage) *jsonschema.Resolved {
 	t.Helper()
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("settings.json", decode(t, text)); err != nil {
+	var s jsonschema.Schema
+	if err := json.Unmarshal(text, &s); err != nil {
 		t.Fatalf("read schema: %v", err)
 	}
-	s, err := c.Compile("settings.json")
+	whole, err := s.Resolve(nil)
 	if err != nil {
 		t.Fatalf("compile schema: %v", err)
 	}
-	return s
+	return whole
 }
 
-func decode(t *testing.T, text json.RawMessage) any {
+func decode(t *testing.T, text json.RawMessage) (v any) {
 	t.Helper()
-	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-	if err != nil {
+	if err := json.Unmarshal(text, &v); err != nil {
 		t.Fatalf("read %q: %v", text, err)
 	}
 	return v

@@ -104,16 +104,6 @@ func TestSee(t *testing.T) {
 	}
 }
 
-func TestNetstat(t *testing.T) {
-	const text = "TcpExt: A ListenDrops\nTcpExt: 1 63\nIpExt: ListenDrops\nIpExt: 9\n"
-	if got := netstat(text, "TcpExt:", "ListenDrops"); got != 63 {
-		t.Errorf("%d", got)
-	}
-	if got := netstat(text, "TcpExt:", "Other"); got != 0 {
-		t.Errorf("%d", got)
-	}
-}
-
 func TestTableIsReplaced(t *testing.T) {
 	page := insertTable("# Title\n", "one\n")
 	page = insertTable(strings.Replace(page, "# Title", "# New title", 1)+"behind\n", "two\n")

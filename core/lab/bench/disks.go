@@ -41,7 +41,7 @@ func (b *bench) buildDisked(ctx context.Context, template string, binds ...bind)
 		return nil, fmt.Errorf("wrap the program: %w", err)
 	}
 	b.say("building a lab of 2 nodes with disks of their own")
-	if _, err := lab.Up(ctx, lab.Options{Name: labName, Root: b.root, Nodes: 2, Program: wrapper, HostPort: -1}); err != nil {
+	if _, err := lab.Up(ctx, lab.Options{Name: labName, Root: b.root, Nodes: 2, Program: wrapper, HostPort: -1, Offloads: true}); err != nil {
 		return nil, err
 	}
 	return b.connect(ctx)

@@ -3,8 +3,8 @@
 // labs, installs the shipped modules, makes faults and looks from the client's
 // side; what others do is measured in the same run where it can be.
 //
-//	go run ./core/lab/bench -program bin/orchestrator -json docs/benchmarks.json -table docs/benchmarks.md
+//	go run ./core/lab/bench -json docs/benchmarks.json -table docs/benchmarks.md
 //
-// Each figure is measured by the function of its name: outage.go, keepalived.go,
-// idle.go, ready.go, hooks.go, checks.go, falsealarm.go and verdict.go.
+// Each group of figures is measured in the file of its name; rig.go is the lab that they
+// share, client.go the clients, table.go the page.
 package main

@@ -4,9 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
+
+	"github.com/prometheus/procfs"
 
 	"github.com/orchestrator-ha/orchestrator/core/lab"
 )
@@ -26,69 +25,55 @@ func (d drops) String() string {
 	return fmt.Sprintf("%d frames dropped by cables, %d by processors, %d connections by servers' full queues", d.frames, d.queued, d.accepts)
 }
 
-// drops reads the counters of all members.
+// drops reads the counters of all members, and those of the machine.
 func (r *rig) drops(ctx context.Context) (drops, error) {
 	var all drops
 	for _, member := range append([]string{lab.Client}, r.nodes...) {
-		out, err := r.on(ctx, member, "ip", "-s", "-j", "link", "show", "eth0")
-		if err != nil {
-			return drops{}, err
-		}
 		var links []struct {
 			Stats struct {
-				RX struct {
-					Dropped uint64 `json:"dropped"`
-				} `json:"rx"`
-				TX struct {
-					Dropped uint64 `json:"dropped"`
-				} `json:"tx"`
+				RX, TX struct {
+					Dropped uint64
+				}
 			} `json:"stats64"`
 		}
-		if err := json.Unmarshal([]byte(out), &links); err != nil {
-			return drops{}, fmt.Errorf("read the counters of %s: %w", member, err)
+		if err := r.ask(ctx, &links, member, "ip", "-s", "-j", "link", "show", "eth0"); err != nil {
+			return drops{}, err
 		}
 		for _, l := range links {
 			all.frames += l.Stats.RX.Dropped + l.Stats.TX.Dropped
 		}
-		if out, err = r.on(ctx, member, "cat", "/proc/net/netstat"); err != nil {
+		var tcp struct {
+			Kernel map[string]uint64
+		}
+		if err := r.ask(ctx, &tcp, member, "nstat", "-a", "-s", "-z", "-j", "TcpExtListenDrops", "TcpExtTCPReqQFullDrop"); err != nil {
 			return drops{}, err
 		}
-		all.accepts += netstat(out, "TcpExt:", "ListenDrops") + netstat(out, "TcpExt:", "TCPReqQFullDrop")
+		for _, n := range tcp.Kernel {
+			all.accepts += n
+		}
 	}
-	raw, err := os.ReadFile("/proc/net/softnet_stat")
+	proc, err := procfs.NewDefaultFS()
+	if err != nil {
+		return drops{}, err
+	}
+	processors, err := proc.NetSoftnetStat()
 	if err != nil {
 		return drops{}, fmt.Errorf("count the frames that processors dropped: %w", err)
 	}
-	for line := range strings.Lines(string(raw)) {
-		if fields := strings.Fields(line); len(fields) > 1 {
-			n, err := strconv.ParseUint(fields[1], 16, 64)
-			if err != nil {
-				return drops{}, fmt.Errorf("count the frames that processors dropped: %w", err)
-			}
-			all.queued += n
-		}
+	for _, p := range processors {
+		all.queued += uint64(p.Dropped)
 	}
 	return all, nil
 }
 
-// netstat finds a counter in /proc/net/netstat: a line of names, then one of values.
-func netstat(text, section, name string) uint64 {
-	var names []string
-	for line := range strings.Lines(text) {
-		fields := strings.Fields(line)
-		if len(fields) == 0 || fields[0] != section {
-			continue
-		}
-		if names == nil {
-			names = fields
-			continue
-		}
-		for i, n := range names {
-			if n == name && i < len(fields) {
-				v, _ := strconv.ParseUint(fields[i], 10, 64) // what is no number counts as none
-				return v
-			}
-		}
+// ask runs a command on a member, and reads the JSON that it prints.
+func (r *rig) ask(ctx context.Context, into any, member string, argv ...string) error {
+	out, err := r.on(ctx, member, argv...)
+	if err == nil {
+		err = json.Unmarshal([]byte(out), into)
 	}
-	return 0
+	if err != nil {
+		return fmt.Errorf("read the counters of %s: %w", member, err)
+	}
+	return nil
 }

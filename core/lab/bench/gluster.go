@@ -20,6 +20,13 @@ echo $$ >"$0/pid"
 exec "$1" --no-daemon
 `
 
+// gluster is GlusterFS on the nodes of a rig, each with folders of its own.
+type gluster struct {
+	*rig
+	dirs map[string]string // by node
+	last error             // of what is tried again and again
+}
+
 // startGluster makes a volume of GlusterFS with two replicas, with Debian's defaults, and
 // mounts it on the primary at /srv/gluster.
 func (r *rig) startGluster(ctx context.Context) (end func(), err error) {
@@ -30,68 +37,79 @@ func (r *rig) startGluster(ctx context.Context) (end func(), err error) {
 	if err != nil {
 		return end, errors.New("GlusterFS is not installed: apt-get install glusterfs-server")
 	}
-	dirs := map[string]string{}
+	g := &gluster{rig: r, dirs: map[string]string{}}
 	for _, node := range r.nodes {
 		dir, err := r.b.folder(filepath.Join("gluster", node))
 		if err != nil {
 			return end, err
 		}
-		dirs[node] = dir
+		g.dirs[node] = dir
 		all.Go(func() {
 			r.until(inner, node, "unshare", "--mount", "--propagation", "private", "sh", "-ec", glusterServer, dir, program)
 		})
 	}
-	gluster := func(argv ...string) (string, error) {
-		pid, err := os.ReadFile(filepath.Join(dirs[r.nodes[0]], "pid"))
-		if err != nil {
-			return "", err
-		}
-		return r.on(ctx, r.nodes[0], append([]string{"nsenter", "--mount", "--target", strings.TrimSpace(string(pid)), "gluster", "--mode=script"}, argv...)...)
-	}
+	return end, g.mirror(ctx)
+}
+
+// mirror makes the volume and waits until it replicates.
+func (g *gluster) mirror(ctx context.Context) error {
 	address := map[string]string{}
-	for _, n := range r.status.Nodes {
+	for _, n := range g.status.Nodes {
 		address[n.Name] = n.Address
 	}
-	first, second := r.nodes[0], r.nodes[1]
-	var last error
-	until := func(what string, ok func() bool) error {
-		if err := r.await(ctx, time.Minute, what, ok); err != nil {
-			return errors.Join(err, last)
-		}
-		return nil
-	}
-	if err := until("GlusterFS knows the other node", func() bool {
+	first, second := g.nodes[0], g.nodes[1]
+	if err := g.await(ctx, "GlusterFS knows the other node", func() bool {
 		var out string
-		if out, last = gluster("peer", "status"); last == nil && !strings.Contains(out, "Connected") {
-			_, last = gluster("peer", "probe", address[second])
+		if out, g.last = g.command(ctx, "peer", "status"); g.last == nil && !strings.Contains(out, "Connected") {
+			_, g.last = g.command(ctx, "peer", "probe", address[second])
 			return false
 		}
-		return last == nil
+		return g.last == nil
 	}); err != nil {
-		return end, err
+		return err
 	}
-	brick := func(node string) string { return address[node] + ":" + filepath.Join(dirs[node], "brick") }
-	if _, err := gluster("volume", "create", "bench", "replica", "2", brick(first), brick(second), "force"); err != nil {
-		return end, err
+	brick := func(node string) string { return address[node] + ":" + filepath.Join(g.dirs[node], "brick") }
+	if _, err := g.command(ctx, "volume", "create", "bench", "replica", "2", brick(first), brick(second), "force"); err != nil {
+		return err
 	}
-	if _, err := gluster("volume", "start", "bench"); err != nil {
-		return end, err
+	if _, err := g.command(ctx, "volume", "start", "bench"); err != nil {
+		return err
 	}
-	log := filepath.Join(dirs[first], "mount.log")
-	if _, err := r.inside(ctx, first, "glusterfs", "--log-file="+log, "--volfile-server="+address[first], "--volfile-id=bench", "/srv/gluster"); err != nil {
-		return end, err
+	log := filepath.Join(g.dirs[first], "mount.log")
+	if _, err := g.inside(ctx, first, "glusterfs", "--log-file="+log, "--volfile-server="+address[first], "--volfile-id=bench", "/srv/gluster"); err != nil {
+		return err
 	}
-	// Until both bricks are reached, one of them gets nothing.
-	return end, until("GlusterFS replicates", func() bool {
-		probe := fmt.Sprint("probe", time.Now().UnixNano())
-		if _, last = r.inside(ctx, first, "touch", "/srv/gluster/"+probe); last != nil {
+	return g.await(ctx, "GlusterFS replicates", func() bool { return g.replicates(ctx) })
+}
+
+// replicates says whether a new file comes to all bricks: until they are reached, one of
+// them gets nothing.
+func (g *gluster) replicates(ctx context.Context) bool {
+	probe := fmt.Sprint("probe", time.Now().UnixNano())
+	if _, g.last = g.inside(ctx, g.nodes[0], "touch", "/srv/gluster/"+probe); g.last != nil {
+		return false
+	}
+	for _, node := range g.nodes {
+		if _, g.last = os.Stat(filepath.Join(g.dirs[node], "brick", probe)); g.last != nil {
 			return false
 		}
-		for _, node := range r.nodes {
-			if _, last = os.Stat(filepath.Join(dirs[node], "brick", probe)); last != nil {
-				return false
-			}
-		}
-		return true
-	})
+	}
+	return true
+}
+
+// command gives the first node's glusterd a command.
+func (g *gluster) command(ctx context.Context, argv ...string) (string, error) {
+	pid, err := os.ReadFile(filepath.Join(g.dirs[g.nodes[0]], "pid"))
+	if err != nil {
+		return "", err
+	}
+	return g.on(ctx, g.nodes[0], append([]string{"nsenter", "--mount", "--target", strings.TrimSpace(string(pid)), "gluster", "--mode=script"}, argv...)...)
+}
+
+// await waits for a minute, and tells what was wrong last.
+func (g *gluster) await(ctx context.Context, what string, ok func() bool) error {
+	if err := g.rig.await(ctx, time.Minute, what, ok); err != nil {
+		return errors.Join(err, g.last)
+	}
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
@@ -82,7 +83,7 @@ func main() {
 }
 
 func run(ctx context.Context) (err error) {
-	program := flag.String("program", "bin/orchestrator", "the orchestrator's binary")
+	program := flag.String("program", "", "the orchestrator's binary; when empty, make build makes bin/orchestrator from this source first")
 	out := flag.String("json", "docs/benchmarks.json", "file for the figures; those of benchmarks that do not run now are kept")
 	table := flag.String("table", "", "Markdown file with a place for the table of the figures")
 	render := flag.Bool("render", false, "measure nothing: write the page anew from the figures that are kept")
@@ -92,14 +93,14 @@ func run(ctx context.Context) (err error) {
 	flag.Float64Var(&b.minutes, "minutes", 10, "how long each search for false alarms lasts")
 	flag.StringVar(&b.cases, "cases", allCases, "searches for false alarms: nodes x busy processes")
 	flag.Parse()
-	if b.program, err = filepath.Abs(*program); err != nil {
-		return fmt.Errorf("find the program: %w", err)
-	}
 	if *render {
 		return b.write(*out, *table, nil)
 	}
 	chosen, err := choose(*only)
 	if err != nil {
+		return err
+	}
+	if b.program, err = built(ctx, *program); err != nil {
 		return err
 	}
 	if b.root, err = os.MkdirTemp("", "orch-bench"); err != nil {
@@ -121,6 +122,22 @@ func run(ctx context.Context) (err error) {
 		}
 	}
 	return errors.Join(err, b.write(*out, *table, whole))
+}
+
+// built is the absolute path of the program to measure. A binary that lies there from
+// earlier would be measured as this source's.
+func built(ctx context.Context, program string) (string, error) {
+	if program == "" {
+		program = "bin/orchestrator"
+		if out, err := exec.CommandContext(ctx, "make", "-s", "build").CombinedOutput(); err != nil {
+			return "", fmt.Errorf("make build (the benchmarks run in the repository's root): %w\n%s", err, out)
+		}
+	}
+	path, err := filepath.Abs(program)
+	if err != nil {
+		return "", fmt.Errorf("find the program: %w", err)
+	}
+	return path, nil
 }
 
 func names() []string {

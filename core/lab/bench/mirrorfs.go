@@ -6,15 +6,19 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// folderModule replicates a folder and runs nothing.
+// folderModule replicates two folders, one with the kernel's write-back, and runs nothing.
 const folderModule = `<safe>
   <service mode="mirror">
     <heart timeout="1s"/>
-    <rfs><replicated dir="/srv/mirror"/></rfs>
+    <rfs>
+      <replicated dir="/srv/mirror"/>
+      <replicated dir="/srv/gathered" writeback="on"/>
+    </rfs>
     <user/>
   </service>
 </safe>
@@ -45,7 +49,7 @@ func mirrorFS(ctx context.Context, b *bench) (err error) {
 		return err
 	}
 	template := filepath.Join(dir, "disk")
-	for _, name := range []string{"plain", "mirror", "gluster"} {
+	for _, name := range []string{"plain", "mirror", "gathered", "gluster"} {
 		if err := os.MkdirAll(filepath.Join(template, "srv", name), 0o755); err != nil {
 			return fmt.Errorf("make a folder: %w", err)
 		}
@@ -85,10 +89,10 @@ func mirrorFS(ctx context.Context, b *bench) (err error) {
 		}
 		b.add(f)
 	}
-	if err := b.foldersAlone(ctx, r); err != nil {
+	if err := b.writeBack(ctx, r); err != nil {
 		return err
 	}
-	return b.writeBack(ctx)
+	return b.foldersAlone(ctx, r)
 }
 
 // foldersAlone measures the same without the secondary: what is left is the file system.
@@ -140,18 +144,15 @@ func (r *rig) folderLoad(ctx context.Context, load, dir string) (float64, error)
 	return strconv.ParseFloat(strings.TrimSpace(out), 64)
 }
 
-// writeBack adds what no module can ask for yet: the package's benchmark of the kernel's
-// write-back.
-func (b *bench) writeBack(ctx context.Context) error {
-	lines, err := goBench(ctx, "./core/mirror/fs", "^BenchmarkSmallWrites$/^write-back$", "20x")
+// writeBack measures small writes that the kernel gathers.
+func (b *bench) writeBack(ctx context.Context, r *rig) error {
+	i := slices.IndexFunc(folderKinds, func(k folderKind) bool { return k.load == "small" })
+	kind := folderKinds[i]
+	times, err := r.folderTimes(ctx, kind, "plain", "gathered")
 	if err != nil {
 		return err
 	}
-	const writes = 2000 // a round
-	one := lines["BenchmarkSmallWrites/write-back"]
-	took := one["µs/round"] / writes
-	b.add(Figure{ID: "mirrorfs.small.writeback", Name: "a write of 4 KiB without a sync, with the kernel's write-back, beside a plain folder", Unit: "µs", Target: against(0.4),
-		Values: []float64{took}, Peer: &Peer{Name: "plain folder", Values: []float64{took * one["of-native"]}},
-		Note: "The package's benchmark, a median of 20: no module can ask for write-back yet."})
+	b.add(Figure{ID: "mirrorfs.small.writeback", Name: kind.title + ", with writeback=\"on\", beside a plain folder", Unit: kind.unit, Target: against(kind.ofPlain),
+		Values: times["gathered"], Peer: &Peer{Name: "plain folder", Values: times["plain"]}})
 	return nil
 }

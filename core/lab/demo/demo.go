@@ -42,6 +42,8 @@ type Config struct {
 	Connections int           // long-lived ones; 60
 	Calm        time.Duration // how long each scene is shown; 3 s
 	Load        Loader        // load.Run
+
+	begin time.Time // of the clock in front of the events; that of Run
 }
 
 func (c Config) complete() Config {
@@ -50,6 +52,9 @@ func (c Config) complete() Config {
 	c.Rate = cmp.Or(c.Rate, 300)
 	c.Connections = cmp.Or(c.Connections, 60)
 	c.Calm = cmp.Or(c.Calm, 3*time.Second)
+	if c.begin.IsZero() {
+		c.begin = time.Now()
+	}
 	if len(c.Acts) == 0 {
 		c.Acts = []string{"kill", "cut", "drain"}
 	}
@@ -62,7 +67,8 @@ func (c Config) complete() Config {
 // Play builds a lab, runs the demonstration in it and removes the lab, whatever
 // happens.
 func Play(ctx context.Context, o lab.Options, c Config) (result Result, err error) {
-	s := &screen{out: c.Out, begin: time.Now()}
+	c.begin = time.Now()
+	s := &screen{out: c.Out, begin: c.begin}
 	o.Progress = func(step string) { s.event("%s", step) }
 	o.ClientAddresses = cmp.Or(o.ClientAddresses, 16)
 	l, err := lab.Start(ctx, o)
@@ -92,7 +98,7 @@ type director struct {
 func Run(ctx context.Context, stage Stage, c Config) (Result, error) {
 	c = c.complete()
 	d := &director{cfg: c, stage: stage, watch: newWatch(), marks: map[string]string{},
-		screen: &screen{out: c.Out, terminal: c.Terminal, begin: time.Now()}}
+		screen: &screen{out: c.Out, terminal: c.Terminal, begin: c.begin}}
 	for _, n := range stage.Status().Nodes {
 		d.nodes = append(d.nodes, n.Name)
 	}

@@ -237,6 +237,9 @@ func (f *fileSystem) sync(n *node, fd int, dataOnly uint32) error {
 	if err != nil || durable {
 		return err
 	}
+	if p, ok := receipt.(interface{ Push() }); ok {
+		p.Push()
+	}
 	local := syncFile(fd, dataOnly)
 	if local != nil {
 		f.diverged(n, local)

@@ -54,6 +54,7 @@ type receipt struct {
 }
 
 func (r receipt) Wait() error { return r.ticket.Wait(r.level) }
+func (r receipt) Push()       { r.ticket.Push() }
 
 func (r *recorder) Session() uint64 {
 	r.mu.Lock()
@@ -78,8 +79,9 @@ func (r *recorder) Record(op stream.Op, inodes ...uint64) (Receipt, error) {
 	if slices.Contains(inodes, 0) || len(inodes) == 0 || refuse != nil {
 		return nil, errors.Join(refuse, fmt.Errorf("inodes %d", inodes))
 	}
-	ticket, err := sender.Send(op)
-	return receipt{ticket, r.mode.Wait(op.Kind)}, err
+	level := r.mode.Wait(op.Kind)
+	ticket, err := sender.Put(op, level)
+	return receipt{ticket, level}, err
 }
 
 func (r *recorder) Diverged(inode uint64, why error) {

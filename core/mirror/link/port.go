@@ -126,13 +126,13 @@ func (p *Port) greet(raw net.Conn) {
 	g.Take(conn, theirs)
 }
 
-func (p *Port) answer(raw net.Conn) (*tls.Conn, Hello, Greeter, error) {
+func (p *Port) answer(raw net.Conn) (net.Conn, Hello, Greeter, error) {
 	identity := p.identity()
 	config := identity.ServerTLS()
 	config.ClientAuth = tls.RequireAndVerifyClientCert
-	conn := tls.Server(raw, config)
+	conn := secure(raw, tls.Server, config)
 	_ = conn.SetDeadline(time.Now().Add(patience))
-	fail := func(err error) (*tls.Conn, Hello, Greeter, error) { return nil, Hello{}, nil, err }
+	fail := func(err error) (net.Conn, Hello, Greeter, error) { return nil, Hello{}, nil, err }
 	if err := conn.Handshake(); err != nil {
 		return fail(fmt.Errorf("the caller did not prove to be a node of this cluster: %w", err))
 	}
@@ -189,7 +189,7 @@ func Dial(ctx context.Context, to netip.AddrPort, name string, identity Identity
 		return nil, Hello{}, err
 	}
 	stop := context.AfterFunc(ctx, func() { raw.Close() })
-	conn := tls.Client(raw, identity.ClientTLS(name))
+	conn := secure(raw, tls.Client, identity.ClientTLS(name))
 	theirs, err := greet(conn, mine, check)
 	if errors.As(err, new(*tls.CertificateVerificationError)) {
 		err = fmt.Errorf("%s did not prove to be a node of this cluster: if one of the two is of another cluster, remove it from its cluster and join it to this one (%w)", name, err)
@@ -204,7 +204,7 @@ func Dial(ctx context.Context, to netip.AddrPort, name string, identity Identity
 	return conn, theirs, nil
 }
 
-func greet(conn *tls.Conn, mine Hello, check func(Hello) error) (Hello, error) {
+func greet(conn net.Conn, mine Hello, check func(Hello) error) (Hello, error) {
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	if err := write(conn, message{Hello: &mine}); err != nil {
 		return Hello{}, err

@@ -86,8 +86,8 @@ func (r *Recorder) lost(sender *stream.Sender) {
 // wants. Those who wait see the new state only when all that belongs before it is done:
 // a step to a state that releases them follows a Stored.
 func (r *Recorder) drive(e mirror.Event, concerns func() bool) {
-	r.driving.Lock()
-	defer r.driving.Unlock()
+	r.driving <- struct{}{}
+	defer func() { <-r.driving }()
 	for events := []mirror.Event{e}; len(events) > 0; {
 		e, events = events[0], events[1:]
 		if _, lost := e.(mirror.Lost); lost {

@@ -68,9 +68,10 @@ func (f *Folder) Record(op stream.Op, inodes ...uint64) (interface{ Wait() error
 		if sender == nil {
 			return receipt{r: r}, nil
 		}
-		ticket, err := sender.Send(f.theirs(op))
+		level := stream.Mode(r.mode.Load()).Wait(op.Kind)
+		ticket, err := sender.Put(f.theirs(op), level)
 		if err == nil {
-			return receipt{r, ticket, stream.Mode(r.mode.Load()).Wait(op.Kind), true}, nil
+			return receipt{r, ticket, level, true}, nil
 		}
 		if sender.Err() == nil {
 			return nil, err // not the session's end: op is malformed

@@ -46,7 +46,7 @@ type Recorder struct {
 	mode    atomic.Int32 // a stream.Mode
 	folders []*Folder    // the first is the Recorder's own
 
-	driving sync.Mutex // held while an event is carried out
+	driving chan struct{} // filled while an event is carried out, which may take its time
 
 	mu      sync.Mutex
 	changed *sync.Cond
@@ -60,7 +60,7 @@ type Recorder struct {
 // New makes the recorder of a node that became primary: promoted generations are
 // durable.
 func New(promoted mirror.Generations, o Options) *Recorder {
-	r := &Recorder{opts: o, machine: mirror.NewPrimary(promoted), session: 1}
+	r := &Recorder{opts: o, driving: make(chan struct{}, 1), machine: mirror.NewPrimary(promoted), session: 1}
 	r.changed = sync.NewCond(&r.mu)
 	r.SetMode(o.Mode)
 	r.Add(o.Zones)
@@ -148,6 +148,13 @@ type receipt struct {
 	ticket stream.Ticket
 	level  stream.Level
 	sent   bool
+}
+
+// Push sends the operation now: somebody is going to wait for it.
+func (w receipt) Push() {
+	if w.sent {
+		w.ticket.Push()
+	}
 }
 
 // Wait waits as the mode asks, if the peer is an equal. When the session ends, it waits

@@ -21,6 +21,7 @@ type cluster struct {
 	t     *testing.T
 	rng   *rand.Rand
 	nodes [2]*node
+	power map[*node]*powered
 	prim  int
 	gen   uint64
 
@@ -91,8 +92,31 @@ func (n *node) crash() {
 	n.peer.via.set(false)
 }
 
-func (c *cluster) restart(n *node) {
-	n.crash()
+// restart ends a node, its power with it if it has a disk of its own, and starts it again.
+func (c *cluster) restart(n *node) { c.restartAll(n) }
+
+// restartAll does so with several at the same moment.
+func (c *cluster) restartAll(nodes ...*node) {
+	cut := len(c.power) > 0 && c.rng.IntN(3) > 0
+	if cut {
+		for _, n := range nodes {
+			c.t.Logf("the power of %s goes", n.name)
+			c.power[n].cut()
+		}
+	}
+	for _, n := range nodes {
+		n.crash()
+	}
+	for _, n := range nodes {
+		if cut {
+			c.power[n].restore()
+		}
+		c.boot(n)
+	}
+}
+
+// boot starts a node's Replicator.
+func (c *cluster) boot(n *node) {
 	n.forget()
 	n.mu.Lock()
 	n.shared = false
@@ -136,6 +160,20 @@ func (c *cluster) takeOver() {
 	must(c.t, s.order(Order{Replica: core.ReplicatePrim, Data: g}))
 	c.check(s)
 	must(c.t, p.order(Order{Replica: core.ReplicateSecond}))
+}
+
+// blackOut crashes both; the primary serves again.
+func (c *cluster) blackOut() {
+	p, s := c.nodes[c.prim], c.nodes[1-c.prim]
+	c.restartAll(p, s)
+	c.mu.Lock()
+	c.gen++
+	c.promotable = false
+	g := generation(c.gen)
+	c.mu.Unlock()
+	must(c.t, p.order(Order{Replica: core.ReplicatePrim, Data: g}))
+	c.check(p)
+	must(c.t, s.order(Order{Replica: core.ReplicateSecond}))
 }
 
 // split lets both go on without the other, if they may, and then the former primary follow.
@@ -291,8 +329,8 @@ func change(rng *rand.Rand, dir string) {
 	}
 }
 
-// Cables are cut and nodes crash while programs write. Who takes over has all that was
-// acknowledged; in the end both copies are the same.
+// Cables are cut, nodes crash and lose their power, while programs write. Who takes over has
+// all that was acknowledged; in the end both copies are the same.
 func TestCutsAndCrashes(t *testing.T) {
 	for seed := range uint64(envOr("SEEDS", 2)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { chaos(t, seed, 10) })
@@ -317,8 +355,11 @@ func settled(t testing.TB, p *node) {
 func chaos(t *testing.T, seed uint64, events int) {
 	a, b := newPair(t, 1)
 	c := &cluster{t: t, rng: rand.New(rand.NewPCG(seed, 3)), nodes: [2]*node{a, b}, gen: 1, acked: map[string]uint64{}}
-	c.restart(a)
-	c.restart(b)
+	c.restartAll(a, b)
+	c.power = map[*node]*powered{}
+	for _, n := range c.nodes {
+		c.power[n] = onItsOwnDisk(t, n, 1024)
+	}
 	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}))
 	must(t, b.order(Order{Replica: core.ReplicateSecond}))
 	stop := make(chan struct{})
@@ -330,7 +371,7 @@ func chaos(t *testing.T, seed uint64, events int) {
 	for range events {
 		pause(time.Duration(c.rng.IntN(800)) * time.Millisecond)
 		p, s := c.nodes[c.prim], c.nodes[1-c.prim]
-		switch c.rng.IntN(6) {
+		switch c.rng.IntN(7) {
 		case 0, 1:
 			t.Log("cut")
 			s.via.set(true)
@@ -352,6 +393,9 @@ func chaos(t *testing.T, seed uint64, events int) {
 		case 4:
 			t.Logf("crash of the primary %s", p.name)
 			c.takeOver()
+		case 6:
+			t.Log("crash of both")
+			c.blackOut()
 		}
 	}
 	p, s := c.nodes[c.prim], c.nodes[1-c.prim]

@@ -38,6 +38,8 @@ type Folder struct {
 	// greeting.
 	Rules  *exclude.Rules
 	Except []string
+	// WriteBack lets the kernel gather writes: fs.Options.
+	WriteBack bool
 	// MustHave are paths in it without which it does not become primary's.
 	MustHave []string
 }

@@ -107,7 +107,7 @@ func (s *serving) begin(g mirror.Generations) error {
 	for i, p := range s.copies.places {
 		folder := s.r.now().Folders[i]
 		m, err := fs.Start(fs.Options{
-			Dir: p.Dir, Backing: p.Data(), Rules: folder.Rules, MustHave: folder.MustHave, Since: since[i], Alarm: s.alarm(p.Dir),
+			Dir: p.Dir, Backing: p.Data(), Rules: folder.Rules, MustHave: folder.MustHave, Since: since[i], Alarm: s.alarm(p.Dir), WriteBack: folder.WriteBack,
 		}, s.recorder.Folders()[i])
 		if err != nil {
 			return err
@@ -167,7 +167,9 @@ func (s *serving) stop() error {
 		errs = append(errs, m.Stop())
 		seals = append(seals, m.Seal())
 	}
-	close(s.ended)
+	s.mu.Lock()
+	close(s.ended) // no session begins any more
+	s.mu.Unlock()
 	closed := s.drain()
 	if sess := s.current(); sess != nil {
 		sess.close()
@@ -213,12 +215,6 @@ func (s *serving) take(conn net.Conn, theirs link.Hello) {
 	if old := s.current(); old != nil {
 		old.close()
 	}
-	select {
-	case <-s.ended:
-		conn.Close()
-		return
-	default:
-	}
 	sess, now := newSession(s), s.r.now()
 	sender, err := stream.NewSender(conn, stream.Options{Patience: now.Patience, SyncPatience: now.SyncPatience, Word: sess.hear})
 	if err != nil {
@@ -226,9 +222,10 @@ func (s *serving) take(conn net.Conn, theirs link.Hello) {
 		return
 	}
 	sess.begin(sender)
-	s.mu.Lock()
-	s.session = sess
-	s.mu.Unlock()
+	if !s.adopt(sess) {
+		sender.Close()
+		return
+	}
 	s.running.Go(sess.words)
 	lost := s.recorder.Connect(sender, theirs.Generations)
 	s.running.Go(func() {
@@ -240,6 +237,20 @@ func (s *serving) take(conn net.Conn, theirs link.Hello) {
 		close(sess.gone)
 		s.r.opts.Log.Info("the secondary is not connected any more", "module", s.r.opts.Module, "reason", sender.Err())
 	})
+}
+
+// adopt makes a session the current one, unless the service has ended: the greeting may have
+// taken its time.
+func (s *serving) adopt(sess *session) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.ended:
+		return false
+	default:
+		s.session = sess
+		return true
+	}
 }
 
 // say puts a word into the session's stream.

@@ -8,6 +8,9 @@ import (
 	"strings"
 )
 
+// waited is the bit beside the kind: somebody waits until the operation is applied.
+const waited = 0x80
+
 // Limits of a frame.
 const (
 	MaxData  = 1 << 20 // bytes of Data
@@ -164,7 +167,11 @@ func appendFrame(b []byte, seq Seq, o *Op) ([]byte, error) {
 		return b, err
 	}
 	start := len(b)
-	b = append(b, 0, 0, 0, 0, byte(o.Kind))
+	kind := byte(o.Kind)
+	if o.waits {
+		kind |= waited
+	}
+	b = append(b, 0, 0, 0, 0, kind)
 	b = binary.AppendUvarint(b, uint64(seq))
 	used := fieldsOf[o.Kind]
 	for f := fieldFile; f < fieldName; f <<= 1 {
@@ -192,7 +199,7 @@ func parseFrame(b []byte) (seq Seq, o Op, err error) {
 	if len(b) == 0 {
 		return 0, o, errShort
 	}
-	o.Kind, b = Kind(b[0]), b[1:]
+	o.Kind, o.waits, b = Kind(b[0]&^waited), b[0]&waited != 0, b[1:]
 	if o.Kind == 0 || o.Kind >= kinds {
 		return 0, o, fmt.Errorf("%s is unknown: the nodes run different versions", o.Kind)
 	}

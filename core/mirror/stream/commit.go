@@ -55,7 +55,7 @@ func (r *Receiver) commit(key syncKey, seqs []Seq, commit func() error) {
 			for _, seq := range seqs {
 				r.answers = append(r.answers, answer{kind: answerDurable, seq: seq})
 			}
-			r.ready.Signal()
+			r.tell() // here: to wake up the writer would take longer
 		}
 		s := r.syncing[key]
 		seqs, commit = s.waiting, s.next

@@ -8,7 +8,7 @@ import (
 )
 
 // Version is that of the protocol. Both ends must have the same.
-const Version = 1
+const Version = 2
 
 const magic = "orchestrator/mirror\n"
 

@@ -112,6 +112,8 @@ type Op struct {
 	Atime     int64 // nanoseconds since 1970
 	Mtime     int64
 	Data      []byte
+
+	waits bool // somebody waits until it is applied
 }
 
 func (o Op) String() string {

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -28,9 +29,11 @@ type Receiver struct {
 	opts Options
 
 	mu      sync.Mutex
-	ready   *sync.Cond // something to answer, or the end; for the writer
+	ready   *sync.Cond // for the writer: something to answer and not telling, or the end
+	telling bool       // somebody writes answers
 	applied Seq
 	told    Seq // applied, as it was answered
+	untold  int // bytes of operations since told
 	answers []answer
 	syncing map[syncKey]*syncs
 	running sync.WaitGroup
@@ -131,6 +134,7 @@ func (r *Receiver) apply() error {
 		if err != nil {
 			return fmt.Errorf("hear from the peer: %w", err)
 		}
+		more := nextIsThere(in)
 		seq, op, err := parseFrame(frame)
 		if err != nil {
 			return fmt.Errorf("operation %d: %w", want, err)
@@ -139,13 +143,25 @@ func (r *Receiver) apply() error {
 			return fmt.Errorf("operation %d arrived, and %d was to: the peer is at fault", seq, want)
 		}
 		r.working(true)
-		err = r.carryOut(seq, op)
+		err = r.carryOut(seq, op, more)
 		r.working(false)
 		if err != nil {
 			return err
 		}
 	}
 }
+
+// nextIsThere says that the next operation need not be waited for.
+func nextIsThere(in *bufio.Reader) bool {
+	if in.Buffered() < 4 {
+		return false
+	}
+	head, err := in.Peek(4)
+	return err == nil && in.Buffered()-4 >= int(binary.BigEndian.Uint32(head))
+}
+
+// muchApplied is how many bytes are applied at most before that is answered.
+const muchApplied = 256 << 10
 
 // working notes for the watch that an operation has begun or ended.
 func (r *Receiver) working(on bool) {
@@ -154,7 +170,9 @@ func (r *Receiver) working(on bool) {
 	r.busy, r.heard = on, time.Now()
 }
 
-func (r *Receiver) carryOut(seq Seq, op Op) error {
+// carryOut applies an operation. What nobody waits for is answered with what comes next, if
+// that is there, or with the sync that it belongs to.
+func (r *Receiver) carryOut(seq Seq, op Op, more bool) error {
 	var err error
 	var begin func()
 	switch op.Kind {
@@ -172,7 +190,9 @@ func (r *Receiver) carryOut(seq Seq, op Op) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.applied = seq
-	r.ready.Signal()
+	if r.untold += len(op.Data); op.waits || r.untold >= muchApplied || !more && op.Kind != Fsync {
+		r.ready.Signal()
+	}
 	if begin != nil {
 		begin() // after applied: durable is said of applied operations only
 	}
@@ -193,31 +213,41 @@ func (r *Receiver) answer(a answer) {
 
 // write sends what there is to say; what comes up meanwhile goes together.
 func (r *Receiver) write() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for {
-		r.mu.Lock()
-		for r.err == nil && r.applied == r.told && len(r.answers) == 0 {
-			r.ready.Wait()
+		r.tell() // at the end, why it ends
+		if r.err != nil && !r.telling {
+			return
 		}
+		r.ready.Wait()
+	}
+}
+
+// tell writes what there is to say, if nobody does, with r.mu held but not during it.
+func (r *Receiver) tell() {
+	for !r.telling && (r.applied > r.told || len(r.answers) > 0) {
 		var b []byte
 		if r.applied > r.told {
 			b = appendAnswer(b, answer{kind: answerApplied, seq: r.applied})
-			r.told = r.applied
+			r.told, r.untold = r.applied, 0
 		}
 		for _, a := range r.answers {
 			b = appendAnswer(b, a)
 		}
-		r.answers = nil
-		ended := r.err != nil
+		r.answers, r.telling = nil, true
 		r.mu.Unlock()
-		if len(b) > 0 {
-			if _, err := r.conn.Write(b); err != nil {
-				r.end(fmt.Errorf("answer the peer: %w", err))
-				return
-			}
+		_, err := r.conn.Write(b)
+		if err != nil {
+			r.end(fmt.Errorf("answer the peer: %w", err))
 		}
-		if ended {
-			return
+		r.mu.Lock()
+		if r.telling = false; err != nil {
+			break
 		}
+	}
+	if r.err != nil {
+		r.ready.Signal()
 	}
 }
 

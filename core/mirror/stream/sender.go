@@ -80,9 +80,14 @@ type Sender struct {
 	mu      sync.Mutex
 	changed *sync.Cond // applied, err
 	space   *sync.Cond // bytes left the window; err
-	ready   *sync.Cond // out has something; err
-	out     []byte
-	spare   []byte
+	ready   *sync.Cond // for the writer: due and not writing; err
+	out     outbox
+	due     bool // what is in out is to be written
+	writing bool // somebody writes what was in out
+	taken   Seq  // last operation that was
+	beat    *time.Timer
+	beating bool
+	beaten  Seq // sent at the last beat
 	sent    Seq
 	applied Seq
 	ends    []uint64 // for operations applied+1…sent: total when each was added
@@ -99,6 +104,8 @@ type Sender struct {
 func NewSender(conn io.ReadWriteCloser, o Options) (*Sender, error) {
 	s := &Sender{conn: conn, opts: o.orDefaults(), syncs: map[Seq]*pendingSync{}, heard: time.Now(), done: make(chan struct{})}
 	s.changed, s.space, s.ready = sync.NewCond(&s.mu), sync.NewCond(&s.mu), sync.NewCond(&s.mu)
+	s.beat = time.AfterFunc(time.Hour, s.gathered)
+	s.beat.Stop()
 	if err := greet(conn, s.opts.Patience, writeHello, readHello); err != nil {
 		return nil, err
 	}
@@ -131,6 +138,18 @@ func (t Ticket) Seq() Seq { return t.seq }
 // when it returns. An error means that the session has ended, or that op is
 // malformed, and then it has no number.
 func (s *Sender) Send(op Op) (Ticket, error) {
+	op.waits = true
+	return s.put(&op, true)
+}
+
+// Put is Send for an operation that will be waited for until it has reached a level. It goes
+// on its way with that Wait or a Push, and otherwise a moment later, together with others.
+func (s *Sender) Put(op Op, until Level) (Ticket, error) {
+	op.waits = until == Applied
+	return s.put(&op, false)
+}
+
+func (s *Sender) put(op *Op, now bool) (Ticket, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.err == nil && s.total-s.freed >= uint64(s.opts.Window) {
@@ -139,26 +158,27 @@ func (s *Sender) Send(op Op) (Ticket, error) {
 	if s.err != nil {
 		return Ticket{}, s.err
 	}
-	return s.add(&op)
+	t, err := s.add(op)
+	if err == nil {
+		s.hasten(now)
+	}
+	return t, err
 }
 
 // add puts op into the window, with s.mu held.
 func (s *Sender) add(op *Op) (Ticket, error) {
-	before := len(s.out)
-	out, err := appendFrame(s.out, s.sent+1, op)
+	size, err := s.out.add(s.sent+1, op)
 	if err != nil {
 		return Ticket{}, err
 	}
-	s.out = out
 	s.sent++
-	s.total += uint64(len(out) - before)
+	s.total += uint64(size)
 	s.ends = append(s.ends, s.total)
 	t := Ticket{s: s, seq: s.sent}
 	if op.Kind == Fsync {
 		t.durable = make(chan struct{})
 		s.syncs[t.seq] = &pendingSync{time.Now(), t.durable}
 	}
-	s.ready.Signal()
 	return t, nil
 }
 
@@ -166,9 +186,11 @@ func (s *Sender) add(op *Op) (Ticket, error) {
 // session: whether the peer has the operation is not known then.
 func (t Ticket) Wait(l Level) error {
 	s := t.s
-	switch {
-	case l == Sent:
+	if l == Sent {
 		return nil
+	}
+	t.Push()
+	switch {
 	case l == Durable && t.durable != nil:
 		select {
 		case <-t.durable:
@@ -220,39 +242,14 @@ func (s *Sender) fail(err error) {
 		s.err = err
 		close(s.done)
 	}
-	s.out, s.spare, s.ends = nil, nil, nil
+	s.out, s.ends = outbox{}, nil
+	s.beat.Stop()
 	s.changed.Broadcast()
 	s.space.Broadcast()
 	s.ready.Broadcast()
 	s.mu.Unlock()
 	if first {
 		s.conn.Close()
-	}
-}
-
-// write sends what has gathered while the last write was under way.
-func (s *Sender) write() {
-	for {
-		s.mu.Lock()
-		for s.err == nil && len(s.out) == 0 {
-			s.ready.Wait()
-		}
-		batch := s.out
-		s.out, s.spare = s.spare[:0], nil
-		ended := s.err != nil
-		s.mu.Unlock()
-		if ended {
-			return
-		}
-		if _, err := s.conn.Write(batch); err != nil {
-			s.fail(fmt.Errorf("send to the peer: %w", err))
-			return
-		}
-		s.mu.Lock()
-		if cap(batch) <= 2*maxFrame { // a larger one was exceptional
-			s.spare = batch
-		}
-		s.mu.Unlock()
 	}
 }
 
@@ -318,7 +315,8 @@ func (s *Sender) watch() {
 			s.mu.Lock()
 			err := s.late(now)
 			if err == nil && s.err == nil && s.sent == last && s.applied == s.sent {
-				_, err = s.add(&Op{Kind: Ping})
+				_, err = s.add(&Op{Kind: Ping, waits: true})
+				s.hasten(true)
 			}
 			last = s.sent
 			s.mu.Unlock()

@@ -36,11 +36,33 @@ func (d Directory) Create(name string) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return osFile{f}, nil
+	return &osFile{File: f}, nil
 }
 
 // osFile is a file of the operating system.
-type osFile struct{ *os.File }
+type osFile struct {
+	*os.File
+	reserved int64 // bytes there is room for
+	written  int64 // bytes that were written, zeros at the end
+}
+
+// zerosAhead is how much is written after what is appended to a file with reserved room. In what
+// was written before, data becomes durable by one write; otherwise the file system has to
+// note in its journal that it was written, which takes several.
+const zerosAhead = 64 << 10
+
+// WriteAt writes b at an offset; behind the end, with zeros after it.
+func (f *osFile) WriteAt(b []byte, at int64) (int, error) {
+	end := at + int64(len(b))
+	if end <= f.written || end+zerosAhead > f.reserved {
+		return f.File.WriteAt(b, at)
+	}
+	n, err := f.File.WriteAt(append(b[:len(b):len(b)], make([]byte, zerosAhead)...), at)
+	if err == nil {
+		f.written = end + zerosAhead
+	}
+	return min(n, len(b)), err
+}
 
 // Open opens a file for writing.
 func (d Directory) Open(name string) (File, error) { return os.OpenFile(d.path(name), os.O_RDWR, 0) }

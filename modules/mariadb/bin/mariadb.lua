@@ -14,17 +14,8 @@ function mariadb.takeover()
   end
 end
 
---- The numbers of users mean the same on both servers, or nothing works.
-local function owned()
-  local owner = exec { "stat", "--format=%u", ctx.vars.DATA, timeout = "10s", check = true, quiet = true }.stdout:match("%d+")
-  local mysql = exec { "id", "-u", "mysql", timeout = "10s", check = true, quiet = true }.stdout:match("%d+")
-  if owner ~= mysql then
-    fail(ctx.vars.DATA .. " belongs to user " .. owner .. ", but mysql is user " .. mysql .. " here: give mysql the same number on both servers")
-  end
-end
-
 function mariadb.start()
-  owned()
+  require("owner").check(ctx.vars.DATA, "mysql")
   exec { "install", "-d", "-m", "0755", "-o", "mysql", "-g", "root", "/run/mysqld", timeout = "10s", check = true }
   app:start {
     command = {

@@ -50,18 +50,9 @@ local function access(c)
   return path
 end
 
---- The numbers of users mean the same on both servers, or nothing works.
-local function owned(c)
-  local owner = exec { "stat", "--format=%u", c.data, timeout = "10s", check = true, quiet = true }.stdout:match("%d+")
-  local postgres = exec { "id", "-u", "postgres", timeout = "10s", check = true, quiet = true }.stdout:match("%d+")
-  if owner ~= postgres then
-    fail(c.data .. " belongs to user " .. owner .. ", but postgres is user " .. postgres .. " here: give postgres the same number on both servers")
-  end
-end
-
 function postgresql.start()
   local c = postgresql.cluster()
-  owned(c)
+  require("owner").check(c.data, "postgres")
   local hba = access(c)
   exec { "install", "-d", "-m", "2775", "-o", "postgres", "-g", "postgres", "/run/postgresql", timeout = "10s", check = true }
   if not app:status().up then

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"os"
 	"time"
@@ -17,7 +18,7 @@ import (
 func New() sdk.Checker {
 	return sdk.Probe[settings]{
 		Name: "ping", Summary: "sends an ICMP echo request; up when it is answered",
-		Properties: `{"addr": {"type": "string", "minLength": 2, "description": "IP address; an IPv6 link-local one with its zone: fe80::1%eth0"}}`,
+		Properties: `{"addr": {"type": "string", "minLength": 2, "description": "IP address, or a name of DNS; an IPv6 link-local address with its zone: fe80::1%eth0"}}`,
 		Required:   []string{"addr"},
 		Timeout:    5 * time.Second,
 		Look:       look,
@@ -31,9 +32,9 @@ type settings struct {
 // look sends one request. A lost packet is no reason to worry: whoever asks
 // counts how many are lost in a row.
 func look(ctx context.Context, s settings) sdk.Result {
-	addr, err := netip.ParseAddr(s.Addr)
+	addr, err := resolve(ctx, s.Addr)
 	if err != nil {
-		return sdk.Unknown("ping %s: not an IP address", s.Addr)
+		return explain(s.Addr, err, sdk.Limit(ctx))
 	}
 	start := time.Now()
 	deadline, _ := ctx.Deadline()
@@ -42,6 +43,18 @@ func look(ctx context.Context, s settings) sdk.Result {
 	}
 	took := time.Since(start)
 	return sdk.Result{Status: sdk.StatusUp, Detail: fmt.Sprintf("answered in %v", took.Round(10*time.Microsecond)), Took: took}
+}
+
+// resolve looks a name up; of several addresses the first one is asked.
+func resolve(ctx context.Context, host string) (netip.Addr, error) {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr, nil
+	}
+	list, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	return list[0], nil
 }
 
 // echo sends a request and waits for the answer, or for a router's word that

@@ -1,0 +1,67 @@
+package daemon
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+
+	"github.com/orchestrator-ha/orchestrator/core/control"
+)
+
+// localFile has the addresses that this node itself has on networks where the other nodes
+// know it by another one, because it is translated on the way (NAT). Nobody else needs
+// them, so the cluster's document does not have them.
+func (d *Daemon) localFile() string { return d.path("cluster", "local.json") }
+
+// parseLocal reads this node's own addresses beside those by which others reach it.
+func parseLocal(given map[string]string, addresses map[string]netip.Addr) (map[string]netip.Addr, error) {
+	if len(given) == 0 {
+		return nil, nil
+	}
+	local, _, err := parseAddresses(given)
+	if err != nil {
+		return nil, err
+	}
+	for network, a := range local {
+		outer, ok := addresses[network]
+		switch {
+		case !ok:
+			return nil, &control.Refusal{Kind: control.ErrInput, Text: fmt.Sprintf("network %s has a local address but none by which other nodes reach this one: give that with --address %s=ADDRESS", network, network)}
+		case outer.Unmap().Is4() != a.Unmap().Is4():
+			return nil, &control.Refusal{Kind: control.ErrInput, Text: fmt.Sprintf("on network %s the addresses %s and %s are not of the same family", network, outer, a)}
+		}
+	}
+	return local, nil
+}
+
+func (d *Daemon) writeLocal(local map[string]netip.Addr) error {
+	if len(local) == 0 {
+		return nil
+	}
+	raw, err := json.Marshal(local)
+	if err == nil {
+		err = replaceFile(d.localFile(), raw)
+	}
+	if err != nil {
+		return fmt.Errorf("write this node's own addresses: %w", err)
+	}
+	return nil
+}
+
+func (d *Daemon) readLocal() (map[string]netip.Addr, error) {
+	raw, err := os.ReadFile(d.localFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var local map[string]netip.Addr
+	if err == nil {
+		err = json.Unmarshal(raw, &local)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read this node's own addresses: %w", err)
+	}
+	return local, nil
+}
