@@ -107,12 +107,6 @@ func (m *Module) Checks() []core.Check {
 	if m.Rfs != nil && !m.Rfs.SyncAt.Never() {
 		all = append(all, core.Check{Resource: core.SyncAt, When: core.WhenPre, Action: core.VerbWait, Planned: true})
 	}
-	if m.Rfs != nil {
-		all = append(all, core.Check{Resource: ReplicaDisk, When: core.WhenPrim, Action: core.VerbStopStart})
-	}
-	if m.Rfs != nil && !m.Rfs.SyncAt.Never() {
-		all = append(all, core.Check{Resource: core.SyncAt, When: core.WhenPre, Action: core.VerbWait, Planned: true})
-	}
 	for _, c := range m.Procs {
 		all = append(all, core.Check{Resource: c.Resource(), When: c.When, Action: c.Action, Services: strings.Join(c.Services, ", ")})
 	}
