@@ -39,9 +39,11 @@ cluster yet waits for "orchestrator cluster init" or "orchestrator cluster join"
 		if err != nil {
 			return fmt.Errorf("find the program's own file: %w", err)
 		}
+		log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
+		trimLater(log)
 		return daemon.Run(cmd.Context(), daemon.Options{
 			Home: home, Version: version(), Program: program, Plugins: builtinPlugins(), Reboot: restarter(reboot),
-			Log: slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level})),
+			Log: log,
 		})
 	}
 	return c
