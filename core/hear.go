@@ -55,8 +55,16 @@ func (m *machine) grant(p PeerState) {
 		return
 	}
 	d.Standing = StandingShared
+	m.synced()
 	c := m.Module.Mirror
 	m.Pair.SwapDue = c.DefaultPrim == c.Peer && c.Peer != 0 || c.LastPrim && p.Data.Prim
+}
+
+// synced notes that the copy here is up to date now.
+func (m *machine) synced() {
+	if m.Module.Mirror.Replicated {
+		m.Pair.Synced = m.now.Unix()
+	}
 }
 
 // compare notes that the peer went on without this node.
@@ -70,6 +78,9 @@ func (m *machine) compare(p PeerState) {
 	told := m.Pair.Self
 	given := p.State.Primary() && !p.Leaving && !told.State.Primary() && m.acknowledged(told.Seq)
 	if p.Data.usable() && (given || p.Data.descends(d.Generation)) {
+		if m.State == Second && d.Standing == StandingShared {
+			m.synced() // up to now
+		}
 		d.Standing = StandingOutdated
 	}
 }
@@ -86,6 +97,7 @@ func (m *machine) joined() bool {
 	}
 	if s.Copied == p.Data.Generation && p.State == Prim {
 		s.Data.adopt(p.Data)
+		m.synced()
 	}
 	return s.Data.Standing == StandingShared && s.Data.Generation == p.Data.Generation
 }
@@ -157,6 +169,10 @@ func (m *machine) pairTimer(name string) error {
 func (m *machine) takeRole(from, to status) {
 	s, p := &m.Pair.Self, m.Pair.Peer
 	if from.State != to.State {
+		stale := from.State == Wait && to.State == Alone && s.Wish == "" && m.recent()
+		if (from.State == Second || from.State == Prim) && s.Data.Standing == StandingShared {
+			m.synced()
+		}
 		switch {
 		case to.State == Alone && from.State != Wait, to.State.Primary() && !from.State.Primary() && !m.keepsGeneration(from.State, to.State):
 			s.Data.goOn(m.Module.Mirror.Self, s.Life)
@@ -167,7 +183,7 @@ func (m *machine) takeRole(from, to status) {
 		switch {
 		case to.State.Primary():
 			s.Data.Prim, s.Wish = true, ""
-			s.Took = to.State == Alone && from.State == Second
+			s.Took = to.State == Alone && from.State == Second || stale
 		case to.State == Second:
 			s.Wish = keepForce(s.Wish)
 		}

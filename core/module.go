@@ -46,6 +46,7 @@ type Check struct {
 	Resource string `json:"resource"`           // class.id
 	When     When   `json:"when"`               //
 	Action   Verb   `json:"action"`             // VerbRestart, VerbStopStart, VerbStop, VerbWait (WhenPre only) or VerbNone
+	Planned  bool   `json:"planned,omitempty"`  // the action is part of how the module works, and not counted
 	Services string `json:"services,omitempty"` // of VerbRestart: which services hooks are to restart, with commas between; empty: all
 	Outside  bool   `json:"outside,omitempty"`  // it watches the machine's surroundings: what its failure asks for is not counted
 }

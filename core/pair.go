@@ -17,6 +17,7 @@ type MirrorConfig struct {
 	LastPrim    bool          `json:"last_prim,omitempty"`    // a node that was primary when it stopped takes the role back
 	Witnesses   []string      `json:"witnesses,omitempty"`    // resources, one of which must be up to go on without a silent peer
 	Replicated  bool          `json:"replicated,omitempty"`   // has data whose copies can differ: replication is asked for
+	SyncDelta   time.Duration `json:"sync_delta,omitempty"`   // a copy that was up to date so long ago is good enough to go on alone with; 0: none is
 }
 
 // Pair is what one node of a mirror knows beside what all modules know.
@@ -34,6 +35,7 @@ type Pair struct {
 	Entered  uint64     `json:"entered,omitempty"`  // Self.Seq that told of the present state
 	Waiting  string     `json:"waiting,omitempty"`  // the timer of a start that runs
 	Waited   string     `json:"waited,omitempty"`   // the one that ran out
+	Synced   int64      `json:"synced,omitempty"`   // when the copy here was last known to be up to date, in seconds since 1970; 0: never
 }
 
 // Kept is what the host stores durably of a mirror, and of a module that may
@@ -43,6 +45,7 @@ type Kept struct {
 	Data       Data   `json:"data"`
 	Failover   string `json:"failover,omitempty"`
 	FailoverAt uint64 `json:"failover_at,omitempty"`
+	Synced     int64  `json:"synced,omitempty"`
 
 	Failures []time.Time `json:"failures,omitempty"` // with Reboot: else the machine would restart for ever
 }
@@ -50,7 +53,7 @@ type Kept struct {
 // Kept answers what is to be stored.
 func (in Instance) Kept() Kept {
 	s := in.Pair.Self
-	k := Kept{Life: s.Life, Data: s.Data, Failover: s.Failover, FailoverAt: s.FailoverAt}
+	k := Kept{Life: s.Life, Data: s.Data, Failover: s.Failover, FailoverAt: s.FailoverAt, Synced: in.Pair.Synced}
 	if in.Module.Reboot {
 		k.Failures = in.Failures
 	}
@@ -63,7 +66,7 @@ func (in Instance) Kept() Kept {
 func (in Instance) Restore(k Kept) Instance {
 	s := &in.Pair.Self
 	s.Life, s.Data, s.Failover, s.FailoverAt = k.Life+1, k.Data, k.Failover, k.FailoverAt
-	in.Failures = k.Failures
+	in.Failures, in.Pair.Synced = k.Failures, k.Synced
 	return in
 }
 
@@ -78,6 +81,13 @@ func (in Instance) Statement() PeerState {
 // UpToDate reports that this node may become primary as far as its data goes.
 func (in Instance) UpToDate() bool {
 	return !in.Module.Mirror.Replicated || in.Pair.Self.Data.usable()
+}
+
+// Synced is how long ago the copy here was last known to be up to date; false: it never
+// was, or the clock was set back since.
+func (in Instance) Synced(now time.Time) (ago time.Duration, ok bool) {
+	ago = now.Sub(time.Unix(in.Pair.Synced, 0)).Truncate(time.Second)
+	return ago, in.Pair.Synced != 0 && ago >= 0
 }
 
 // Degraded reports that replication failed: ALONE although the peer is there.

@@ -19,6 +19,10 @@ const (
 // is down while its rule holds.
 const RulePrefix = "rule."
 
+// SyncAt is the resource that is down while a secondary waits for the next time at which
+// it is to be synchronised.
+const SyncAt = "rfs.syncat"
+
 // trouble tells in words that the resource is down; was is "is" or "was".
 func (r Resource) trouble(was string) string {
 	if label, ok := strings.CutPrefix(r.Name, RulePrefix); ok {

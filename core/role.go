@@ -219,7 +219,7 @@ func (m *machine) roleAlone(asSecond bool) verdict {
 		return refused(away)
 	case s.Wish != "":
 		return verdict{role: Alone, why: away}
-	case m.Module.Mirror.Replicated && s.Data.Standing != StandingSole:
+	case m.Module.Mirror.Replicated && s.Data.Standing != StandingSole && !m.recent():
 		return blocked(fmt.Sprintf("data may be not up to date (%s), and %s", s.Data.describe(), away))
 	case m.FailoverOff() && !s.Data.Prim && s.Data.Standing != StandingNone:
 		return blocked(fmt.Sprintf("failover is off, and %s: start it there, or stop and prim here", away))
@@ -227,7 +227,19 @@ func (m *machine) roleAlone(asSecond bool) verdict {
 	if v := m.witnessed(); v.phase != "" {
 		return v
 	}
+	if m.recent() {
+		ago, _ := m.Synced(m.now)
+		away += fmt.Sprintf(", and data here was up to date %s ago, which is within syncdelta", ago)
+	}
 	return verdict{role: Alone, why: away}
+}
+
+// recent reports that the copy may be old, and that the configuration takes it for good
+// enough while the peer is not heard.
+func (m *machine) recent() bool {
+	ago, ok := m.Synced(m.now)
+	old := m.Pair.Self.Data.Standing == StandingShared || m.Pair.Self.Data.Standing == StandingOutdated
+	return m.Module.Mirror.Replicated && !m.hears() && old && ok && ago <= m.Module.Mirror.SyncDelta && m.Module.Mirror.SyncDelta > 0
 }
 
 // witnessed answers what speaks against going on without the peer: a witness is

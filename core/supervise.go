@@ -134,7 +134,12 @@ func (m *machine) react() bool {
 		return false
 	}
 	r := m.Resources[c.Resource]
-	m.automatic(Order{Verb: c.Action, Reason: r.trouble("was"), Cause: r.Cause, Nice: true, Services: c.Services, Outside: c.Outside})
+	o := Order{Verb: c.Action, Reason: r.trouble("was"), Cause: r.Cause, Nice: true, Services: c.Services, Outside: c.Outside}
+	if c.Planned {
+		m.replace(o)
+		return true
+	}
+	m.automatic(o)
 	return true
 }
 

@@ -129,9 +129,15 @@ func replicationText(r control.Replication) string {
 	}
 	if r.Connected && r.Role == "prim" {
 		text += fmt.Sprintf("; the secondary lacks %d operations, %s", r.LagOperations, size(int64(r.LagBytes)))
+		if r.Rate > 0 {
+			text += fmt.Sprintf("; %s/s are sent", size(r.Rate))
+		}
 	}
 	if x := r.Resync; x != nil && x.Running {
 		text += fmt.Sprintf("; %s of %s compared, %s sent", size(x.Done), size(x.Total), size(x.Sent))
+		if x.Rate > 0 {
+			text += fmt.Sprintf(", %s/s", size(x.Rate))
+		}
 		if x.Left > 0 {
 			text += fmt.Sprintf(", about %s left", time.Duration(x.Left).Round(time.Second))
 		}
@@ -148,6 +154,9 @@ func replicationText(r control.Replication) string {
 			outcome = fmt.Sprintf("%d files differ", v.Different)
 		}
 		text += fmt.Sprintf("; verified %s: %s", v.At.Local().Format("2006-01-02 15:04"), outcome)
+	}
+	if r.NextSync != nil {
+		text += "; synchronised at times, the next is " + r.NextSync.Local().Format("2006-01-02 15:04")
 	}
 	return text
 }

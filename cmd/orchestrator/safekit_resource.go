@@ -42,6 +42,17 @@ func pairResource(n control.ModuleNode, id string) (string, bool) {
 	case "degraded":
 		return value[n.Pair.Degraded], true
 	}
+	if r := n.Pair.Replication; r != nil {
+		switch id { // in KB/s
+		case "rep_bandwidth":
+			return strconv.FormatInt(r.Rate>>10, 10), true
+		case "rei_bandwidth":
+			if r.Resync != nil {
+				return strconv.FormatInt(r.Resync.Rate>>10, 10), true
+			}
+			return "0", true
+		}
+	}
 	return "", false
 }
 

@@ -28,7 +28,6 @@ import (
 //	set NAME=VALUE     a macro
 //	env NAME=VALUE     an environment variable
 //	system NAME        linux or windows; linux if nothing is said
-//	ahead              what is not supported yet is accepted
 //	host NAME=ADDRESS  a name that is looked up; without such lines none is
 //	without NAME       a checker that cannot be run
 //	nodes NAME…        the cluster that the module is compared with
@@ -83,8 +82,6 @@ func (c *corpusCase) readOptions(t *testing.T) {
 			env[name] = value
 		case verb == "system":
 			c.options.System = rest
-		case verb == "ahead":
-			c.options.Ahead = true
 		case verb == "without":
 			c.options.Checker = func(name string) error {
 				if name != rest {
@@ -189,7 +186,7 @@ func TestGoodDocuments(t *testing.T) {
 			text := ""
 			for _, p := range ps {
 				text += p.Error() + "\n"
-				if p.Severity != diag.Note && !(c.options.Ahead && p.ID == idNotYet) {
+				if p.Severity != diag.Note {
 					t.Errorf("unexpected: %v", p)
 				}
 			}

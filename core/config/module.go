@@ -10,8 +10,7 @@ import (
 )
 
 // Module is a module's configuration, checked and complete: defaults filled
-// in, macros expanded. It is not to be changed. What this version does not act
-// on is in it only with Options.Ahead.
+// in, macros expanded. It is not to be changed.
 type Module struct {
 	Name            string
 	Mode            core.Mode
@@ -178,6 +177,9 @@ func (m *Module) Core() core.Module {
 // knows alone: which nodes the pair is, and how long a start listens for a peer.
 func (m *Module) mirror() core.MirrorConfig {
 	c := core.MirrorConfig{FailoverOff: !m.Failover, LastPrim: m.DefaultPrim == "lastprim", Replicated: m.Rfs != nil}
+	if m.Rfs != nil {
+		c.SyncDelta = m.Rfs.SyncDelta
+	}
 	if m.SplitBrain != nil && m.SplitBrain.Action != core.VerbNone {
 		c.Witnesses = m.SplitBrain.Resources()
 	}

@@ -21,6 +21,7 @@ type Checker struct {
 	Fall     int            // failures in a row that mean down; 0 is 1
 	When     core.When
 	Action   core.Verb
+	Outside  bool // core.Check tells what it means
 	Pos      diag.Position
 }
 
@@ -47,6 +48,10 @@ type SplitBrain struct {
 	Action    core.Verb
 	Witnesses []Checker
 }
+
+// ReplicaDisk is the resource that is down when nothing can be recorded, and so written,
+// in the primary's replicated folders any more.
+const ReplicaDisk = "rfs.disk"
 
 // WitnessReached is the resource that tells of all witnesses together.
 const WitnessReached = "splitbrain.uptodate"
@@ -94,7 +99,13 @@ func (c Proc) Resource() string { return "proc." + c.Name }
 func (m *Module) Checks() []core.Check {
 	var all []core.Check
 	for _, c := range slices.Concat(m.Checkers, m.Witnesses()) {
-		all = append(all, core.Check{Resource: c.Resource(), When: c.When, Action: c.Action, Outside: c.Class == "intf"})
+		all = append(all, core.Check{Resource: c.Resource(), When: c.When, Action: c.Action, Outside: c.Outside})
+	}
+	if m.Rfs != nil {
+		all = append(all, core.Check{Resource: ReplicaDisk, When: core.WhenPrim, Action: core.VerbStopStart})
+	}
+	if m.Rfs != nil && !m.Rfs.SyncAt.Never() {
+		all = append(all, core.Check{Resource: core.SyncAt, When: core.WhenPre, Action: core.VerbWait, Planned: true})
 	}
 	for _, c := range m.Procs {
 		all = append(all, core.Check{Resource: c.Resource(), When: c.When, Action: c.Action, Services: strings.Join(c.Services, ", ")})

@@ -17,7 +17,8 @@ type Rfs struct {
 	SyncLimit   int // KB/s; 0: none
 	SyncDetail  bool
 	SyncDelta   time.Duration // age of the last synchronisation up to which a node may start alone
-	SyncAt      string        // crontab times; empty: always
+	SyncAt      Times         // never: always
+	VerifyAt    Times         // when both copies are compared
 	Scripts     bool
 	Suffix      string // of a folder's real place
 	Options     string // cross or nocross

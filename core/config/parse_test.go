@@ -161,7 +161,7 @@ func TestFoldersOfTwoModules(t *testing.T) {
 		for _, d := range dirs {
 			text += `<replicated dir="` + d + `"/>`
 		}
-		m, ps := Parse(fstest.MapFS{userconfig: {Data: []byte(text + `</rfs></service></safe>`)}}, name, Options{Ahead: true})
+		m, ps := Parse(fstest.MapFS{userconfig: {Data: []byte(text + `</rfs></service></safe>`)}}, name, Options{})
 		if m == nil {
 			t.Fatal(ps)
 		}
@@ -186,14 +186,14 @@ func TestFoldersOfTwoModules(t *testing.T) {
 // What a mirror's state machine is told by the document.
 func TestCoreOfMirror(t *testing.T) {
 	m, ps := parse(`<safe><service mode="mirror" failover="off" defaultprim="lastprim" automatic_reboot="on">
-<rfs><replicated dir="/srv/db"/></rfs>
+<rfs syncat="0 22 * * *" syncdelta="26h"><replicated dir="/srv/db"/></rfs>
 <check><splitbrain ident="w" arg="192.0.2.1 2001:db8::1"/><tcp ident="db" when="prim"><to addr="::1" port="1"/></tcp></check>
-</service></safe>`, Options{Ahead: true})
+</service></safe>`, Options{})
 	if m == nil {
 		t.Fatal(ps)
 	}
 	c := m.Core()
-	want := core.MirrorConfig{FailoverOff: true, LastPrim: true, Replicated: true, Witnesses: []string{"splitbrain.192.0.2.1", "splitbrain.2001:db8::1"}}
+	want := core.MirrorConfig{FailoverOff: true, LastPrim: true, Replicated: true, SyncDelta: 26 * time.Hour, Witnesses: []string{"splitbrain.192.0.2.1", "splitbrain.2001:db8::1"}}
 	if d := cmp.Diff(want, c.Mirror); d != "" || !c.Reboot {
 		t.Errorf("reboot: %t\n%s", c.Reboot, d)
 	}
@@ -201,6 +201,8 @@ func TestCoreOfMirror(t *testing.T) {
 		{Resource: "tcp.db", When: core.WhenPrim, Action: core.VerbRestart},
 		{Resource: "splitbrain.192.0.2.1", When: core.WhenPre, Action: core.VerbNone},
 		{Resource: "splitbrain.2001:db8::1", When: core.WhenPre, Action: core.VerbNone},
+		{Resource: "rfs.disk", When: core.WhenPrim, Action: core.VerbStopStart},
+		{Resource: "rfs.syncat", When: core.WhenPre, Action: core.VerbWait, Planned: true},
 	}, c.Checks); d != "" {
 		t.Error(d)
 	}
@@ -220,7 +222,7 @@ func FuzzParse(f *testing.F) {
 		if c, ps := ParseCluster([]byte(document), "cluster.xml"); (c == nil) != ps.Refused() {
 			t.Errorf("cluster %v with %v", c, ps)
 		}
-		m, ps := parse(document, Options{Set: map[string]string{name: value}, Ahead: value == "1"})
+		m, ps := parse(document, Options{Set: map[string]string{name: value}})
 		if (m == nil) != ps.Refused() {
 			t.Errorf("module %v with %v", m, ps)
 		}

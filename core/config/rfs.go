@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"io/fs"
 
 	"github.com/orchestrator-ha/orchestrator/core/diag"
 )
@@ -15,8 +16,11 @@ func (p *parser) rfs(n *node) *Rfs {
 	r := &Rfs{
 		ACL: v["acl"].text == "on", Async: v["async"].text, LockTimeout: v["locktimeout"].span, SendTimeout: v["sendtimeout"].span,
 		SyncThreads: int(v["nbrei"].number), SyncTimeout: v["reitimeout"].span, SyncLimit: int(v["reiallowedbw"].number),
-		SyncDetail: v["reidetail"].text == "on", SyncDelta: v["syncdelta"].span, SyncAt: v["syncat"].text, Scripts: v["scripts"].text == "on",
+		SyncDetail: v["reidetail"].text == "on", SyncDelta: v["syncdelta"].span, SyncAt: v["syncat"].times, VerifyAt: v["verifyat"].times, Scripts: v["scripts"].text == "on",
 		Suffix: v["mountoversuffix"].text, Options: v["nfsbox_options"].text, Pos: p.position(n.at),
+	}
+	if r.Scripts {
+		p.callback(v["scripts"])
 	}
 	if flow := n.one("flow"); flow != nil {
 		if lan, ok := p.lan(flow, "server"); ok {
@@ -30,6 +34,17 @@ func (p *parser) rfs(n *node) *Rfs {
 		}
 	}
 	return r
+}
+
+// callback makes sure that there is what scripts="on" calls.
+func (p *parser) callback(scripts value) {
+	for _, end := range append(hookEnds("linux"), hookEnds("windows")...) {
+		if _, err := fs.Stat(p.files, "bin/_rfs_callback"+end); err == nil {
+			return
+		}
+	}
+	one := p.valueProblem(idProgram, scripts, "there is no bin/_rfs_callback that could be called")
+	one.Severity, one.Hint = diag.Warning, "add one, or leave scripts out"
 }
 
 func (p *parser) folder(n *node, seen folders) (Folder, bool) {

@@ -8,7 +8,6 @@ type Status string
 const (
 	Used    Status = "used"    // acted on
 	Ignored Status = "ignored" // accepted without effect; Why tells the reason
-	NotYet  Status = "not-yet" // refused: to accept it would promise something
 )
 
 // Kind is the type of an attribute's value.
@@ -27,6 +26,7 @@ const (
 	KindPort      Kind = "port"            // 1 to 65535
 	KindNetmask   Kind = "netmask"         // 255.255.255.0 or 24
 	KindRegex     Kind = "regex"           // regular expression
+	KindTimes     Kind = "times"           // moments, as a crontab says them
 	KindMAC       Kind = "mac"             // Ethernet address of one machine
 	KindFolder    Kind = "folder"          // absolute path, of Linux or Windows, not the root
 	KindPath      Kind = "path"            // path below a folder
@@ -40,10 +40,9 @@ type Attribute struct {
 	Unit     string // of a bare number
 	Grain    string // a duration that is not 0 but less than one of this is refused; empty: Unit
 	Values   []string
-	Star     bool     // "*" is a value too
-	Empty    bool     // an empty value means absent
-	NotYet   []string // values that are refused for now
-	Min, Max int64    // of a number; Min of a duration is in ms; Max 0 is no limit
+	Star     bool  // "*" is a value too
+	Empty    bool  // an empty value means absent
+	Min, Max int64 // of a number; Min of a duration is in ms; Max 0 is no limit
 	Required bool
 	Status   Status
 	Why      string      // why it is ignored
@@ -93,9 +92,6 @@ func (e *Element) attribute(name string) *Attribute {
 
 // Schema is the language of userconfig.xml: the one table that documents are
 // checked against and that its documentation and XML schema are made from.
-//
-// What is inside an element that is NotYet tells what will be: it is checked,
-// but not reported as missing a second time.
 func Schema() *Element {
 	return &Element{Name: "safe", Status: Used, Required: true, Once: true,
 		Doc:      "The module.",

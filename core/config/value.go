@@ -26,6 +26,7 @@ type value struct {
 	addr   netip.Addr
 	addrs  []netip.Addr
 	mac    share.MAC
+	times  Times
 	at     span
 	macros []string // that it was made of
 }
@@ -84,6 +85,9 @@ func (v *value) convert(a *Attribute) (id, hint string, err error) {
 			err = fmt.Errorf("not a regular expression: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 		}
 		return idRegex, "", err
+	case KindTimes:
+		v.times, err = times(v.text)
+		return idTimes, timesHint, err
 	case KindAddresses:
 		v.addrs, hint, err = addresses(v.text)
 		return idAddress, hint, err

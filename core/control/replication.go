@@ -13,8 +13,12 @@ type Replication struct {
 	LagBytes      int           `json:"lag_bytes"`      //
 	Syncs         int           `json:"syncs"`          // that wait for the secondary's disk
 	Sent          uint64        `json:"sent"`           // bytes sent in this session
+	Rate          int64         `json:"rate"`           // bytes of them a second, mean of the last 3 s
 	Resync        *Resync       `json:"resync,omitempty"`
-	Verified      *Verification `json:"verified,omitempty"` // last, from this node
+	Verified      *Verification `json:"verified,omitempty"`    // last, from this node
+	Synced        *time.Time    `json:"synced,omitempty"`      // when the copy here was last known to be up to date
+	NextSync      *time.Time    `json:"next_sync,omitempty"`   // of syncat
+	NextVerify    *time.Time    `json:"next_verify,omitempty"` // of verifyat
 }
 
 // Resync is a resynchronisation: that which runs, or the last one.
@@ -23,10 +27,11 @@ type Resync struct {
 	Running bool      `json:"running"`
 	Since   time.Time `json:"since"`
 	Round   int       `json:"round"`
-	Files   int64     `json:"files"` // looked at
-	Total   int64     `json:"total"` // bytes to compare
-	Done    int64     `json:"done"`  // bytes compared
-	Sent    int64     `json:"sent"`  // bytes that differed
+	Files   int64     `json:"files"`          // looked at
+	Total   int64     `json:"total"`          // bytes to compare
+	Done    int64     `json:"done"`           // bytes compared
+	Sent    int64     `json:"sent"`           // bytes that differed
+	Rate    int64     `json:"rate,omitempty"` // bytes a second that are compared, mean of the last 3 s
 	Left    Duration  `json:"left,omitempty"`
 }
 

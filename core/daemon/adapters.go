@@ -63,6 +63,9 @@ func (r resources) Get(name, resource string) (core.Resource, bool) {
 }
 
 func (r resources) Set(name, resource string, value core.Value, reason string) error {
+	if resource == core.SyncAt {
+		return r.d.synchronise(name, value)
+	}
 	if !strings.HasPrefix(resource, "custom.") {
 		return fmt.Errorf("resource %q cannot be set: only those of class custom can, e.g. custom.%s", resource, resource)
 	}

@@ -70,6 +70,7 @@ func (mod *module) runHook(ctx context.Context, call core.HookCall, cause int64,
 	result := d.hooks.Run(ctx, hook.Run{
 		Module: mod.conf.Name, Dir: mod.dir, Args: call, Node: mod.m.name(mod.m.id.Node.Number),
 		Vars: mod.config().User.Vars, Program: d.opt.Program, Output: out, Host: mod.config().Hostname(roleOf(call)),
+		Words: callbackWords(call),
 	})
 	if err := out.Close(); err != nil {
 		d.log.Warn("close a hook's output", "file", path, "error", err)

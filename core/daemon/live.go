@@ -153,6 +153,12 @@ func (mod *module) renew(number string, cause int64) {
 	mod.now.Store(&next.version)
 	mod.renewals.went(errors.Join(err, mod.isConfigured()))
 	mod.refollow(next.conf)
+	if mod.replica != nil {
+		if err := mod.replica.Change(next.conf); err != nil {
+			mod.renewals.went(err)
+		}
+	}
+	mod.timetable.poke()
 	if mod.rules != nil {
 		mod.rules.know(rulesName(next.conf), mod.groups())
 	}

@@ -31,6 +31,27 @@ var replicaMetrics = metrics.Section[*Scrape]{Title: "Replicated folders", Metri
 	{Name: "orchestrator_replica_lag_bytes", Kind: metrics.Gauge, Labels: []string{"module"},
 		Help: "Primary: their bytes.",
 		Read: ofPrimaries(func(r *control.Replication, set func(float64)) { set(float64(r.LagBytes)) })},
+	{Name: "orchestrator_replica_syncs_waiting", Kind: metrics.Gauge, Labels: []string{"module"},
+		Help: "Primary: syncs of the application (fsync) that wait for the secondary's disk.",
+		Read: ofPrimaries(func(r *control.Replication, set func(float64)) { set(float64(r.Syncs)) })},
+	{Name: "orchestrator_replica_degraded", Kind: metrics.Gauge, Labels: []string{"module"},
+		Help: "1 if this node serves without the other one because replication failed.",
+		Read: func(s *Scrape, out metrics.Sink) {
+			for _, mod := range s.modules() {
+				if mod.replica != nil {
+					out.Value(metrics.Truth(mod.runner.Snapshot().Degraded()), mod.conf.Name)
+				}
+			}
+		}},
+	{Name: "orchestrator_replica_generation_info", Kind: metrics.Gauge, Labels: []string{"module", "data", "copy"},
+		Help: "1 with the names of the data here as labels: data, which decides who may be primary, and copy, which decides what has to be compared. Two nodes that have the same are up to date.",
+		Read: func(s *Scrape, out metrics.Sink) {
+			for _, mod := range s.modules() {
+				if mod.replica != nil {
+					out.Value(1, mod.conf.Name, mod.runner.Snapshot().Pair.Self.Data.Generation.String(), mod.replica.Status().Generations)
+				}
+			}
+		}},
 	{Name: "orchestrator_replica_sent_bytes_total", Kind: metrics.Counter, Labels: []string{"module"},
 		Help: "Primary: bytes sent to the secondary since it is connected.",
 		Read: ofPrimaries(func(r *control.Replication, set func(float64)) { set(float64(r.Sent)) })},
@@ -43,6 +64,18 @@ var replicaMetrics = metrics.Section[*Scrape]{Title: "Replicated folders", Metri
 	{Name: "orchestrator_replica_resync_sent_bytes", Kind: metrics.Gauge, Labels: []string{"module"},
 		Help: "Primary: bytes of them that differed.",
 		Read: ofResyncs(func(r *control.Resync) float64 { return float64(r.Sent) })},
+	{Name: "orchestrator_replica_resync_left_seconds", Kind: metrics.Gauge, Labels: []string{"module"},
+		Help: "Primary: how long it will take yet, estimated from its speed so far.",
+		Read: ofResyncs(func(r *control.Resync) float64 { return time.Duration(r.Left).Seconds() })},
+	{Name: "orchestrator_replica_synced_timestamp_seconds", Kind: metrics.Gauge, Labels: []string{"module"},
+		Help: "When the copy here was last known to be up to date, as Unix time; while it is, that is when it became so.",
+		Read: func(s *Scrape, out metrics.Sink) {
+			for _, mod := range s.modules() {
+				if at := mod.runner.Snapshot().Pair.Synced; mod.replica != nil && at != 0 {
+					out.Value(float64(at), mod.conf.Name)
+				}
+			}
+		}},
 	{Name: "orchestrator_replica_verified_timestamp_seconds", Kind: metrics.Gauge, Labels: []string{"module"},
 		Help: "When both copies were last compared from this node, as Unix time.",
 		Read: ofVerifications(func(v *control.Verification) float64 { return seconds(v.At) })},

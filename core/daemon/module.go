@@ -33,6 +33,7 @@ type module struct {
 	pair         *pair                  // of a mirror
 	gate         *gate                  // of a mirror; nil without a virtual address
 	replica      replica                // of a mirror; nil: it has nothing to replicate
+	timetable    *timetable             // of a mirror with folders
 	unreplicated string                 // why there is no replica, though there are folders
 	stored       core.Kept              // of a mirror, as stored; of the runner's loop
 	ruling       atomic.Pointer[ruling] // nil without failover rules of its own
@@ -47,6 +48,7 @@ type module struct {
 	probed       int         // how many addresses were asked for
 	refresh      refresh
 	hooks        hookRuns
+	census       census
 	tookOver     atomic.Int64 // time of the last announcement for a reason, in ns
 	settle       sync.Mutex   // held while the checks are set; guards switches
 	switches     switches
@@ -100,6 +102,9 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 		if mod.replica, err = mod.newReplica(conf); err != nil {
 			m.log.Error("prepare replication", "module", conf.Name, "error", err)
 			mod.unreplicated = err.Error()
+		}
+		if conf.Rfs != nil {
+			mod.timetable = newTimetable(m.d.ctx, mod.timetablePorts())
 		}
 		ctx, cancel := context.WithCancel(m.d.ctx)
 		mod.witness = cancel
@@ -188,6 +193,9 @@ func (mod *module) close() {
 	}
 	if mod.witness != nil {
 		mod.witness()
+	}
+	if mod.timetable != nil {
+		mod.timetable.close()
 	}
 	mod.care.close()
 	mod.runner.Close()

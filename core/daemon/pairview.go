@@ -18,6 +18,7 @@ func (mod *module) pairStatus(in core.Instance) *control.Pair {
 	}
 	if mod.replica != nil {
 		out.Replication = mod.replica.Status()
+		mod.timetable.tell(out.Replication, in)
 	}
 	if out.Link == "" {
 		out.Link = "unknown"

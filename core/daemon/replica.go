@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/config"
 	"github.com/orchestrator-ha/orchestrator/core/control"
 )
 
@@ -17,6 +18,10 @@ type replica interface {
 	Order(order core.ReplicaOrder, full bool, answer func(core.Event))
 	// Said takes what this node says of itself, when that has changed.
 	Said(core.PeerState)
+	// Change takes over what may be changed while replication runs.
+	Change(*config.Module) error
+	// Trouble is why nothing can be written on a primary any more; nil if it can.
+	Trouble() error
 	// Forced says that the operator wants this node primary whatever its copy is worth.
 	Forced()
 	Status() *control.Replication

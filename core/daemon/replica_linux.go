@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/config"
@@ -60,6 +61,7 @@ type replicator struct {
 	answers map[core.ReplicaOrder]func(core.Event)
 	leaving bool
 	forced  bool
+	broken  error // since it was made primary last
 }
 
 // newReplica makes what keeps the module's folders the same on both nodes; nil if it has
@@ -173,9 +175,15 @@ func (r *replicator) Order(order core.ReplicaOrder, full bool, answer func(core.
 		r.forced = false
 	}
 	r.leaving = false
+	if order == core.ReplicatePrim {
+		r.broken = nil
+	}
 	r.mu.Unlock()
 	if order != core.ReplicateStop {
 		r.endLeft()
+	}
+	if order == core.ReplicateSecond && r.Replicator.Status().Role == core.ReplicatePrim {
+		r.mod.callback(rfsPrimToSecond)
 	}
 	data := r.mod.runner.Snapshot().Pair.Self.Data.Generation
 	r.Replicator.Order(replication.Order{Replica: order, Full: full, Force: force, Data: data})
@@ -213,6 +221,9 @@ func (r *replicator) Done(order core.ReplicaOrder, err error) {
 
 // News tells the state machine, and waits until what follows is durable.
 func (r *replicator) News(news core.ReplicaNews, g core.Generation, reason string) {
+	if news == core.ReplicaCopying {
+		r.mod.callback(rfsStartSync)
+	}
 	err := r.mod.runner.Deliver(core.Event{Kind: core.EventReplica, Name: string(news), OK: true, Generation: g, Reason: reason})
 	if err != nil {
 		r.log.Warn("tell a mirror's state machine of its data", "module", r.mod.conf.Name, "news", news, "error", err)
@@ -222,6 +233,21 @@ func (r *replicator) News(news core.ReplicaNews, g core.Generation, reason strin
 // Note writes into the module's journal.
 func (r *replicator) Note(level, text string) {
 	r.mod.m.d.noteModule(r.mod.conf.Name, "replica", level, text, nil, 0)
+}
+
+// Broken notes that nothing can be written here any more: the other node is to take over.
+func (r *replicator) Broken(err error) {
+	r.mu.Lock()
+	r.broken = err
+	r.mu.Unlock()
+	r.mod.timetable.poke()
+}
+
+// Trouble is why nothing can be written here any more.
+func (r *replicator) Trouble() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.broken
 }
 
 // Shared reports that the other node may take over with this primary's data.
@@ -241,6 +267,19 @@ func (r *replicator) Said(s core.PeerState) {
 	case s.State == core.Alone:
 		r.Alone(s.Data.Generation)
 	}
+}
+
+// Change takes over another configuration of the same folders.
+func (r *replicator) Change(conf *config.Module) error {
+	if conf.Rfs == nil {
+		return nil // they go with the next stop
+	}
+	o, err := r.options(conf)
+	if err != nil {
+		return err
+	}
+	r.Replicator.Change(o)
+	return nil
 }
 
 // Forced is for the next order to be primary.
@@ -265,12 +304,12 @@ func (r *replicator) Status() *control.Replication {
 	s := r.Replicator.Status()
 	out := &control.Replication{
 		Role: string(s.Role), State: s.State, Connected: s.Connected, Why: s.Why, Generations: s.Generations.String(),
-		LagOperations: s.Lag.Operations, LagBytes: s.Lag.Bytes, Syncs: s.Lag.Syncs, Sent: s.Lag.Sent,
+		LagOperations: s.Lag.Operations, LagBytes: s.Lag.Bytes, Syncs: s.Lag.Syncs, Sent: s.Lag.Sent, Rate: s.Lag.Rate,
 	}
 	if x := s.Resync; x != nil {
 		out.Resync = &control.Resync{
 			Extent: x.Extent, Running: x.Running, Since: x.Since, Round: x.Round, Files: x.Files,
-			Total: x.Total, Done: x.Done, Sent: x.Sent, Left: control.Duration(x.Left),
+			Total: x.Total, Done: x.Done, Sent: x.Sent, Rate: x.Rate, Left: control.Duration(x.Left.Round(time.Second)),
 		}
 	}
 	if v := s.Verified; v != nil {

@@ -65,6 +65,7 @@ type Run struct {
 	Module  string            // name of the module
 	Dir     string            // its directory; hooks lie in bin/ below it
 	Args    core.HookCall     // which hook, and why it is called; Timeout 0 means DefaultTimeout
+	Words   []string          // arguments of a program, instead of those that follow from Args; nil: those
 	Node    string            // name of this node
 	Host    string            // host name that its programs see instead of the machine's; empty: the machine's
 	Vars    map[string]string // the <var> elements of the module: ctx.vars, and environment of programs

@@ -44,7 +44,7 @@ func (c *call) runProgram(kind hookKind) error {
 }
 
 // programCommand adds the interpreter and the arguments that hooks get:
-// [force] FROM TO ACTION [-Services "A, B"].
+// [force] FROM TO ACTION [-Services "A, B"], unless the run has its own.
 func (c *call) programCommand(kind hookKind) command {
 	a := c.run.Args
 	args := []string{a.From.String(), a.To.String(), actionName(a.Verb)}
@@ -53,6 +53,9 @@ func (c *call) programCommand(kind hookKind) command {
 	}
 	if a.Services != "" {
 		args = append(args, "-Services", a.Services)
+	}
+	if c.run.Words != nil {
+		args = c.run.Words
 	}
 	switch kind {
 	case kindSh:

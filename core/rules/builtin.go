@@ -17,6 +17,9 @@ var checkRules = map[string]string{"tcp": "t_", "ping": "p_", "custom": "c_"}
 
 // builtinLabel is the label of the rule that a check stands for.
 func builtinLabel(resource string) string {
+	if resource == core.SyncAt {
+		return "rfs_syncat_wait"
+	}
 	class, id, _ := strings.Cut(resource, ".")
 	if label, ok := classRules[class]; ok {
 		return label
@@ -61,9 +64,19 @@ func Builtin(m core.Module) []Rule {
 			of := operand{where: remote, class: "rfs", id: "degraded"}
 			add("degraded_server", of.String()+" == up", compare{of, true, core.ResUp}, core.VerbWait)
 		}
+		if c.SyncDelta > 0 {
+			list, _ := Parse("", forceUpToDate)
+			for _, r := range list {
+				r.Builtin = true
+				rules = append(rules, r)
+			}
+		}
 	}
 	return rules
 }
+
+// forceUpToDate is the rule that syncdelta stands for.
+const forceUpToDate = "rfs_forceuptodate: if (heartbeat.* == down && cluster() == down && rfs.synced == up && rfs.uptodate == down) then rfs.uptodate=up;"
 
 // awake is the condition of Implicit_wakeup.
 type awake []Rule

@@ -103,7 +103,7 @@ func (s Set) Extend(m core.Module) core.Module {
 	}
 	checks := make([]core.Check, 0, len(m.Checks))
 	for _, c := range m.Checks {
-		if s.Replace || own[builtinLabel(c.Resource)] {
+		if (s.Replace || own[builtinLabel(c.Resource)]) && !c.Planned {
 			c.Action = core.VerbNone
 		}
 		checks = append(checks, c)

@@ -116,6 +116,9 @@ func (w *World) newPrimary(h *Host, next core.Instance) {
 	becomes := !primary(h) && (next.State == core.Alone || next.State == core.Prim)
 	p := w.peer(h)
 	cutOff := h.In.State == core.Second && !w.contactBefore(h)
+	if _, ok := next.Synced(w.now); ok && next.Module.Mirror.SyncDelta > 0 && !w.contactBefore(h) {
+		cutOff = true // the configuration takes what is a little older
+	}
 	if becomes && next.Module.Mirror.Replicated && !h.forced && !cutOff && h.data != p.data && w.behind(h.data, p.data) {
 		w.fail("%s becomes %s with write %d, but %s has write %d, which follows it", h.name(), next.State, h.data, p.name(), p.data)
 	}

@@ -116,6 +116,10 @@ func setPair(m *core.Module, f []string) (err error) {
 	case "witness":
 		c.Witnesses = append(c.Witnesses, f[1])
 		m.Checks = append(m.Checks, core.Check{Resource: f[1], When: core.WhenPre, Action: core.VerbNone})
+	case "syncdelta":
+		c.SyncDelta, err = time.ParseDuration(f[1])
+	case "planned": // planned RESOURCE: one that is down keeps the secondary back, as syncat does
+		m.Checks = append(m.Checks, core.Check{Resource: f[1], When: core.WhenPre, Action: core.VerbWait, Planned: true})
 	case "patience":
 		c.Patience, err = time.ParseDuration(f[1])
 	default:

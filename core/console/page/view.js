@@ -22,7 +22,31 @@ function pair(p) {
   const other = { unknown: `${p.peer} was not heard yet`, lost: `${p.peer} is lost: ${p.lost || "it is silent"}` }[p.link] ?? `${p.peer} is ${p.peer_state} ${p.peer_phase}`
   return [p.serves ? h("div", { class: "good" }, "has the address") : "", h("div", { class: p.link === "heard" ? "" : "busy" }, other),
     p.replicated ? h("div", { class: p.up_to_date ? "" : "bad" }, `data: generation ${p.generation}, ${p.up_to_date ? "up to date" : "not up to date"}`) : "",
-    p.degraded ? h("div", { class: "bad" }, "replication failed here") : "", p.failover ? "" : h("div", { class: "busy" }, "failover is off")]
+    p.degraded ? h("div", { class: "bad" }, "replication failed here") : "", p.replication ? replication(p.replication) : "", p.failover ? "" : h("div", { class: "busy" }, "failover is off")]
+}
+
+const size = (n) => {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]
+  const u = n < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(n) / 10))
+  return u ? `${(n / 1024 ** u).toFixed(1)} ${units[u]}` : `${n} B`
+}
+
+// replication tells where the copies of a mirror stand, as a server knows it.
+function replication(r) {
+  const lines = [], x = r.resync, v = r.verified
+  if (r.role !== "stop") lines.push(h("div", null, r.state === "alone" ? "what changes is recorded for the other" : `replication: ${r.state}`))
+  if (r.role === "prim" && r.connected) lines.push(h("div", null, `lag ${r.lag_operations} operations, ${size(r.lag_bytes)}; ${size(r.rate)}/s`))
+  if (x?.running) {
+    lines.push(h("div", { class: "busy" }, h("meter", { value: x.total ? x.done / x.total : 0, "aria-hidden": "true" }),
+      ` ${size(x.done)} of ${size(x.total)} compared, ${size(x.sent)} sent`, x.left ? `, about ${x.left} left` : ""))
+  }
+  if (!r.connected && r.why) lines.push(h("div", { class: "busy" }, r.why))
+  if (v) {
+    const bad = !v.complete || v.different > 0
+    lines.push(h("div", { class: bad ? "bad" : "" }, "verified ", when(v.at), v.complete ? v.different > 0 ? `: ${v.different} files differ` : ": the same" : `: broken off, ${v.error}`))
+  }
+  if (r.next_sync) lines.push(h("div", null, "next synchronisation ", when(r.next_sync)))
+  return lines
 }
 
 const part = { farm: "Share", mirror: "Pair" }
@@ -86,7 +110,7 @@ export function links(c) {
   return c.nodes.filter((n) => n.name !== c.node).map((n) => {
     const a = n.addresses.default ?? Object.values(n.addresses)[0] ?? ""
     const host = a.includes(":") ? `[${a}]` : a
-    return [h("a", { href: `https://${host}:${location.port || 443}/` }, n.name), " "]
+    return [h("a", { href: `https://${host}:${location.port || 443}/`, "data-console": n.name }, n.name), " "]
   })
 }
 

@@ -44,8 +44,8 @@ func everything(t *testing.T, name, mode, how string, change ...func(*lab.Option
 	t.Run("troubles", func(t *testing.T) { s.troubles(t) })
 }
 
-// identified: by on_ipid the datagrams of one socket meet several servers. IPv6 has no
-// identification, so there they meet one.
+// identified: by on_ipid, which is for IPv4 only, the datagrams of one socket meet several
+// servers; by on_port they meet one.
 func (s *stage) identified(t *testing.T, f family) {
 	t.Helper()
 	report, err := load.Run(t.Context(), load.Config{

@@ -145,7 +145,7 @@ func (s *stage) drain(t *testing.T, c *traffic, node string) {
 	if to.Connections.Nodes[node] == 0 {
 		t.Errorf("no long-lived connection was on %s: the drain shows nothing", node)
 	}
-	s.do(t, "n1", "undrain", s.module, "--node", node)
+	s.do(t, "n1", "undrain", s.module) // those that are not drained have what is asked for
 	s.whole(t, everybody...)
 	c.watch(t, 500*time.Millisecond)
 	back, now := c.watch(t, 3*time.Second)

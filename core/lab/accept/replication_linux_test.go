@@ -43,9 +43,16 @@ func replicating(t *testing.T, name string) *stage {
 	t.Helper()
 	wrapper := withDisk(t, `mkdir "$disk"`, `mount --bind "$disk" /srv`)
 	s := build(t, name, "pair", func(o *lab.Options) { o.Nodes, o.Program = 2, wrapper })
+	s.configure(t, "n1", replicatedConfig)
+	return s
+}
+
+// configure installs that mirror from a node, or gives it another configuration.
+func (s *stage) configure(t *testing.T, node, config string) {
+	t.Helper()
 	archive := filepath.Join(s.root, "pair.safe")
 	module := files{
-		userconfig:           replicatedConfig,
+		userconfig:           config,
 		"bin/count":          counting,
 		"bin/start_prim.lua": `application("process", "count"):start { command = { "/bin/sh", ctx.dir .. "/bin/count" }, stop_timeout = "2s" }` + "\n",
 		"bin/stop_prim.lua":  `application("process", "count"):stop { force = ctx.force, timeout = "10s" }` + "\n",
@@ -53,8 +60,7 @@ func replicating(t *testing.T, name string) *stage {
 	if err := os.WriteFile(archive, module.zip(t), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.do(t, "n1", "module", "install", archive)
-	return s
+	s.do(t, node, "module", "install", archive)
 }
 
 // inside is a path as a node's daemon sees it.
@@ -202,6 +208,49 @@ func TestReplication(t *testing.T) {
 		s.roles(t, second, prim, "SECOND", second, "PRIM")
 		s.counts(t, second)
 		s.verified(t, second)
+	})
+	t.Run("another configuration", func(t *testing.T) { // while it runs
+		prim, second := s.paired(t)
+		local := func(node, file string) string {
+			return s.inside(t, node, "/srv/data_For_SafeKit_Replication/data/local/"+file)
+		}
+		if err := os.MkdirAll(s.inside(t, prim, "/srv/data/local"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(s.inside(t, prim, "/srv/data/local/f"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.counts(t, prim)
+		if _, err := os.Stat(local(second, "f")); err == nil {
+			t.Error("what is each server's own was copied")
+		}
+		s.configure(t, prim, strings.Replace(replicatedConfig, `<notreplicated path="local"/>`, ``, 1))
+		eventually(t, "what is replicated now was copied", func() string {
+			if _, err := os.Stat(local(second, "f")); err != nil {
+				return err.Error()
+			}
+			return ""
+		})
+		s.roles(t, prim, prim, "PRIM", second, "SECOND")
+		s.verified(t, prim)
+		s.configure(t, prim, strings.Replace(replicatedConfig, `<rfs `, `<rfs syncat="0 0 1 1 *" `, 1))
+		s.roles(t, prim, prim, "ALONE", second, "WAIT")
+		s.counts(t, prim)
+		told := s.acknowledged(t, prim)
+		if has := number(t, s.inside(t, second, "/srv/data_For_SafeKit_Replication/data/count")); has >= told {
+			t.Errorf("%s waits and has %d of %d", second, has, told)
+		}
+		s.do(t, second, "resource", "set", s.module, "rfs.syncat", "up")
+		eventually(t, second+" was synchronised", func() string {
+			if has := number(t, s.inside(t, second, "/srv/data_For_SafeKit_Replication/data/count")); has < told {
+				return fmt.Sprintf("it has %d of %d", has, told)
+			}
+			return ""
+		})
+		s.roles(t, prim, prim, "ALONE", second, "WAIT")
+		s.configure(t, prim, replicatedConfig)
+		s.roles(t, prim, prim, "PRIM", second, "SECOND")
+		s.verified(t, prim)
 	})
 	s.do(t, "n1", "stop", s.module)
 	last := number(t, s.inside(t, "n1", "/srv/data_For_SafeKit_Replication/data/count"))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -54,7 +55,7 @@ echo "$SAFEMODULE $*"
 echo $! > "$SAFEVAR/$SAFEMODULE.pid"
 for i in 1 2 3 4 5 6 7 8 9 10; do
   if curl -s -o /dev/null "http://127.0.0.1:$PORT/"; then
-    [ "$OPEN" = off ] || "$SAFE/safekit" -r saferpc_send vipd SETGROUPS all -m AM
+    [ "$OPEN" = off ] || "$SAFE/safekit" -r saferpc_send vipd SETGROUPS all -m "$SAFEMODULE"
     exit
   fi
   sleep 1
@@ -112,31 +113,30 @@ func TestShellModule(t *testing.T) {
 // scripted: with scriptcontrol the traffic comes where a script says so, and when.
 func (s *stage) scripted(t *testing.T, archive string) {
 	t.Helper()
-	groups := func(which string) {
+	groups := func(node, which string) {
 		t.Helper()
-		if r := s.call(t, "n2", filepath.Join(s.Status().Nodes[1].Home, "bin", "safekit"), "-r", "saferpc_send", "vipd", "SETGROUPS", which, "-m", s.module); r.code != 0 {
-			t.Fatalf("SETGROUPS %s ends with code %d:\n%s", which, r.code, r.text())
-		}
-	}
-	closed := func(what string) {
-		t.Helper()
-		for node, n := range s.status(t, "n1", s.module) {
-			if n.State != "UP" || n.Share != 0 || !n.Drained {
-				t.Errorf("%s: %s is %+v", what, node, n)
-			}
-		}
-		if n := s.burst(t, vip, 80).New; n.OK > 0 {
-			t.Errorf("%s: clients are answered: %s", what, describe(n))
+		at := slices.IndexFunc(s.Status().Nodes, func(n lab.NodeStatus) bool { return n.Name == node })
+		if r := s.call(t, node, filepath.Join(s.Status().Nodes[at].Home, "bin", "safekit"), "-r", "saferpc_send", "vipd", "SETGROUPS", which, "-m", s.module); r.code != 0 {
+			t.Fatalf("SETGROUPS %s on %s ends with code %d:\n%s", which, node, r.code, r.text())
 		}
 	}
 	s.do(t, "n1", "module", "install", archive, "--set", "SCRIPTS=on")
 	s.do(t, "n1", "start", s.module)
-	closed("no script has opened the traffic")
-	groups("all")
-	s.whole(t, "n2")
+	for node, n := range s.status(t, "n1", s.module) {
+		if n.State != "UP" || n.Share != 0 || !n.Drained {
+			t.Errorf("no script has opened the traffic: %s is %+v", node, n)
+		}
+	}
+	if n := s.burst(t, vip, 80).New; n.OK > 0 {
+		t.Errorf("no script has opened the traffic, and clients are answered: %s", describe(n))
+	}
+	groups("n2", "all")
+	groups("n3", "all")
+	s.whole(t, "n2", "n3")
 	eventually(t, "all are answered where a script has opened the traffic", s.serves(t, vip, 80))
-	groups("none")
-	closed("a script has closed the traffic")
+	groups("n2", "none")
+	s.whole(t, "n3")
+	eventually(t, "all are answered where no script has closed the traffic", s.serves(t, vip, 80))
 	s.do(t, "n1", "stop", s.module)
 	s.do(t, "n1", "module", "install", archive, "--set", "SCRIPTS=on", "--set", "OPEN=on")
 	s.do(t, "n1", "start", s.module)

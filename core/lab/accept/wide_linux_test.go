@@ -34,7 +34,8 @@ const wideConfig = `<?xml version="1.0" encoding="utf-8"?>
         <group name="even">
           <rule port="80" proto="tcp" filter="on_port"/>
           <rule port="80" proto="udp" filter="on_port"/>
-          <rule port="81" proto="udp" filter="on_ipid"/>
+          <rule virtual_addr="10.77.0.100" port="81" proto="udp" filter="on_ipid"/>
+          <rule virtual_addr="fd77::100" port="81" proto="udp" filter="on_port"/>
           <rule port="53" proto="tcp" filter="on_port"/>
           <rule port="53" proto="udp" filter="on_port"/>
           <rule port="5201" proto="tcp" filter="on_addr"/>

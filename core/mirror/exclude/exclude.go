@@ -16,8 +16,8 @@ import (
 // nearly all valid) for paths relative to the directory. It matches anywhere in the path
 // unless it is anchored.
 type Pattern struct {
-	Regex string
-	Not   bool // what matches is replicated, and files that match no such pattern are not
+	Regex string `json:"regex"`
+	Not   bool   `json:"not,omitempty"` // what matches is replicated, and files that match no such pattern are not
 }
 
 // Rules tell local files from replicated ones. The nil Rules have none.
@@ -50,6 +50,35 @@ func New(paths []string, patterns []Pattern) (*Rules, error) {
 		}
 	}
 	return r, nil
+}
+
+// Spec is what Rules are made of, in a form that can be kept.
+type Spec struct {
+	Paths    []string  `json:"paths,omitempty"`
+	Patterns []Pattern `json:"patterns,omitempty"`
+}
+
+// Spec is what r was made of.
+func (r *Rules) Spec() Spec {
+	if r == nil {
+		return Spec{}
+	}
+	s := Spec{Paths: slices.Clone(r.paths)}
+	for _, re := range r.out {
+		s.Patterns = append(s.Patterns, Pattern{Regex: re.String()})
+	}
+	for _, re := range r.keep {
+		s.Patterns = append(s.Patterns, Pattern{Regex: re.String(), Not: true})
+	}
+	return s
+}
+
+// Rules are those that s was of.
+func (s Spec) Rules() (*Rules, error) { return New(s.Paths, s.Patterns) }
+
+// Equal says that both mean the same files, as far as their words tell.
+func (s Spec) Equal(o Spec) bool {
+	return slices.Equal(s.Paths, o.Paths) && slices.Equal(s.Patterns, o.Patterns)
 }
 
 // None says that all is replicated.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -37,6 +38,24 @@ func checkPlaces(dir, backing string) error {
 		return err
 	}
 	return checkMounts(dir, backing)
+}
+
+// CheckSource says why the files in dir, which are nobody's backing directory yet, cannot
+// become one: before they are moved.
+func CheckSource(dir string) error {
+	if err := errors.Join(checkPath(dir), checkFileSystem(dir)); err != nil {
+		return err
+	}
+	table, err := mounts()
+	if err != nil {
+		return err
+	}
+	for _, m := range table {
+		if m.at != dir && within(m.at, dir) {
+			return fmt.Errorf("something is mounted on %s, within %s: only one file system can be replicated; replicate the mount point itself, or unmount it", m.at, dir)
+		}
+	}
+	return checkBusy(dir)
 }
 
 func checkPath(p string) error {
@@ -129,20 +148,42 @@ func checkBusy(dir string) error {
 	if err != nil {
 		return err
 	}
-	var users []string
-	for _, p := range pids {
-		if what := uses(p, dir); what != "" {
-			name, _ := os.ReadFile(p + "/comm")
-			users = append(users, fmt.Sprintf("%s (%s, %s)", strings.TrimSpace(string(name)), filepath.Base(p), what))
+	users := look(pids, func(p string) string {
+		what := uses(p, dir)
+		if what == "" {
+			return ""
 		}
-		if len(users) == 5 {
-			break
-		}
-	}
+		name, _ := os.ReadFile(p + "/comm")
+		return fmt.Sprintf("%s (%s, %s)", strings.TrimSpace(string(name)), filepath.Base(p), what)
+	}, 2*time.Second)
 	if len(users) > 0 {
 		return &BusyError{dir, users}
 	}
 	return nil
+}
+
+// look asks about one process after the other, and answers the first that there is something
+// to say of. The kernel does not answer about a process that hangs in execve(2), e.g. for a
+// file server that is gone: it is left out after patience, and others like it soon.
+func look(processes []string, ask func(process string) string, patience time.Duration) (found []string) {
+	for _, p := range processes {
+		answer := make(chan string, 1)
+		go func() { answer <- ask(p) }()
+		late := time.NewTimer(patience)
+		select {
+		case what := <-answer:
+			if what != "" {
+				found = append(found, what)
+			}
+		case <-late.C:
+			patience = min(patience, 50*time.Millisecond)
+		}
+		late.Stop()
+		if len(found) == 5 {
+			break
+		}
+	}
+	return found
 }
 
 // uses says what the process uses in dir. One that ended meanwhile uses nothing.

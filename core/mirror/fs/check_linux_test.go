@@ -5,8 +5,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -94,6 +97,27 @@ func TestBusyDirectoriesAreRefused(t *testing.T) {
 	if err := Check(dir+"/m", dir+"/a"); err != nil {
 		t.Errorf("when all have ended: %v", err)
 	}
+}
+
+// A process that the kernel does not answer about keeps nobody waiting for long.
+func TestProcessesThatHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := make(chan struct{})
+		defer close(hang)
+		begin := time.Now()
+		found := look([]string{"1", "hangs", "2", "hangs", "3"}, func(p string) string {
+			switch p {
+			case "hangs":
+				<-hang
+			case "1":
+				return ""
+			}
+			return p
+		}, 2*time.Second)
+		if !slices.Equal(found, []string{"2", "3"}) || time.Since(begin) > 3*time.Second {
+			t.Errorf("%q after %s", found, time.Since(begin))
+		}
+	})
 }
 
 // A mount that was copied into another mount namespace, with a file open there, ends

@@ -178,16 +178,32 @@ func (m *Mount) SetRules(rules *exclude.Rules) error {
 			n.local.Store(false)
 		}
 	}
-	return walk(root.fd, "", func(name string, st *unix.Stat_t) (bool, error) {
-		if rules.Local(name, isDir(st)) {
+	return widened(root.fd, old, rules, func(inode uint64) { f.rec.Diverged(inode, errAdded) })
+}
+
+// Widened reports the inodes below dir that were local by the old rules and are not by the
+// next, and those of the directories that they are in.
+func Widened(dir string, old, next *exclude.Rules, report func(inode uint64)) error {
+	root, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", dir, err)
+	}
+	defer unix.Close(root)
+	return widened(root, old, next, report)
+}
+
+func widened(root int, old, next *exclude.Rules, report func(inode uint64)) error {
+	if old.None() {
+		return nil
+	}
+	return walkLocal(root, old, func(name string, st *unix.Stat_t) (bool, error) {
+		if next.Local(name, isDir(st)) {
 			return false, nil
 		}
-		if old.Local(name, isDir(st)) {
-			if parent, err := parentOf(root.fd, name); err == nil {
-				f.rec.Diverged(parent, errAdded)
-			}
-			f.rec.Diverged(st.Ino, errAdded)
+		if parent, err := parentOf(root, name); err == nil {
+			report(parent)
 		}
+		report(st.Ino)
 		return true, nil
 	})
 }

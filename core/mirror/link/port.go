@@ -191,6 +191,9 @@ func Dial(ctx context.Context, to netip.AddrPort, name string, identity Identity
 	stop := context.AfterFunc(ctx, func() { raw.Close() })
 	conn := secure(raw, tls.Client, identity.ClientTLS(name))
 	theirs, err := greet(conn, mine, check)
+	if errors.As(err, new(*tls.CertificateVerificationError)) {
+		err = fmt.Errorf("%s did not prove to be a node of this cluster: if one of the two is of another cluster, remove it from its cluster and join it to this one (%w)", name, err)
+	}
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}

@@ -68,7 +68,7 @@ func (f *Folder) Record(op stream.Op, inodes ...uint64) (interface{ Wait() error
 		if sender == nil {
 			return receipt{r: r}, nil
 		}
-		level := r.opts.Mode.Wait(op.Kind)
+		level := stream.Mode(r.mode.Load()).Wait(op.Kind)
 		ticket, err := sender.Put(f.theirs(op), level)
 		if err == nil {
 			return receipt{r, ticket, level, true}, nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/orchestrator-ha/orchestrator/core/mirror"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/stream"
@@ -42,7 +43,8 @@ var ErrStopped = errors.New("this node must not go on: the peer does")
 // of goroutines.
 type Recorder struct {
 	opts    Options
-	folders []*Folder // the first is the Recorder's own
+	mode    atomic.Int32 // a stream.Mode
+	folders []*Folder    // the first is the Recorder's own
 
 	driving chan struct{} // filled while an event is carried out, which may take its time
 
@@ -60,9 +62,13 @@ type Recorder struct {
 func New(promoted mirror.Generations, o Options) *Recorder {
 	r := &Recorder{opts: o, driving: make(chan struct{}, 1), machine: mirror.NewPrimary(promoted), session: 1}
 	r.changed = sync.NewCond(&r.mu)
+	r.SetMode(o.Mode)
 	r.Add(o.Zones)
 	return r
 }
+
+// SetMode changes what operations wait for that are recorded from now on.
+func (r *Recorder) SetMode(m stream.Mode) { r.mode.Store(int32(m)) }
 
 // State is where the primary stands.
 func (r *Recorder) State() mirror.State {

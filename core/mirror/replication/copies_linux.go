@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core/mirror"
@@ -18,12 +19,15 @@ import (
 
 // copies are a module's folders on this node with their records.
 type copies struct {
-	places  []Place
+	places []Place
+	logs   []*zones.Log
+	saving string   // see record
+	added  []int    // folders that were not replicated before
+	memory string   // file that knows the serial apart from the copies; may be ""
+	notes  []string // for operators
+
+	mu      sync.Mutex // held while records change
 	records []record
-	logs    []*zones.Log
-	saving  string // see record
-	added   []int  // folders that were not replicated before
-	memory  string // file that knows the serial apart from the copies; may be ""
 }
 
 // openCopies reads the records of all folders, which must agree. With anew, records that
@@ -68,6 +72,10 @@ func openCopies(o Options, anew bool) (*copies, error) {
 		}
 	}
 	if err := c.openZones(); err != nil {
+		return nil, err
+	}
+	if err := c.leaveOut(o.Folders); err != nil {
+		c.close()
 		return nil, err
 	}
 	if g := c.generations(); g.Primary && g.Unclean {
@@ -196,9 +204,13 @@ func readMemory(file string) (serial uint64, err error) {
 func (c *copies) openZones() error {
 	for _, p := range c.places {
 		log, err := zones.Open(zones.Directory(p.Zones()), zones.Options{})
-		if damaged := (*zones.DamagedError)(nil); err != nil && !errors.As(err, &damaged) {
+		damaged := (*zones.DamagedError)(nil)
+		if err != nil && !errors.As(err, &damaged) {
 			c.close()
 			return fmt.Errorf("%s: %w", p.Zones(), err)
+		}
+		if damaged != nil {
+			c.notes = append(c.notes, fmt.Sprintf("%s: %v with the other node. That is done by itself", p.Zones(), damaged))
 		}
 		c.logs = append(c.logs, log)
 	}
@@ -211,6 +223,13 @@ func (c *copies) openZones() error {
 	return nil
 }
 
+// tell tells what was found when the copies were opened.
+func (r *Replicator) tell(c *copies) {
+	for _, n := range c.notes {
+		r.opts.Host.Note("warn", n+".")
+	}
+}
+
 func (c *copies) close() {
 	for _, l := range c.logs {
 		_ = l.Close()
@@ -219,7 +238,11 @@ func (c *copies) close() {
 }
 
 // generations are those of the module's data.
-func (c *copies) generations() mirror.Generations { return c.records[0].Generations }
+func (c *copies) generations() mirror.Generations {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.records[0].Generations
+}
 
 // store makes generations durable in all folders. The data is not left as it was
 // sealed from then on.
@@ -227,6 +250,8 @@ func (c *copies) store(g mirror.Generations) error {
 	if err := g.Check(); err != nil {
 		return err
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for i := range c.records {
 		next := c.records[i]
 		next.Generations, next.Seal, next.Saving = g, nil, c.saving
@@ -247,6 +272,8 @@ func (c *copies) store(g mirror.Generations) error {
 
 // seal notes how the data was left.
 func (c *copies) seal(seals []fs.Seal) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for i := range c.records {
 		c.records[i].Seal = &seals[i]
 		if err := c.places[i].keep(c.records[i]); err != nil {

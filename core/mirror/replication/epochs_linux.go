@@ -2,9 +2,12 @@ package replication
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/mirror"
@@ -25,12 +28,29 @@ func (s *serving) epochs() {
 		}
 		sess := s.current()
 		quiet := !slices.ContainsFunc(s.copies.logs, func(l *zones.Log) bool { return !l.Quiet() })
+		if !quiet || s.recorder.State() == mirror.Alone {
+			s.probe()
+		}
 		if sess == nil || quiet || s.recorder.State() != mirror.Mirroring {
 			continue
 		}
 		if err := s.epoch(sess); err != nil && sess.ctx.Err() == nil {
 			s.r.opts.Log.Warn("make both copies durable", "module", s.r.opts.Module, "error", err)
 		}
+	}
+}
+
+// probe looks whether the disks take what is written. That one does not shows by itself when a
+// zone is recorded, but those that are written all the time are recorded already.
+func (s *serving) probe() {
+	err := s.r.writable()
+	if !errors.Is(err, unix.EIO) && !errors.Is(err, unix.EROFS) {
+		s.broken = false
+		return
+	}
+	if !s.broken {
+		s.broken = true
+		s.failed(err)
 	}
 }
 
@@ -89,7 +109,7 @@ func (s *serving) repair() {
 func (r *Replicator) probe() error {
 	ctx, cancel := context.WithTimeout(context.Background(), r.opts.Patience)
 	defer cancel()
-	mine := r.opts.hello()
+	mine := r.now().hello()
 	mine.Purpose = link.Probe
 	err := fmt.Errorf("no address of the peer is known")
 	for _, to := range r.opts.Addresses() {

@@ -35,6 +35,9 @@ type following struct {
 	mu        sync.Mutex
 	copied    core.Generation // told, and still so
 	connected bool
+	files     *replica.Replica // of the session
+	end       func()           // ends the session
+	due       bool             // see settle
 	gens      mirror.Generations
 	why       string // there is no session
 }
@@ -50,6 +53,7 @@ func (r *Replicator) follow(o Order) (*following, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.tell(c)
 	f := &following{r: r, copies: c, gens: c.generations()}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	f.running.Go(f.run)
@@ -85,6 +89,7 @@ func (f *following) run() {
 	pause := firstPause
 	for f.ctx.Err() == nil {
 		began := time.Now()
+		f.settle()
 		err := f.attempt()
 		if f.ctx.Err() != nil {
 			return
@@ -118,7 +123,7 @@ func (f *following) attempt() error {
 }
 
 func (f *following) dial(to netip.AddrPort) (net.Conn, error) {
-	mine := f.r.opts.hello()
+	mine := f.r.now().hello()
 	mine.Purpose, mine.Generations = link.Follow, f.copies.generations()
 	conn, _, err := link.Dial(f.ctx, to, f.r.opts.PeerName, f.r.opts.Identity(), mine, func(theirs link.Hello) error { return link.Check(mine, theirs) })
 	return conn, err
@@ -132,10 +137,11 @@ func (f *following) session(conn net.Conn, to netip.AddrPort) error {
 		return err
 	}
 	defer files.Close()
-	files.KeepLocal(slices.ContainsFunc(f.r.opts.Folders, func(x Folder) bool { return !x.Rules.None() }))
+	now := f.r.now()
+	files.KeepLocal(now.leavesOut())
 	a := &applier{f: f, machine: mirror.NewSecondary(f.copies.generations()), Replica: files}
 	ready := make(chan struct{})
-	receiver, err := stream.NewReceiver(conn, a, stream.Options{Patience: f.r.opts.Patience, SyncPatience: f.r.opts.SyncPatience, Word: func(b []byte) { <-ready; a.hear(b) }})
+	receiver, err := stream.NewReceiver(conn, a, stream.Options{Patience: now.Patience, SyncPatience: now.SyncPatience, Word: func(b []byte) { <-ready; a.hear(b) }})
 	if err != nil {
 		return err
 	}
@@ -146,7 +152,7 @@ func (f *following) session(conn net.Conn, to netip.AddrPort) error {
 		Recorded: func(root stream.FileID) zones.Recorded { return f.copies.logs[folderOf(root)].Recorded() },
 	})
 	f.mu.Lock()
-	f.connected = true
+	f.connected, f.files, f.end = true, files, receiver.Close
 	f.mu.Unlock()
 	close(ready)
 	ctx, ended := context.WithCancel(f.ctx)
@@ -195,7 +201,7 @@ func folderOf(root stream.FileID) int { return int((root - stream.Root) >> 48) }
 // lost tells that the copy does not follow any more.
 func (f *following) lost(err error) {
 	f.mu.Lock()
-	f.copied, f.connected = core.Generation{}, false
+	f.copied, f.connected, f.files, f.end = core.Generation{}, false, nil, nil
 	f.mu.Unlock()
 	if f.ctx.Err() == nil {
 		f.r.opts.Host.News(core.ReplicaLost, core.Generation{}, err.Error())

@@ -21,6 +21,9 @@ type Host interface {
 	Done(order core.ReplicaOrder, err error)
 	// Note tells operators something: level is info, warn or error, text a sentence.
 	Note(level, text string)
+	// Broken tells that nothing can be written to the folders any more, and why: the primary is
+	// of no use until it is made primary anew.
+	Broken(error)
 	// Shared reports that the peer may be promoted with this primary's data: what core calls
 	// the standing shared.
 	Shared() bool

@@ -20,14 +20,15 @@ import (
 // node is one of a pair: a Replicator over real directories, with a host that does what the
 // state machine would.
 type node struct {
-	t    testing.TB
-	name string
-	dirs []string
-	id   link.Identity
-	port *link.Port
-	r    *Replicator
-	peer *node
-	via  *cable
+	t        testing.TB
+	name     string
+	dirs     []string
+	id       link.Identity
+	port     *link.Port
+	r        *Replicator
+	peer     *node
+	via      *cable
+	patience time.Duration // with until
 
 	mu     sync.Mutex
 	cond   *sync.Cond
@@ -35,6 +36,7 @@ type node struct {
 	notes  []string
 	copied core.Generation
 	shared bool
+	broken error
 	done   map[core.ReplicaOrder][]error
 }
 
@@ -133,6 +135,14 @@ func (n *node) Note(level, text string) {
 	n.notes = append(n.notes, text)
 }
 
+func (n *node) Broken(err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.t.Logf("%s: broken: %s", n.name, err)
+	n.broken = err
+	n.cond.Broadcast()
+}
+
 func (n *node) Done(order core.ReplicaOrder, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -149,7 +159,7 @@ func (n *node) Shared() bool {
 // until waits for a condition, with n.mu held.
 func (n *node) until(what string, is func() bool) {
 	n.t.Helper()
-	timer := time.AfterFunc(30*time.Second, func() {
+	timer := time.AfterFunc(n.patience+time.Second, func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		n.cond.Broadcast()
@@ -159,7 +169,7 @@ func (n *node) until(what string, is func() bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for !is() {
-		if time.Since(begin) > 29*time.Second {
+		if time.Since(begin) > n.patience {
 			n.t.Fatalf("%s: no %s", n.name, what)
 		}
 		n.cond.Wait()
@@ -235,7 +245,7 @@ func newPair(t testing.TB, folders int) (a, b *node) {
 	ids := identities(t)
 	nodes := [2]*node{}
 	for i := range nodes {
-		n := &node{t: t, name: fmt.Sprintf("n%d", i+1), id: ids[i], done: map[core.ReplicaOrder][]error{}}
+		n := &node{t: t, name: fmt.Sprintf("n%d", i+1), id: ids[i], done: map[core.ReplicaOrder][]error{}, patience: 30 * time.Second}
 		n.cond = sync.NewCond(&n.mu)
 		n.port, err = link.Listen("127.0.0.1:0", func() link.Identity { return n.id }, slog.New(slog.NewTextHandler(t.Output(), nil)).With("node", n.name))
 		must(t, err)

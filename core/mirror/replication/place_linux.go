@@ -33,6 +33,7 @@ func (p Place) Prepare() error {
 	switch {
 	case missing(err):
 		if err := p.take(); err != nil {
+			_ = os.Remove(p.behind()) // if nothing is in it
 			return err
 		}
 	case err != nil:
@@ -47,6 +48,17 @@ func (p Place) Prepare() error {
 		return err
 	}
 	return errors.Join(syncDir(p.behind()), syncDir(filepath.Dir(p.Dir)))
+}
+
+// present refuses a folder that is nowhere: a primary would serve an empty one, and the
+// secondary would lose its files to that.
+func (p Place) present() error {
+	for _, dir := range []string{p.Data(), p.Dir, p.behind()} {
+		if _, err := os.Lstat(dir); !missing(err) {
+			return err
+		}
+	}
+	return fmt.Errorf("%s does not exist: create it, mount what it lies on, or name the right directory; nothing was changed", p.Dir)
 }
 
 // take makes the data directory of what there is: the files of a file system that is
@@ -68,6 +80,9 @@ func (p Place) take() error {
 		return err
 	case !st.IsDir():
 		return fmt.Errorf("%s is not a directory: only directories are replicated", p.Dir)
+	}
+	if err := fs.CheckSource(p.Dir); err != nil {
+		return err
 	}
 	err = os.Rename(p.Dir, p.Data())
 	if errors.Is(err, unix.EXDEV) || errors.Is(err, unix.EBUSY) {

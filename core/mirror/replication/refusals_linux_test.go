@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/mirror"
 )
@@ -220,4 +222,101 @@ func TestRefusedPeer(t *testing.T) {
 		return strings.Contains(f.why, "leaves out")
 	}
 	b.eventually("refusal", refused)
+}
+
+// A folder that cannot be replicated is refused before anything of it is moved, with what
+// is to be done.
+func TestFoldersThatAreRefused(t *testing.T) {
+	a, _ := newPair(t, 1)
+	top := filepath.Dir(a.dirs[0])
+	mkdir := func(name string) string {
+		must(t, os.MkdirAll(top+"/"+name, 0o755))
+		return top + "/" + name
+	}
+	mount := func(at string) string {
+		must(t, unix.Mount("x", at, "tmpfs", 0, ""))
+		t.Cleanup(func() { must(t, unix.Unmount(at, unix.MNT_DETACH)) })
+		return at
+	}
+	must(t, os.WriteFile(top+"/file", []byte("kept"), 0o644))
+	must(t, os.Symlink(mkdir("good"), top+"/link"))
+	must(t, os.MkdirAll(mount(mkdir("memory"))+"/dir", 0o755))
+	mount(mkdir("mixed/in side"))
+	must(t, os.WriteFile(mkdir("busy")+"/f", nil, 0o644))
+	open, err := os.Open(top + "/busy/f")
+	must(t, err)
+	defer open.Close()
+	served := a.dirs[0]
+	must(t, os.Mkdir(served+"/inner", 0o755))
+	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}))
+	for _, c := range []struct{ dir, want, way string }{
+		{top + "/missing", "does not exist", "create it"},
+		{top + "/file", "not a directory", "only directories"},
+		{top + "/link", "not a directory", "only directories"},
+		{"/", "cannot be replicated", "name a directory"},
+		{top + "/memory/dir", "a tmpfs, which is empty after a restart", "use a directory of a local disk"},
+		{top + "/memory", "a tmpfs", "use a directory of a local disk"},
+		{top + "/mixed", "is mounted on", "unmount it"},
+		{top + "/busy", "is in use by", "stop them first"},
+		{served + "/inner", "it is replicated already", "use a directory of a local disk"},
+	} {
+		o := options(top, []Place{{c.dir, "_behind"}})
+		o.Memory = ""
+		r := &Replicator{opts: o.orDefaults()}
+		r.changed.Store(&r.opts)
+		_, err := r.serve(Order{Replica: core.ReplicatePrim})
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.way) {
+			t.Errorf("%s: %v; want …%s…%s…", c.dir, err, c.want, c.way)
+		}
+		if _, err := os.Lstat(c.dir + "_behind"); err == nil {
+			t.Errorf("%s: something was made beside it", c.dir)
+		}
+	}
+	if b, err := os.ReadFile(top + "/file"); err != nil || string(b) != "kept" {
+		t.Errorf("%q, %v", b, err)
+	}
+	if _, err := os.Stat(top + "/busy/f"); err != nil {
+		t.Error(err)
+	}
+}
+
+// A record of zones that is damaged is told of; then everything is compared, and both are
+// the same.
+func TestDamagedZones(t *testing.T) {
+	a, b := newPair(t, 1)
+	join(t, a, b)
+	must(t, b.order(Order{Replica: core.ReplicateStop}))
+	a.goesAlone(2)
+	a.run(0, `echo while alone >f; sync f`)
+	must(t, a.order(Order{Replica: core.ReplicateStop}))
+	zones := Place{a.dirs[0], "_behind"}.Zones() + "/zones"
+	must(t, os.WriteFile(zones, []byte("no checkpoint"), 0o600))
+	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(2)}))
+	a.mu.Lock()
+	told := strings.Join(a.notes, "\n")
+	a.mu.Unlock()
+	if !strings.Contains(told, "damaged") || !strings.Contains(told, filepath.Dir(zones)) || !strings.Contains(told, "all files have to be compared") {
+		t.Errorf("told: %s", told)
+	}
+	must(t, b.order(Order{Replica: core.ReplicateSecond}))
+	a.isCopied(generation(2))
+	b.isCopied(generation(2))
+	settled(t, a)
+	same(t, a, b)
+}
+
+// A node of another cluster does not get in, and both sides know why.
+func TestPeerOfAnotherCluster(t *testing.T) {
+	a, b := newPair(t, 1)
+	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}))
+	b.id = identities(t)[1]
+	must(t, os.WriteFile(b.dirs[0]+"/mine", nil, 0o644))
+	must(t, b.order(Order{Replica: core.ReplicateSecond}))
+	b.eventually("refusal", func() bool {
+		why := b.r.Status().Why
+		return strings.Contains(why, "n1 did not prove to be a node of this cluster") && strings.Contains(why, "remove it from its cluster and join it to this one")
+	})
+	if !b.has("mine") {
+		t.Error("something was overwritten")
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/mirror"
@@ -28,7 +29,8 @@ type Order struct {
 
 // Replicator is one module's replication on one node.
 type Replicator struct {
-	opts Options
+	opts    Options                 // it was made with
+	changed atomic.Pointer[Options] // with what was changed since, see Change
 
 	signal  chan struct{} // something came into orders
 	closed  chan struct{}
@@ -45,6 +47,7 @@ type Replicator struct {
 // port.
 func New(o Options) *Replicator {
 	r := &Replicator{opts: o.orDefaults(), signal: make(chan struct{}, 1), closed: make(chan struct{})}
+	r.changed.Store(&r.opts)
 	r.opts.Port.Register(o.Module, r)
 	r.stopped.Go(func() {
 		for {
@@ -193,7 +196,7 @@ func (r *Replicator) stop() error {
 
 // Greet answers the peer's greeting at the port.
 func (r *Replicator) Greet(theirs link.Hello) (link.Hello, error) {
-	mine := r.opts.hello()
+	mine := r.now().hello()
 	if theirs.Node != r.opts.Peer {
 		return mine, &link.RefusedError{Reason: fmt.Sprintf("node %d is not the other node of module %s: apply the same configuration on both", theirs.Node, r.opts.Module)}
 	}

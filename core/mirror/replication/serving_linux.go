@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,7 +28,9 @@ type serving struct {
 	mounts   []*fs.Mount
 	roots    []int // O_PATH, of the data directories
 
-	limit *rate.Limiter // of what is copied and compared; may be nil
+	limit  *rate.Limiter // of what is copied and compared
+	broken bool          // it was told that a disk takes nothing; of epochs
+	meter  meter
 
 	taking    sync.Mutex // held while a session begins
 	verifying sync.Mutex // held while the copies are compared
@@ -47,10 +50,16 @@ type serving struct {
 
 // serve makes this node primary.
 func (r *Replicator) serve(o Order) (*serving, error) {
+	for _, p := range r.opts.places() {
+		if err := p.present(); err != nil {
+			return nil, err
+		}
+	}
 	c, err := openCopies(r.opts, o.Force)
 	if err != nil {
 		return nil, err
 	}
+	r.tell(c)
 	g := c.generations()
 	switch {
 	case g.Inconsistent() && !o.Force:
@@ -62,15 +71,14 @@ func (r *Replicator) serve(o Order) (*serving, error) {
 		g = g.Promoted(fresh())
 	}
 	s := &serving{r: r, copies: c, data: o.Data, ended: make(chan struct{}), signal: make(chan struct{}, 1)}
-	if n := r.opts.Limit; n > 0 {
-		s.limit = rate.NewLimiter(rate.Limit(n), max(n/4, 64<<10))
-	}
+	s.limit = rate.NewLimiter(limitOf(r.now().Limit), burst)
 	if err := s.begin(g); err != nil {
 		s.undo()
 		return nil, err
 	}
 	s.running.Go(s.tell)
 	s.running.Go(s.epochs)
+	s.running.Go(s.measure)
 	return s, nil
 }
 
@@ -89,7 +97,7 @@ func (s *serving) begin(g mirror.Generations) error {
 		return err
 	}
 	s.recorder = primary.New(g, primary.Options{
-		Mode: s.r.opts.Mode, Zones: s.copies.logs[0],
+		Mode: s.r.now().Mode, Zones: s.copies.logs[0],
 		Store: s.copies.store, Sync: s.copies.sync, Between: s.between,
 		Copy: s.copy, Say: s.say, Decline: s.decline, Entered: s.entered, Failed: s.failed,
 	})
@@ -97,7 +105,7 @@ func (s *serving) begin(g mirror.Generations) error {
 		s.recorder.Add(l)
 	}
 	for i, p := range s.copies.places {
-		folder := s.r.opts.Folders[i]
+		folder := s.r.now().Folders[i]
 		m, err := fs.Start(fs.Options{
 			Dir: p.Dir, Backing: p.Data(), Rules: folder.Rules, MustHave: folder.MustHave, Since: since[i], Alarm: s.alarm(p.Dir), WriteBack: folder.WriteBack,
 		}, s.recorder.Folders()[i])
@@ -114,10 +122,19 @@ func (s *serving) begin(g mirror.Generations) error {
 	return nil
 }
 
-// alarm tells of changes past the mount.
+// alarms is of how many changes past the mount operators are told one by one.
+const alarms = 20
+
+// alarm tells of changes past the mount; somebody who unpacks an archive there makes many.
 func (s *serving) alarm(dir string) func(fs.Bypass) {
+	var told atomic.Int64
 	return func(b fs.Bypass) {
-		s.r.opts.Host.Note("error", fmt.Sprintf("A replicated file was changed past its folder %s: %s.", dir, b))
+		switch n := told.Add(1); {
+		case n <= alarms:
+			s.r.opts.Host.Note("error", fmt.Sprintf("A replicated file was changed past its folder %s: %s.", dir, b))
+		case n == alarms+1:
+			s.r.opts.Host.Note("error", fmt.Sprintf("More replicated files were changed past their folder %s. They are copied, too; no more is told of that until the module is started anew.", dir))
+		}
 	}
 }
 
@@ -198,8 +215,8 @@ func (s *serving) take(conn net.Conn, theirs link.Hello) {
 	if old := s.current(); old != nil {
 		old.close()
 	}
-	sess := newSession(s)
-	sender, err := stream.NewSender(conn, stream.Options{Patience: s.r.opts.Patience, SyncPatience: s.r.opts.SyncPatience, Word: sess.hear})
+	sess, now := newSession(s), s.r.now()
+	sender, err := stream.NewSender(conn, stream.Options{Patience: now.Patience, SyncPatience: now.SyncPatience, Word: sess.hear})
 	if err != nil {
 		s.r.opts.Log.Warn("replication", "module", s.r.opts.Module, "error", err)
 		return
@@ -258,6 +275,7 @@ func (s *serving) failed(err error) {
 		return // as the cluster wants it
 	}
 	s.r.opts.Host.Note("error", fmt.Sprintf("Nothing can be written to the replicated folders any more, until the module is restarted: %v.", err))
+	s.r.opts.Host.Broken(err)
 }
 
 // entered notes a state for tell.

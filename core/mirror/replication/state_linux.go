@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/orchestrator-ha/orchestrator/core/mirror"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/exclude"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/fs"
 )
 
@@ -31,6 +32,9 @@ type record struct {
 	Generations mirror.Generations `json:"generations"`
 	// Saving names what is set aside while the copy is overwritten.
 	Saving string `json:"saving,omitempty"`
+	// Local is what was not replicated when the copy was open last; nil: a record that does
+	// not know.
+	Local *exclude.Spec `json:"local,omitempty"`
 	// Seal is how the data was left by a primary that was stopped in order.
 	Seal *fs.Seal `json:"seal,omitempty"`
 }

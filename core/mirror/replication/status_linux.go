@@ -27,8 +27,8 @@ type Lag struct {
 	Operations uint64 `json:"operations"`
 	Bytes      int    `json:"bytes"`
 	Syncs      int    `json:"syncs"` // that are waited for
-	// Sent is all bytes of operations in this session: the throughput is what it grows by.
-	Sent uint64 `json:"sent"`
+	Sent       uint64 `json:"sent"`  // bytes of operations in this session
+	Rate       int64  `json:"rate"`  // bytes of them a second
 }
 
 // Resync is a resynchronisation.
@@ -36,6 +36,7 @@ type Resync struct {
 	Extent  string `json:"extent"`
 	Running bool   `json:"running"`
 	resync.Figures
+	Rate int64         `json:"rate,omitempty"` // bytes a second that are compared
 	Left time.Duration `json:"left,omitempty"`
 }
 
@@ -67,12 +68,14 @@ func (s *serving) status(st *Status) {
 	if sess != nil {
 		st.Connected = true
 		q := sess.sender.Status()
-		st.Lag = Lag{uint64(q.Sent - q.Applied), q.Waiting, q.Syncs, q.Bytes}
+		st.Lag = Lag{uint64(q.Sent - q.Applied), q.Waiting, q.Syncs, q.Bytes, 0}
 	}
+	sent, copied := s.meter.rates()
+	st.Lag.Rate = sent
 	if copying != nil {
 		st.Resync = &Resync{Extent: copying.extent.String(), Running: state == mirror.Resyncing, Figures: copying.progress.Figures()}
 		if st.Resync.Running {
-			st.Resync.Left = copying.progress.Left()
+			st.Resync.Rate, st.Resync.Left = copied, copying.progress.Left()
 		}
 	}
 }
@@ -91,4 +94,32 @@ func (f *following) status(st *Status) {
 	if !f.connected {
 		st.Why = f.why
 	}
+}
+
+// measure reads the counters that rates are told of.
+func (s *serving) measure() {
+	tick := time.NewTicker(metered)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.ended:
+			return
+		case now := <-tick.C:
+			s.meter.read(s.reading(now))
+		}
+	}
+}
+
+func (s *serving) reading(now time.Time) reading {
+	s.mu.Lock()
+	sess, copying := s.session, s.copying
+	s.mu.Unlock()
+	r := reading{at: now}
+	if sess != nil {
+		r.sent = sess.sender.Status().Bytes
+	}
+	if copying != nil {
+		r.copied = copying.progress.Figures().Done
+	}
+	return r
 }

@@ -152,8 +152,9 @@ func (e *Estimate) add(root int, r zones.Recorded) error {
 
 // source is for one folder in a session.
 func (s *serving) source(sess *session, i, root int, p *resync.Progress) *resync.Source {
+	now := s.r.now()
 	return resync.NewSource(root, sess, resync.Options{
-		Root: stream.RootOf(i), ZoneSize: zoneSize, Workers: s.r.opts.Workers, Limit: s.limit,
-		Skip: s.r.opts.Folders[i].Rules.Local, Progress: p,
+		Root: stream.RootOf(i), ZoneSize: zoneSize, Workers: now.Workers, Limit: s.limit,
+		Skip: now.Folders[i].Rules.Local, Progress: p,
 	})
 }

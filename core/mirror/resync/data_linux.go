@@ -173,7 +173,12 @@ func (s *Source) allow(ctx context.Context, n int64) error {
 	if s.opts.Limit == nil {
 		return nil
 	}
-	return s.opts.Limit.WaitN(ctx, int(min(n, int64(s.opts.Limit.Burst()))))
+	for most := int64(s.opts.Limit.Burst()); n > 0; n -= most { // no more can be asked for at once
+		if err := s.opts.Limit.WaitN(ctx, int(min(n, most))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // put sends what is in a range now.

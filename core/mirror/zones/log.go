@@ -147,11 +147,19 @@ func noneAfter(b []byte, want uint64) error {
 // checkpoint writes the whole state, and an empty log after it. It is called when
 // nothing is being written.
 func (l *Log) checkpoint() error {
+	err := l.checkpointWith(l.opts.MaxLog * reserveFor)
+	if errors.Is(err, syscall.ENOSPC) { // what was reserved may have been the last
+		err = l.checkpointWith(0)
+	}
+	return err
+}
+
+func (l *Log) checkpointWith(room int64) error {
 	next := l.logs + 1
 	file, err := l.disk.Create(logName(next))
 	if err == nil {
-		if r, ok := file.(reserver); ok {
-			_ = r.Reserve(l.opts.MaxLog * reserveFor) // as far as there is room
+		if r, ok := file.(reserver); ok && room > 0 {
+			_ = r.Reserve(room) // as far as there is some
 		}
 		err = file.Sync()
 	}

@@ -1,0 +1,230 @@
+package replication
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+)
+
+// smallDisk gives a node's first folder a file system of its own, mounted behind it, and
+// answers the image that it is in.
+func smallDisk(t *testing.T, n *node, mib int64) (image string) {
+	t.Helper()
+	behind := n.dirs[0] + "_behind"
+	image = t.TempDir() + "/image"
+	must(t, os.Mkdir(behind, 0o755))
+	must(t, os.WriteFile(image, nil, 0o600))
+	must(t, os.Truncate(image, mib<<20))
+	if out, err := exec.Command("mkfs.ext4", "-q", "-m", "0", image).CombinedOutput(); err != nil {
+		t.Skipf("mkfs.ext4: %v %s", err, out)
+	}
+	if out, err := exec.Command("mount", "-o", "loop,errors=remount-ro", image, behind).CombinedOutput(); err != nil {
+		t.Skipf("no loop device: %v %s", err, out)
+	}
+	t.Cleanup(func() {
+		n.r.Close()
+		if err := unix.Unmount(behind, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+		n.start(nil) // for the clean-up that follows
+	})
+	must(t, os.Remove(n.dirs[0]))
+	return image
+}
+
+// becomesReadOnly makes an ext4 find an error, after which its kernel writes nothing to it.
+func becomesReadOnly(t *testing.T, dir string) {
+	t.Helper()
+	device, err := exec.Command("findmnt", "-no", "SOURCE", dir).Output()
+	must(t, err)
+	must(t, os.WriteFile("/sys/fs/ext4/"+filepath.Base(strings.TrimSpace(string(device)))+"/trigger_fs_error", []byte("a test"), 0))
+}
+
+// fails makes every operation on an ext4 fail from now on (EXT4_IOC_SHUTDOWN, without a flush).
+func fails(t *testing.T, dir string) {
+	t.Helper()
+	f, err := os.Open(dir)
+	must(t, err)
+	defer f.Close()
+	const request, noFlush = 0x8004587d, 2
+	how := uint32(noFlush)
+	if _, _, e := syscall.Syscall(syscall.SYS_IOCTL, f.Fd(), request, uintptr(unsafe.Pointer(&how))); e != 0 {
+		t.Fatal(e)
+	}
+}
+
+// remount is what an operator does with a broken disk.
+func remount(t *testing.T, image, at string) {
+	t.Helper()
+	must(t, unix.Unmount(at, 0))
+	_ = exec.Command("e2fsck", "-fy", image).Run() // says 1 for what it has repaired
+	if out, err := exec.Command("mount", "-o", "loop", image, at).CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+}
+
+// synced writes a file and waits until that is on the disks.
+func synced(n *node, name string) error {
+	return exec.Command("dd", "if=/dev/urandom", "of="+n.dirs[0]+"/"+name, "bs=4k", "count=1", "conv=fsync", "status=none").Run()
+}
+
+// The secondary's disk is read-only, or fails every operation: the primary goes on alone
+// after that was recorded, the status says why, and when the disk was repaired the secondary
+// comes back.
+func TestBrokenDiskOfTheSecondary(t *testing.T) {
+	for what, breaks := range map[string]func(t *testing.T, dir string){
+		"read-only file system": becomesReadOnly,
+		"input/output error":    fails,
+	} {
+		t.Run(what, func(t *testing.T) {
+			a, b := mirroring(t, nil)
+			image := smallDisk(t, b, 48)
+			join(t, a, b)
+			must(t, synced(a, "before"))
+			behind := b.dirs[0] + "_behind"
+			breaks(t, behind)
+			written := make(chan error, 1)
+			go func() { written <- synced(a, "after") }()
+			a.degrades(2)
+			must(t, <-written)
+			if why := a.r.Status().Why; !strings.Contains(why, what) {
+				t.Errorf("the status says %q", why)
+			}
+			if err := b.r.writable(); err == nil || !strings.Contains(err.Error(), what) || !strings.Contains(err.Error(), behind) {
+				t.Errorf("asked whether replication would work: %v", err)
+			}
+			_ = b.order(Order{Replica: core.ReplicateStop}) // as the cluster wants, when the primary is degraded
+			remount(t, image, behind)
+			a.until("repair", func() bool { return a.told(core.ReplicaRepaired) })
+			must(t, b.order(Order{Replica: core.ReplicateSecond}))
+			a.isCopied(generation(2))
+			b.isCopied(generation(2))
+			settled(t, a)
+			same(t, a, b)
+		})
+	}
+}
+
+// The secondary's disk stands still: the primary goes on without it, and the secondary comes
+// back when it moves on.
+func TestFrozenDiskOfTheSecondary(t *testing.T) {
+	a, b := mirroring(t, func(o *Options) { o.Patience, o.SyncPatience = time.Second, time.Second })
+	smallDisk(t, b, 48)
+	join(t, a, b)
+	behind := b.dirs[0] + "_behind"
+	must(t, exec.Command("fsfreeze", "-f", behind).Run())
+	thaw := func() { _ = exec.Command("fsfreeze", "-u", behind).Run() }
+	defer thaw()
+	written := make(chan error, 1)
+	go func() { written <- synced(a, "f") }()
+	a.degrades(2)
+	must(t, <-written)
+	thaw()
+	a.isCopied(generation(2))
+	b.isCopied(generation(2))
+	settled(t, a)
+	same(t, a, b)
+}
+
+// The primary's disk is full: the application is told, and both copies go on.
+func TestFullDiskOfThePrimary(t *testing.T) {
+	a, b := mirroring(t, nil)
+	smallDisk(t, a, 48)
+	join(t, a, b)
+	out, err := exec.Command("dd", "if=/dev/urandom", "of="+a.dirs[0]+"/big", "bs=1M", "count=60", "conv=fsync", "status=none").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "No space left on device") {
+		t.Fatalf("%v %s", err, out)
+	}
+	settled(t, a)
+	same(t, a, b)
+	a.run(0, "rm big; echo small >small; sync small")
+	settled(t, a)
+	same(t, a, b)
+	if a.told(core.ReplicaLost) || !mirrors(a) || a.broken != nil {
+		t.Errorf("%v, %s", a.news, a.r.Status().State)
+	}
+}
+
+// The primary's disk fails: that is told, so that the other node takes over, with all that
+// was acknowledged.
+func TestBrokenDiskOfThePrimary(t *testing.T) {
+	a, b := mirroring(t, nil)
+	smallDisk(t, a, 48)
+	join(t, a, b)
+	must(t, synced(a, "kept"))
+	fails(t, a.dirs[0]+"_behind")
+	if err := synced(a, "lost"); err == nil {
+		t.Error("a write to a disk that fails was answered as done")
+	}
+	a.until("word of it", func() bool { return a.broken != nil })
+	if err := a.broken.Error(); !strings.Contains(err, "input/output error") {
+		t.Error(err)
+	}
+	_ = a.order(Order{Replica: core.ReplicateStop})
+	must(t, b.order(Order{Replica: core.ReplicatePrim, Data: generation(2)}))
+	if _, err := os.Stat(b.dirs[0] + "/kept"); err != nil {
+		t.Error(err)
+	}
+	if err := a.order(Order{Replica: core.ReplicateSecond}); err == nil {
+		t.Error("a node follows with a disk that fails")
+	}
+}
+
+// After a split there is no room to set aside what only the loser has: nothing of it is
+// overwritten until there is.
+func TestNoRoomToSetAside(t *testing.T) {
+	a, b := mirroring(t, nil)
+	smallDisk(t, b, 128)
+	filler := b.dirs[0] + "_behind/filler"
+	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}))
+	a.run(0, `head -c 40M /dev/urandom >f`)
+	must(t, b.order(Order{Replica: core.ReplicateSecond}))
+	a.isCopied(generation(1))
+	b.isCopied(generation(1))
+	must(t, b.order(Order{Replica: core.ReplicateStop}))
+	must(t, b.order(Order{Replica: core.ReplicatePrim, Data: generation(3)}))
+	b.run(0, `printf mine | dd of=f bs=1 seek=1000 conv=notrunc,fsync status=none; echo mine >g; sync g`)
+	must(t, b.order(Order{Replica: core.ReplicateStop}))
+	a.goesAlone(2)
+	a.run(0, `printf theirs | dd of=f bs=1 seek=9000 conv=notrunc,fsync status=none`)
+	var st unix.Statfs_t
+	must(t, unix.Statfs(filepath.Dir(filler), &st))
+	must(t, exec.Command("fallocate", "-l", fmt.Sprint(int64(st.Bavail)*st.Bsize-8<<20), filler).Run())
+	before, err := os.ReadFile(b.dirs[0] + "_behind/data/f")
+	must(t, err)
+
+	must(t, b.order(Order{Replica: core.ReplicateSecond}))
+	a.eventually("reason in the status", func() bool {
+		why := a.r.Status().Why
+		return strings.Contains(why, "saved/") && strings.Contains(why, "Make room there") && strings.Contains(why, "no space left")
+	})
+	if now, err := os.ReadFile(b.dirs[0] + "_behind/data/f"); err != nil || string(now) != string(before) {
+		t.Errorf("f was changed: %v", err)
+	}
+	must(t, os.Remove(filler))
+	a.isCopied(generation(2))
+	b.isCopied(generation(2))
+	settled(t, a)
+	same(t, a, b)
+	saved, err := filepath.Glob(b.dirs[0] + "_behind/saved/*/f")
+	if err != nil || len(saved) != 1 {
+		t.Fatalf("%q, %v", saved, err)
+	}
+	if kept, err := os.ReadFile(saved[0]); err != nil || string(kept) != string(before) {
+		t.Errorf("what was set aside is not what it was: %v", err)
+	}
+	if _, err := os.Stat(filepath.Dir(saved[0]) + "/g"); errors.Is(err, os.ErrNotExist) {
+		t.Error("g was not set aside")
+	}
+}
