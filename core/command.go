@@ -134,6 +134,9 @@ func (m *machine) refusal(r reply) error {
 	case r == alreadyUp && m.Drained:
 		text += ", but drained: undrain it to let it take connections"
 	}
+	if r == alreadyUp || r == alreadyStop {
+		return &Already{Refusal{text}}
+	}
 	return &Refusal{text}
 }
 
@@ -145,9 +148,9 @@ func (m *machine) setDrained(drained bool, reason string) error {
 	case !m.Module.Shared:
 		return &Refusal{fmt.Sprintf("%s has no virtual address: it has no share of connections to drain", m.Module.Name)}
 	case drained && m.Drained:
-		return &Refusal{fmt.Sprintf("%s is already drained on this node", m.Module.Name)}
+		return &Already{Refusal{fmt.Sprintf("%s is already drained on this node", m.Module.Name)}}
 	case !drained && !m.Drained:
-		return &Refusal{fmt.Sprintf("%s is not drained on this node", m.Module.Name)}
+		return &Already{Refusal{fmt.Sprintf("%s is not drained on this node", m.Module.Name)}}
 	}
 	m.Drained, m.DrainedBy = drained, Order{Reason: reason, Cause: m.cause}
 	if m.Verb == VerbDrain && !drained {

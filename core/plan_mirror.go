@@ -25,6 +25,9 @@ func (m *machine) planChange(to State) []Task {
 		return append(plan, m.finish(to)...)
 	}
 	plan = append(plan, m.stopChecks(to)...)
+	if from == Prim && to == Alone {
+		return append(append(plan, enter(to, Transient)), m.planAlone()...)
+	}
 	leaving := m.running() &^ partsOf[to]
 	if from.Primary() && to == Second {
 		plan = append(plan, stopsTwice(leaving, from, to)...)

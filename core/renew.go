@@ -29,6 +29,9 @@ func (m *machine) moduleChanged(ev Event) error {
 			return &Refusal{fmt.Sprintf("%s cannot change its mode, its nodes, or whether it has an address and replicated data, while it is %s: stop it first", n.Name, m.State)}
 		}
 	}
+	if n.Version != "" && n.Version == m.Module.Version {
+		return nil // told twice: it is the one in use
+	}
 	m.Update = n
 	return nil
 }

@@ -18,6 +18,9 @@ func Step(in Instance, ev Event) (Instance, []Action, error) {
 	if err := m.handle(ev); err != nil {
 		return in, nil, err
 	}
+	if m.mirror() {
+		m.loosen()
+	}
 	m.advance()
 	if m.err != nil {
 		return in, nil, m.err

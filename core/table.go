@@ -189,6 +189,13 @@ type Refusal struct{ Why string }
 
 func (r *Refusal) Error() string { return r.Why }
 
+// Already is the refusal of what is so already, as a start of what is up. Whoever asks it of
+// one node is mistaken; whoever asks it of all has what was asked for.
+type Already struct{ Refusal }
+
+// Unwrap answers the refusal.
+func (a *Already) Unwrap() error { return &a.Refusal }
+
 // Impossible is the error of an event or a transition that is not in the table.
 type Impossible struct {
 	Module string

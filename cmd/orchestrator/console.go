@@ -12,9 +12,9 @@ import (
 )
 
 const consoleLong = `Print a link that opens the web console of this server. It is good for one login
-within ten minutes; the browser then stays logged in for eight hours, or until the
-daemon is restarted. Every server has the console, at port 9010, and shows the whole
-cluster.
+within ten minutes; the browser then stays logged in for eight hours. Every server has
+the console, at port 9010, and shows the whole cluster; its links to the others log in
+there, too.
 
 A role says what one may do there: monitor looks, control moves modules as well, admin
 does all. --user is the name that the journal tells of what was done.

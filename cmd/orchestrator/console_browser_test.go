@@ -24,11 +24,13 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core/control"
 )
 
+func adminToken() string { return "the admin token" }
+
 // TestConsoleInBrowser uses the console as people do, in Debian's chromium. `make
 // browser` runs it; it takes what CI has no time to install.
 func TestConsoleInBrowser(t *testing.T) {
-	n := &fakeNode{asked: filepath.Join(t.TempDir(), "asked"), sessions: control.NewSessions()}
-	who := n.sessions.Or(control.Bearer(func() string { return "the admin token" }))
+	n := &fakeNode{asked: filepath.Join(t.TempDir(), "asked"), sessions: control.NewSessions(adminToken)}
+	who := n.sessions.Or(control.Bearer(adminToken))
 	api := control.Handler(control.Backend{Cluster: n, Modules: n, Views: n, Nodes: n, Console: n, Sessions: n.sessions}, who, slog.New(slog.DiscardHandler))
 	server := httptest.NewTLSServer(console.Beside(api))
 	t.Cleanup(server.Close)

@@ -14,7 +14,7 @@ import (
 func socketOf(home string) string { return daemon.Socket(home) }
 
 func daemonCommand(a *app) *cobra.Command {
-	level := slog.LevelInfo
+	level, reboot := slog.LevelInfo, ""
 	c := &cobra.Command{
 		Use: "daemon", Short: "Run this server's part of the cluster", Args: cobra.NoArgs,
 		Long: `Run this server's part of the cluster until SIGTERM or SIGINT; the modules of
@@ -29,6 +29,7 @@ cluster yet waits for "orchestrator cluster init" or "orchestrator cluster join"
 	}
 	c.Flags().TextVar(&level, "log-level", slog.LevelInfo, "least `LEVEL` that is logged: debug, info, warn or error")
 	completeFlag(c, "log-level", always(levels...))
+	c.Flags().StringVar(&reboot, "reboot", "", "`PROGRAM` that restarts the machine where a module has automatic_reboot (default the system's own)")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		home, err := a.homeDir()
 		if err != nil {
@@ -39,7 +40,7 @@ cluster yet waits for "orchestrator cluster init" or "orchestrator cluster join"
 			return fmt.Errorf("find the program's own file: %w", err)
 		}
 		return daemon.Run(cmd.Context(), daemon.Options{
-			Home: home, Version: version(), Program: program, Plugins: builtinPlugins(), Reboot: rebootMachine,
+			Home: home, Version: version(), Program: program, Plugins: builtinPlugins(), Reboot: restarter(reboot),
 			Log: slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level})),
 		})
 	}

@@ -304,6 +304,11 @@ func (f *fakeNode) Invite(_ context.Context, by string, r control.InviteRequest)
 	return i, nil
 }
 
+func (f *fakeNode) Access(_ context.Context, by string, r control.AccessRequest) (control.AccessToken, error) {
+	f.note("token %q %s %s by %s", r.User, r.Role, time.Duration(r.TTL), by)
+	return control.AccessToken{Token: "TOKEN", User: cmp.Or(r.User, r.Role.String()), Role: r.Role, Expires: fakeTime}, nil
+}
+
 func (f *fakeNode) Refused(from string, times int) { f.note("refused %d from %s", times, from) }
 
 func (f *fakeNode) Entered(c control.Caller) { f.note("login %s", c.Role) }

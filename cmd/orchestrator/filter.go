@@ -46,7 +46,9 @@ func filterShow(a *app) *cobra.Command {
 		Long: `Show how each interface of this server is filtered, how long the lease runs, and for
 each module who has which part of the clients and what became of the packets.
 
-An interface is filtered by xdp-native (in the driver, fastest), tcx, or xdp-generic.
+An interface is filtered by xdp-native (in the driver, fastest), tcx, or xdp-generic:
+the first that works; on a veth, as containers have it, by tcx. The variable
+ORCHESTRATOR_FILTER_ATTACH of the daemon names one that is to be tried first.
 Packets are counted by what was done with them and why: accept-…, forward-… (to
 another server), arp-… and ndp-… (who asks for an address), drop-…; and for each group
 by what the client's part was to this server at that moment: own, or other (another

@@ -48,6 +48,9 @@ func filterInKernel(t *testing.T, home string) {
 		t.Fatal(err)
 	}
 	defer f.Close() //nolint:errcheck // it is pinned
+	if err := f.Prefer("xdp-native"); err != nil {
+		t.Fatal(err)
+	}
 	ctx := context.Background()
 	_, err = f.Configure(ctx, sdk.FilterConfig{
 		Module: "web", Self: 1, Fence: true, Hash: sdk.HashKeyed,

@@ -46,7 +46,11 @@ func labCommand(a *app) *cobra.Command {
 
 // labHooks are the parts of a lab's options that only this program can fill in.
 func labHooks(log *slog.Logger, progress func(string)) lab.Options {
-	return lab.Options{AttachPass: ebpf.AttachPass, CleanNode: cleanPins, Log: log, Progress: progress}
+	o := lab.Options{CleanNode: cleanPins, Log: log, Progress: progress}
+	if os.Getenv(envAttach) == "xdp-native" {
+		o.AttachPass = ebpf.AttachPass // for the nodes, which inherit the variable
+	}
+	return o
 }
 
 // labOptions are labHooks, and this program for the nodes.

@@ -11,9 +11,9 @@ func metricsCommand(a *app) *cobra.Command {
 their resources are in, which part of the clients they have, what became of the
 packets, how the heartbeats are, how long hooks took.
 
-Prometheus reads the same from https://SERVER:9010/metrics with the token in
-cluster/admin.token. docs/metrics.md tells how to set that up, and what each metric
-means.`,
+Prometheus reads the same from https://SERVER:9010/metrics with a token that
+"orchestrator token" gives out. docs/metrics.md tells how to set that up, and what each
+metric means.`,
 		Example: `  orchestrator metrics
   orchestrator metrics | grep ^orchestrator_filter_packets_total`,
 	}

@@ -80,7 +80,7 @@ func (a *app) check(from source, set map[string]string) error {
 		return fmt.Errorf("find the program's own file: %w", err)
 	}
 	m, problems := config.Parse(files, from.name, config.Options{
-		Set: set, Env: a.lookup, CheckHook: hook.CheckSyntax, CheckRules: daemon.CheckRules, Path: from.where(), Checker: daemon.MissingChecker(program, home),
+		Set: set, Env: a.lookup, CheckHook: hook.CheckSyntax, CheckRules: daemon.CheckRules, Path: from.where(), Checker: daemon.MissingChecker(builtinPlugins(), program, home),
 	})
 	r.Problems = append(r.Problems, problems...)
 	if m == nil {

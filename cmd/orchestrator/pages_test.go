@@ -127,7 +127,7 @@ func accepts(args []string, whole bool) error {
 	return nil
 }
 
-func TestWords(t *testing.T) {
+func TestShellWords(t *testing.T) {
 	for line, want := range map[string][]string{
 		"orchestrator start web # now":                    {"orchestrator", "start", "web"},
 		`orchestrator install --set "A=b c" x`:            {"orchestrator", "install", "--set", "A=b c", "x"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
 	"runtime"
@@ -72,6 +73,9 @@ func pluginKinds() []string {
 	return []string{string(sdk.KindChecker), string(sdk.KindFilter), string(sdk.KindApplication)}
 }
 
+// envAttach names the way by which the packet filter is attached, if that works.
+const envAttach = "ORCHESTRATOR_FILTER_ATTACH"
+
 // serveFilter serves the packet filter. Where it can never work it says so to
 // whoever asks; any other failure ends the process, and the host tries again.
 func (a *app) serveFilter() error {
@@ -90,5 +94,10 @@ func (a *app) serveFilter() error {
 		return err
 	}
 	defer filter.Close() //nolint:errcheck // the process ends, the pins stay
+	if how := a.get(envAttach); how != "" {
+		if err := filter.Prefer(how); err != nil {
+			return sdk.Serve(noFilter{fmt.Errorf("%s: %w", envAttach, err)})
+		}
+	}
 	return sdk.Serve(filter)
 }

@@ -89,7 +89,7 @@ func (a *app) rulesOf(source string, given []string) (rules.Set, error) {
 	if err != nil {
 		return rules.Set{}, err
 	}
-	m, problems := config.Parse(files, from.name, config.Options{Set: macros, Env: a.lookup, CheckRules: daemon.CheckRules, Path: from.where(), Ahead: true})
+	m, problems := config.Parse(files, from.name, config.Options{Set: macros, Env: a.lookup, CheckRules: daemon.CheckRules, Path: from.where()})
 	if m == nil {
 		return rules.Set{}, problems
 	}

@@ -78,7 +78,8 @@ ended, so it must not be ` + "`waitstop`" + `.
 
 Below ` + "`$SAFE`" + ` scripts find ` + "`private/bin`, `private/modules/AM` (the copy that runs) and `modules/AM`" + ` (the
 one to edit); ` + "`$SAFEUSERVAR`" + ` is a folder of the module for files of its own. What a hook prints is kept
-in a file for each run, and shown by ` + "`orchestrator log`" + `. The wrappers ` + "`AM_start_wrapper`" + ` are not made: to
+in a file for each run, and shown by ` + "`orchestrator log`" + `. A name for a virtual address is looked
+up when the module is installed or applied; one that a check asks, each time. The wrappers ` + "`AM_start_wrapper`" + ` are not made: to
 work on an application without being disturbed, ` + "`orchestrator mute AM`" + `. A load balancer may go on asking for
 ` + "`/var/modules/AM/ready.txt`" + ` at port 9010, by https.
 

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -185,6 +188,28 @@ func TestEveryOldLineIsUnderstood(t *testing.T) {
 	for _, o := range oldCommands {
 		if !seen[o.words] && o.run != nil && !strings.HasPrefix(o.note, "the same") && o.words != "help" {
 			t.Errorf("no line has %s", o.words)
+		}
+	}
+}
+
+// Each is also run, by a script of this package.
+func TestEveryOldCommandIsRun(t *testing.T) {
+	scripts, err := filepath.Glob("testdata/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, file := range scripts {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(b)
+	}
+	for _, o := range oldCommands {
+		run := regexp.MustCompile(`(?m)^.*(exec|exits \d+) (safekit( -H \S+)? )?` + regexp.QuoteMeta(o.words) + `( |$)`)
+		if !run.MatchString(all.String()) {
+			t.Errorf("no script in testdata runs safekit %s", o.words)
 		}
 	}
 }

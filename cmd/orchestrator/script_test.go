@@ -60,7 +60,7 @@ func startFake(ts *testscript.TestScript, neg bool, args []string) {
 	l, err := net.Listen("unix", socketOf(ts.Getenv("ORCHESTRATOR_HOME")))
 	ts.Check(err)
 	n := &fakeNode{asked: filepath.Join(ts.Getenv("WORK"), "asked")}
-	server := &http.Server{Handler: control.Handler(control.Backend{Cluster: n, Modules: n, Views: n, Metrics: n, Nodes: n, Console: n, Sessions: control.NewSessions()}, control.Local, slog.New(slog.DiscardHandler))}
+	server := &http.Server{Handler: control.Handler(control.Backend{Cluster: n, Modules: n, Views: n, Metrics: n, Nodes: n, Console: n, Sessions: control.NewSessions(func() string { return "" })}, control.Local, slog.New(slog.DiscardHandler))}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)

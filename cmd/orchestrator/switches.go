@@ -14,7 +14,8 @@ on. It stays so until "unmute", also when the module or the daemon is restarted;
 "orchestrator status MODULE" says that it is.`
 
 const bootLong = `Say whether a module starts when a server boots: on, off, or auto, which starts what
-ran before. It counts where userconfig.xml leaves it open, with boot="ignore", which
+ran before. A daemon that is only restarted, by an upgrade or after a crash, goes on with
+what ran, whatever is said here. It counts where userconfig.xml leaves it open, with boot="ignore", which
 is the default; else the command is refused.`
 
 func muteCommands(a *app) []*cobra.Command {

@@ -18,10 +18,10 @@ type verb struct {
 }
 
 var verbs = []verb{
-	{name: "start", short: "Start a module on the servers", long: `Start a module: its prestart and start_both hooks run, its virtual address is set, its
+	{name: "start", short: "Start a module on the servers", where: wherever, long: `Start a module: its prestart and start_both hooks run, its virtual address is set, its
 checks begin; when the application is ready the server gets its share of the
 connections. A server whose application cannot start gets none, and says why.`},
-	{name: "stop", short: "Stop a module in good order", long: `Stop a module: the server's share moves to the others first, so that no new
+	{name: "stop", short: "Stop a module in good order", where: wherever, long: `Stop a module: the server's share moves to the others first, so that no new
 connection is lost, then the stop_both hook runs. Connections that are still open end
 with the application: drain the server first to let them end by themselves.`},
 	{name: "restart", short: "Restart the application, the module stays up", long: `Stop and start the application through the hooks, while the virtual address stays.
@@ -29,7 +29,7 @@ With more than one server this goes from one to the next, so that the service
 stays.`},
 	{name: "stopstart", short: "Stop a module and start it again", long: `Stop a module and start it again, with its address and its checks: what a change of
 the configuration needs.`},
-	{name: "forcestop", short: "Stop a module at once, whatever happens", long: `Stop a module without handing anything over, also when a hook hangs: stop hooks are
+	{name: "forcestop", short: "Stop a module at once, whatever happens", where: wherever, long: `Stop a module without handing anything over, also when a hook hangs: stop hooks are
 called with force, and what does not end is killed.`},
 	{name: "wait", short: "Stop the application and hold the module back", where: namesOne, long: `Stop the application on a server and hold the module back in WAIT until "wakeup": its
 address goes, in a mirror the other server takes over, and its checks from before the
@@ -38,7 +38,7 @@ start or stop ends it as well, and so does a restart of the daemon.`},
 	{name: "wakeup", short: "Let a module go on that was held back", long: `Let a module go on that "wait" holds back. One that waits for a resource goes on by
 itself when that is up, and needs no wakeup.`},
 	{name: "drain", short: "Take the load off servers, without stopping", long: drainLong},
-	{name: "undrain", short: "Give drained servers their share again", long: `Give drained servers their share of the connections again. No connection breaks.`},
+	{name: "undrain", short: "Give drained servers their share again", where: wherever, long: `Give drained servers their share of the connections again. No connection breaks.`},
 	{name: "swap", short: "Let primary and secondary of a mirror change their roles", where: oneDoes, long: `Let the primary of a mirror stop the application and become the secondary, and the
 other server take its place. It is refused while the secondary is not up to date.`},
 	{name: "prim", short: "Start a mirror as primary: this server has the good data", where: namesOne, long: `Start a mirror as primary on one server, whatever the other one knows: it is how an
@@ -53,8 +53,9 @@ broken off in the middle of a copy. What the other server wrote since is lost.`}
 is known to be the same.`},
 }
 
-// On which servers the verbs of a mirror are carried out.
+// On which servers verbs are carried out.
 const (
+	wherever = "It is done on all servers of the cluster unless --node names some; without --node, one\nwhere it is so already counts as done. "
 	oneDoes  = "It does not matter on which of the two servers it is done: without --node on this one. "
 	namesOne = "--node is needed: it names the server. "
 )
@@ -80,14 +81,18 @@ func verbCommand(a *app, v verb) *cobra.Command {
 		where = ""
 	}
 	example := "web_farm"
-	if v.where != "" {
+	if v.where == oneDoes || v.where == namesOne {
 		example = "database"
+	}
+	first := "  orchestrator " + v.name + " " + example
+	if draining || v.where == namesOne {
+		first += " --node n2"
 	}
 	c := a.jsonFlag(&cobra.Command{
 		Use: v.name + " MODULE", Short: v.short, Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeModule,
 		Long: v.long + "\n\n" + where + `One line tells
 what became of each server; the exit code is 1 if one of them failed.`,
-		Example: "  orchestrator " + v.name + " " + example + " --node n2\n  orchestrator " + v.name + " " + example + " --node n2 --timeout 5m",
+		Example: first + "\n  orchestrator " + v.name + " " + example + " --node n2 --timeout 5m",
 	})
 	nodeFlag := "a `NODE` to do it on; may be repeated (default all)"
 	switch {

@@ -32,10 +32,7 @@ func (p *parser) check(n *node, e *Element) {
 		if !p.allowed(c, ce) {
 			continue
 		}
-		outer := p.nested
-		p.nested = outer || ce.Status == NotYet
 		p.check(c, ce)
-		p.nested = outer
 	}
 	for _, ce := range e.Children {
 		if ce.Required && first[ce.Name] == nil {
@@ -55,12 +52,8 @@ func (p *parser) allowed(n *node, e *Element) bool {
 		p.errorf(idMode, n.at, "<%s> belongs to mode %s, this module is of mode %s", n.name, modeNames(e.Modes), p.mode)
 		return false
 	}
-	switch e.Status {
-	case NotYet:
-		p.notYet(n.at, nil, fmt.Sprintf("<%s>", n.name))
-	case Ignored:
+	if e.Status == Ignored {
 		p.report(diag.Note, idIgnored, n.at, fmt.Sprintf("<%s> has no effect: %s", n.name, e.Why))
-	case Used:
 	}
 	return true
 }
@@ -201,12 +194,7 @@ func (p *parser) supported(n *node, v value, def *Attribute) {
 	case !same && len(def.Modes) > 0 && p.mode != "" && !slices.Contains(def.Modes, p.mode):
 		p.report(diag.Note, idIgnored, v.at, fmt.Sprintf("%s has no effect: it is for mode %s", name, modeNames(def.Modes)))
 		return
-	case !same && def.Status == NotYet:
-		p.notYet(v.at, v.macros, name)
 	case !same && def.Status == Ignored:
 		p.report(diag.Note, idIgnored, v.at, fmt.Sprintf("%s has no effect: %s", name, def.Why))
-	}
-	if slices.Contains(def.NotYet, v.text) {
-		p.notYet(v.at, v.macros, fmt.Sprintf("%s=%q", def.Name, v.text))
 	}
 }

@@ -23,7 +23,7 @@ func intfChecker() checkerKind {
 // watchLink names the interface, or an address on it or of its network. A change is
 // seen at once; it is looked at besides, to be sure.
 func (c *Checker) watchLink(name string, addr netip.Addr) {
-	c.Interval = time.Second
+	c.Interval, c.Outside = time.Second, true
 	if name != "" {
 		c.Settings["name"] = name
 	} else {

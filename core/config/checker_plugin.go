@@ -22,7 +22,7 @@ func pluginChecker() checkerKind {
 		Attribute{Name: "name", Kind: KindName, Required: true, Status: Used, Doc: "Name of the checker; \"orchestrator plugin list\" shows those that there are."},
 		interval("10s"),
 		Attribute{Name: "timeout", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "5s", Min: 10, Status: Used, Doc: "How long one look may take."})
-	k.New, k.Key = true, []string{"name", "ident"}
+	k.New, k.separate, k.Key = true, true, []string{"name", "ident"}
 	k.Children = []Element{{Name: "set", Status: Used, Key: []string{"name"}, Doc: "A setting of the checker.",
 		Attributes: []Attribute{
 			{Name: "name", Kind: KindName, Required: true, Status: Used, Doc: "Its name."},
@@ -70,25 +70,27 @@ func (p *parser) ofOthers(name value) bool {
 	return false
 }
 
-// runnablePlugins warns of checkers that are programs of their own and cannot be run
-// here: what a module watches by them is unknown, which is seen only when it fails.
-func (p *parser) runnablePlugins(list *node) {
+// installed warns of checkers that are programs of their own and cannot be run here: what a
+// module watches by them is unknown, which is seen only when it fails.
+func (p *parser) installed(list *node) {
 	if p.options.Checker == nil {
 		return
 	}
 	told := map[string]bool{}
-	for _, n := range append(slices.Clone(list.all("sql")), list.all("plugin")...) {
-		name, at := "sql", n.at
-		if n.name == "plugin" {
-			name, at = n.values["name"].text, n.values["name"].at
-		}
-		if told[name] || n.name == "plugin" && !n.values["name"].ok {
-			continue
-		}
-		told[name] = true
-		if err := p.options.Checker(name); err != nil {
-			p.report(diag.Warning, idPlugin, at, fmt.Sprintf("checker %s cannot be run here: %v", name, err)).Hint =
-				"until it can, on each server, its resource is unknown, and nothing is done when the application fails"
+	for _, k := range checkerKinds() {
+		for _, n := range list.all(k.Name) {
+			name, given := n.values["name"] // of others; ours have the element's
+			if !given {
+				name = value{text: k.Name, at: n.at, ok: true}
+			}
+			if !k.separate || !name.ok || told[name.text] {
+				continue
+			}
+			told[name.text] = true
+			if err := p.options.Checker(name.text); err != nil {
+				p.report(diag.Warning, idPlugin, name.at, fmt.Sprintf("checker %s cannot be run here: %v", name.text, err)).Hint =
+					"until it can, on each server, its resource is unknown, and nothing is done when the application fails"
+			}
 		}
 	}
 }

@@ -15,7 +15,7 @@ func sqlChecker() checkerKind {
 		Attribute{Name: "ca", Kind: KindPath, Empty: true, Status: Used, Doc: "With verify: file of the module with certificates (PEM) to trust instead of the machine's."},
 		Attribute{Name: "query", Kind: KindText, Default: "SELECT 1", Status: Used, Doc: "What is asked. One row at least must come back."},
 		Attribute{Name: "answer", Kind: KindRegex, Empty: true, Status: Used, Doc: "Regular expression that the first column of the first row must match, anywhere in it: query=\"SELECT pg_is_in_recovery()\" answer=\"^false$\"."}))
-	k.New = true
+	k.New, k.separate = true, true
 	k.tell = (*parser).askSQL
 	return k
 }
@@ -24,7 +24,7 @@ func sqlChecker() checkerKind {
 func (p *parser) askSQL(c *Checker, to *node) bool {
 	v := to.values
 	c.overNetwork(to)
-	for _, name := range []string{"driver", "database", "user", "tls", "query", "answer"} {
+	for _, name := range []string{"driver", "addr", "database", "user", "tls", "query", "answer"} {
 		c.Settings[name] = v[name].text
 	}
 	for _, name := range []string{"socket", "password_file"} {
@@ -32,7 +32,6 @@ func (p *parser) askSQL(c *Checker, to *node) bool {
 			c.Settings[name] = v[name].text
 		}
 	}
-	c.Settings["addr"] = v["addr"].text
 	if v["port"].set {
 		c.Settings["port"] = v["port"].number
 	}

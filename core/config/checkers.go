@@ -13,7 +13,8 @@ import (
 // is told of it.
 type checkerKind struct {
 	Element
-	action core.Verb // what a failure does, if nothing is said, while the application runs
+	action   core.Verb // what a failure does, if nothing is said, while the application runs
+	separate bool      // its plugin is a program of its own
 	// tell fills in what the plugin needs; asked is the element <to>, if the kind has
 	// it, else the checker's own. It reports what is wrong, and answers false then.
 	tell func(p *parser, c *Checker, asked *node) bool
@@ -66,7 +67,7 @@ func (p *parser) checks(m *Module, list *node) {
 			}
 		}
 	}
-	p.runnablePlugins(list)
+	p.installed(list)
 }
 
 // checker reads what all checkers have.

@@ -28,7 +28,6 @@ import (
 //	set NAME=VALUE     a macro
 //	env NAME=VALUE     an environment variable
 //	system NAME        linux or windows; linux if nothing is said
-//	ahead              what is not supported yet is accepted
 //	host NAME=ADDRESS  a name that is looked up; without such lines none is
 //	without NAME       a checker that cannot be run
 //	nodes NAME…        the cluster that the module is compared with
@@ -83,8 +82,6 @@ func (c *corpusCase) readOptions(t *testing.T) {
 			env[name] = value
 		case verb == "system":
 			c.options.System = rest
-		case verb == "ahead":
-			c.options.Ahead = true
 		case verb == "without":
 			c.options.Checker = func(name string) error {
 				if name != rest {
@@ -189,7 +186,7 @@ func TestGoodDocuments(t *testing.T) {
 			text := ""
 			for _, p := range ps {
 				text += p.Error() + "\n"
-				if p.Severity != diag.Note && !(c.options.Ahead && p.ID == idNotYet) {
+				if p.Severity != diag.Note {
 					t.Errorf("unexpected: %v", p)
 				}
 			}
@@ -257,10 +254,10 @@ func strip(v any) any {
 }
 
 // Every id must be shown by a case, but for those that need a document of an
-// odd size or encoding, which TestOddDocuments has, the comparison of modules, and what is
-// not there yet: nothing of the language is left that is not.
+// odd size or encoding, which TestOddDocuments has, and the comparison of
+// modules.
 func TestEveryProblemHasACase(t *testing.T) {
-	shown := idTooLarge + idEncoding + idConflict + idNotYet
+	shown := idTooLarge + idEncoding + idConflict
 	for _, c := range slices.Concat(corpus(t, "testdata/bad/*.txtar"), corpus(t, "testdata/cluster/bad*.txtar")) {
 		if i := slices.IndexFunc(c.archive.Files, func(f txtar.File) bool { return f.Name == "want" }); i >= 0 {
 			shown += string(c.archive.Files[i].Data)

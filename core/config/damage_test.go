@@ -36,7 +36,6 @@ func TestDamagedDocuments(t *testing.T) {
 			}
 		}()
 		options := c.options
-		options.Ahead = random.IntN(2) == 0
 		m, ps := Parse(fstest.MapFS{userconfig: {Data: document}}, "web", options)
 		_ = ps.Error()
 		if (m == nil) != ps.Refused() {

@@ -146,9 +146,6 @@ func overview(b *strings.Builder, root *Element) {
 			often = "+"
 		}
 		remark := modeNames(e.Modes)
-		if e.Status == NotYet {
-			remark = strings.TrimPrefix(remark+", not supported yet", ", ")
-		}
 		fmt.Fprintln(b, strings.TrimRight(fmt.Sprintf("    %-42s %s %s", strings.Repeat("  ", depth)+"<"+e.Name+">", often, remark), " "))
 		for i := range e.Children {
 			walk(&e.Children[i], depth+1)
@@ -266,11 +263,6 @@ func TestSchemaIsSound(t *testing.T) {
 			v := value{text: a.Default}
 			if _, _, err := v.convert(a); a.Default != "" && err != nil {
 				t.Errorf("%s: the default: %v", where, err)
-			}
-			for _, later := range a.NotYet {
-				if !slices.Contains(a.Values, later) {
-					t.Errorf("%s: %s is no value", where, later)
-				}
 			}
 		}
 		for i := range e.Children {

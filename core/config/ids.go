@@ -24,7 +24,6 @@ const (
 	idRegex            = "config/bad-regex"
 	idTimes            = "config/bad-times"
 	idPath             = "config/bad-path"
-	idNotYet           = "config/not-yet"
 	idIgnored          = "config/ignored"
 	idMode             = "config/wrong-mode"
 	idMacroMissing     = "config/missing-macro"

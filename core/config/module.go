@@ -10,8 +10,7 @@ import (
 )
 
 // Module is a module's configuration, checked and complete: defaults filled
-// in, macros expanded. It is not to be changed. What this version does not act
-// on is in it only with Options.Ahead.
+// in, macros expanded. It is not to be changed.
 type Module struct {
 	Name            string
 	Mode            core.Mode

@@ -21,6 +21,7 @@ type Checker struct {
 	Fall     int            // failures in a row that mean down; 0 is 1
 	When     core.When
 	Action   core.Verb
+	Outside  bool // core.Check tells what it means
 	Pos      diag.Position
 }
 
@@ -98,7 +99,7 @@ func (c Proc) Resource() string { return "proc." + c.Name }
 func (m *Module) Checks() []core.Check {
 	var all []core.Check
 	for _, c := range slices.Concat(m.Checkers, m.Witnesses()) {
-		all = append(all, core.Check{Resource: c.Resource(), When: c.When, Action: c.Action, Outside: c.Class == "intf"})
+		all = append(all, core.Check{Resource: c.Resource(), When: c.When, Action: c.Action, Outside: c.Outside})
 	}
 	if m.Rfs != nil {
 		all = append(all, core.Check{Resource: ReplicaDisk, When: core.WhenPrim, Action: core.VerbStopStart})

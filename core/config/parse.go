@@ -34,8 +34,6 @@ type Options struct {
 	// System is where the module is to run, "linux" or "windows"; empty means
 	// here. It decides which files in bin/ are hooks.
 	System string
-	// Ahead accepts, with warnings, what this version does not act on yet.
-	Ahead bool
 	// Path is put before file names in problems, e.g. "modules/web_farm" or
 	// "web_farm.safe:".
 	Path string
@@ -92,7 +90,6 @@ type parser struct {
 	schema   *Element
 	parents  map[string][]string // of the schema's elements
 	mode     core.Mode           // empty if the document does not say
-	nested   bool                // inside of something that is refused as a whole
 	macros   *macros             // nil: the document has none
 	problems diag.Problems
 }
@@ -176,22 +173,6 @@ func (p *parser) findMode(root *node) {
 // added.
 func (p *parser) errorf(id string, at span, format string, args ...any) *diag.Problem {
 	return p.report(diag.Error, id, at, fmt.Sprintf(format, args...))
-}
-
-// refusal is the severity of what this version does not act on yet.
-func (p *parser) refusal() diag.Severity {
-	if p.options.Ahead {
-		return diag.Warning
-	}
-	return diag.Error
-}
-
-// notYet refuses what belongs to the language but is not acted on.
-func (p *parser) notYet(at span, macros []string, message string) *diag.Problem {
-	if p.nested {
-		return &diag.Problem{} // it has been refused with what is around it
-	}
-	return p.blamed(p.report(p.refusal(), idNotYet, at, message+" is not supported yet in this version"), macros)
 }
 
 func (p *parser) report(severity diag.Severity, id string, at span, message string) *diag.Problem {

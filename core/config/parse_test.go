@@ -161,7 +161,7 @@ func TestFoldersOfTwoModules(t *testing.T) {
 		for _, d := range dirs {
 			text += `<replicated dir="` + d + `"/>`
 		}
-		m, ps := Parse(fstest.MapFS{userconfig: {Data: []byte(text + `</rfs></service></safe>`)}}, name, Options{Ahead: true})
+		m, ps := Parse(fstest.MapFS{userconfig: {Data: []byte(text + `</rfs></service></safe>`)}}, name, Options{})
 		if m == nil {
 			t.Fatal(ps)
 		}
@@ -188,7 +188,7 @@ func TestCoreOfMirror(t *testing.T) {
 	m, ps := parse(`<safe><service mode="mirror" failover="off" defaultprim="lastprim" automatic_reboot="on">
 <rfs syncat="0 22 * * *" syncdelta="26h"><replicated dir="/srv/db"/></rfs>
 <check><splitbrain ident="w" arg="192.0.2.1 2001:db8::1"/><tcp ident="db" when="prim"><to addr="::1" port="1"/></tcp></check>
-</service></safe>`, Options{Ahead: true})
+</service></safe>`, Options{})
 	if m == nil {
 		t.Fatal(ps)
 	}
@@ -222,7 +222,7 @@ func FuzzParse(f *testing.F) {
 		if c, ps := ParseCluster([]byte(document), "cluster.xml"); (c == nil) != ps.Refused() {
 			t.Errorf("cluster %v with %v", c, ps)
 		}
-		m, ps := parse(document, Options{Set: map[string]string{name: value}, Ahead: value == "1"})
+		m, ps := parse(document, Options{Set: map[string]string{name: value}})
 		if (m == nil) != ps.Refused() {
 			t.Errorf("module %v with %v", m, ps)
 		}

@@ -8,7 +8,6 @@ type Status string
 const (
 	Used    Status = "used"    // acted on
 	Ignored Status = "ignored" // accepted without effect; Why tells the reason
-	NotYet  Status = "not-yet" // refused: to accept it would promise something
 )
 
 // Kind is the type of an attribute's value.
@@ -41,10 +40,9 @@ type Attribute struct {
 	Unit     string // of a bare number
 	Grain    string // a duration that is not 0 but less than one of this is refused; empty: Unit
 	Values   []string
-	Star     bool     // "*" is a value too
-	Empty    bool     // an empty value means absent
-	NotYet   []string // values that are refused for now
-	Min, Max int64    // of a number; Min of a duration is in ms; Max 0 is no limit
+	Star     bool  // "*" is a value too
+	Empty    bool  // an empty value means absent
+	Min, Max int64 // of a number; Min of a duration is in ms; Max 0 is no limit
 	Required bool
 	Status   Status
 	Why      string      // why it is ignored
@@ -94,9 +92,6 @@ func (e *Element) attribute(name string) *Attribute {
 
 // Schema is the language of userconfig.xml: the one table that documents are
 // checked against and that its documentation and XML schema are made from.
-//
-// What is inside an element that is NotYet tells what will be: it is checked,
-// but not reported as missing a second time.
 func Schema() *Element {
 	return &Element{Name: "safe", Status: Used, Required: true, Once: true,
 		Doc:      "The module.",
@@ -145,13 +140,13 @@ func serviceElement() Element {
 			{Name: "mode", Kind: KindChoice, Values: []string{"farm", "mirror", "light"}, Required: true, Status: Used, Effect: EffectStop,
 				Doc: "farm: all nodes are active behind one virtual address. mirror: one of two nodes is active, the primary, and the other takes over; the cluster has two nodes. light: each node by itself, without an address, restarted when something fails; start it where it is to run, with --node."},
 			{Name: "boot", Kind: KindChoice, Values: []string{"on", "off", "auto", "ignore"}, Default: "ignore", Status: Used, Live: true, Effect: EffectLive,
-				Doc: "Whether the module starts with the machine; auto: if it was started before; ignore: as the operator chose."},
+				Doc: "Whether the module starts with the machine; auto: if it was started before; ignore: as the operator chose. A daemon that is only restarted goes on with what ran."},
 			{Name: "boot_delay", Kind: KindDuration, Unit: "s", Grain: "ms", Default: "0s", Status: Used, Live: true, Effect: EffectLive, Doc: "The module is not started by itself before the machine has been up for this long."},
 			onOff("failover", "on", Attribute{Status: Used, Modes: only(core.Mirror), Effect: EffectLive, Doc: "Whether the secondary takes over by itself when the primary fails; off: the operator decides."}),
 			{Name: "defaultprim", Kind: KindName, Default: "alone", Status: Used, Modes: only(core.Mirror), Effect: EffectLive,
 				Doc: "Which node is to be primary when both are up: alone: the one that is; lastprim: the one that was before it was stopped; or the name of a node."},
 			{Name: "maxloop", Kind: KindNumber, Min: 0, Max: 1000, Default: "3", Status: Used, Live: true, Effect: EffectLive, Doc: "Automatic restarts and the like that are allowed within loop_interval; one more stops the module. What a check of an interface asks for does not count: a cable is no fault of the application."},
 			{Name: "loop_interval", Kind: KindDuration, Unit: "h", Grain: "s", Default: "24h", Status: Used, Live: true, Effect: EffectLive, Doc: "See maxloop; 0 switches the limit off."},
-			onOff("automatic_reboot", "off", Attribute{Status: Used, Live: true, Effect: EffectLive, Doc: "on: a stopstart that a check, a rule or a script asks for ends with a restart of the machine; what starts the module then is boot, which does so where it ran. Not where the machine is only a network namespace, as in a lab."}),
+			onOff("automatic_reboot", "off", Attribute{Status: Used, Live: true, Effect: EffectLive, Doc: "on: a stopstart that a check, a rule or a script asks for ends with a restart of the machine; what starts the module then is boot, which does so where it ran. Not where the machine is only a network namespace, as in a lab, unless the daemon was given a program for it (daemon --reboot)."}),
 		}}
 }

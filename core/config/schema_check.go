@@ -70,11 +70,8 @@ func actionDoc(when []string, def core.Verb) string {
 	return text + ". With pre only wait and noaction are possible, otherwise all but wait."
 }
 
-// where is the address that many ask, own one that the node has.
-var (
-	where = Attribute{Name: "addr", Kind: KindHost, Required: true, Status: Used, Doc: "Address. A name is looked up each time."}
-	own   = Attribute{Name: "addr", Kind: KindResolved, Required: true, Status: Used, Doc: "Address."}
-)
+// where is the address that many ask.
+var where = Attribute{Name: "addr", Kind: KindHost, Required: true, Status: Used, Doc: "Address. A name is looked up each time."}
 
 // target is what a checker asks.
 func target(attributes ...Attribute) Element {

@@ -252,12 +252,8 @@ func (e *Element) remark() string {
 	if e.New {
 		text += " Not in SafeKit."
 	}
-	switch e.Status {
-	case NotYet:
-		text += " Not supported yet."
-	case Ignored:
+	if e.Status == Ignored {
 		text += " No effect: " + e.Why + "."
-	case Used:
 	}
 	return text
 }
@@ -280,15 +276,8 @@ func (a *Attribute) remark() string {
 	if a.New {
 		text += " Not in SafeKit."
 	}
-	switch a.Status {
-	case NotYet:
-		text += " Not supported yet."
-	case Ignored:
+	if a.Status == Ignored {
 		text += " No effect: " + a.Why + "."
-	case Used:
-	}
-	if len(a.NotYet) > 0 {
-		text += " Not supported yet: " + strings.Join(a.NotYet, ", ") + "."
 	}
 	return text
 }

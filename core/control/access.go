@@ -68,13 +68,18 @@ const userHeader = "Orchestrator-User"
 // Bearer asks for the token in the Authorization header (RFC 6750).
 func Bearer(token func() string) Who {
 	return func(r *http.Request) (Caller, error) {
-		got, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		got, ok := bearer(r)
 		want := token()
 		if !ok || want == "" || subtle.ConstantTimeCompare([]byte(got), []byte(want)) != 1 {
 			return Caller{}, errors.New("a login is needed: send the header Authorization: Bearer TOKEN; the token is in cluster/admin.token on every node. For the console, type on a server: orchestrator console")
 		}
 		return Caller{"admin from " + r.RemoteAddr, Admin}, nil
 	}
+}
+
+// bearer is the token in the Authorization header.
+func bearer(r *http.Request) (string, bool) {
+	return strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 }
 
 // admit tells who sends a request if they may what needs the role.

@@ -25,6 +25,7 @@ type node struct {
 	control.Modules
 	control.Views
 	sessions *control.Sessions
+	secret   string           // the admin token
 	other    *httptest.Server // n2
 	asked    []string
 }
@@ -66,6 +67,13 @@ func (n *node) Invite(_ context.Context, by string, r control.InviteRequest) (co
 	return i, nil
 }
 
+func (n *node) Access(_ context.Context, by string, r control.AccessRequest) (t control.AccessToken, err error) {
+	n.note("token for %s by %s", r.User, by)
+	t.User, t.Role = r.User, r.Role
+	t.Token, t.Expires, err = n.sessions.Token(r.User, r.Role, time.Duration(r.TTL))
+	return t, err
+}
+
 func (n *node) Entered(c control.Caller) { n.note("login of %s as %s", c.Name, c.Role) }
 
 func (n *node) Refused(from string, times int) { n.note("%d refused, from %s", times, from) }
@@ -88,8 +96,10 @@ const adminToken = "the admin token"
 // serve starts the API as it is served to the network.
 func serve(t *testing.T) (*node, *httptest.Server) {
 	t.Helper()
-	n := &node{sessions: control.NewSessions()}
-	who := n.sessions.Or(control.Bearer(func() string { return adminToken }))
+	n := &node{secret: adminToken}
+	secret := func() string { return n.secret }
+	n.sessions = control.NewSessions(secret)
+	who := n.sessions.Or(control.Bearer(secret))
 	server := httptest.NewTLSServer(control.Handler(control.Backend{Cluster: n, Modules: n, Views: n, Metrics: n, Nodes: n, Console: n, Sessions: n.sessions}, who, slog.New(slog.DiscardHandler)))
 	t.Cleanup(server.Close)
 	n.other = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -196,10 +206,9 @@ func TestLogin(t *testing.T) {
 		t.Errorf("login with the admin token: %d", code)
 	}
 	u, _ := url.Parse(server.URL)
-	for _, c := range first.Jar.Cookies(u) {
-		if c.Value == token {
-			t.Error("the session is opened by what was in the link")
-		}
+	ended := first.Jar.Cookies(u)[0]
+	if ended.Value == token {
+		t.Error("the session is opened by what was in the link")
 	}
 	if code, _ := send(t, first, "DELETE", server.URL+"/v1/login", ""); code != 200 {
 		t.Errorf("logout: %d", code)
@@ -207,9 +216,111 @@ func TestLogin(t *testing.T) {
 	if code, _ := send(t, first, "GET", server.URL+"/v1/status", ""); code != 401 {
 		t.Errorf("after the logout: %d", code)
 	}
-	n.sessions.Clear()
+	first.Jar.SetCookies(u, []*http.Cookie{ended})
+	if code, _ := send(t, first, "GET", server.URL+"/v1/status", ""); code != 401 {
+		t.Errorf("with a cookie from before the logout: %d", code)
+	}
+	n.sessions.Clear() // a restart
+	if code, _ := send(t, second, "GET", server.URL+"/v1/status", ""); code != 200 {
+		t.Errorf("after a restart: %d", code)
+	}
+	n.secret = "another"
 	if code, _ := send(t, second, "GET", server.URL+"/v1/status", ""); code != 401 {
-		t.Errorf("after all sessions were ended: %d", code)
+		t.Errorf("with another admin token: %d", code)
+	}
+}
+
+// What one server has signed another one of the cluster takes, and nobody else.
+func TestLoginOnAllServers(t *testing.T) {
+	n1, server1 := serve(t)
+	_, server2 := serve(t)
+	foreign, server3 := serve(t)
+	foreign.secret = "of another cluster"
+	b, u := browser(t, server1), func(s *httptest.Server) *url.URL { u, _ := url.Parse(s.URL); return u }
+	invitation, _ := n1.sessions.Invite("anna", control.Operator)
+	send(t, b, "POST", server1.URL+"/v1/login", `{"token": "`+invitation+`"}`)
+	if code, text := send(t, b, "GET", server2.URL+"/v1/login", ""); code != 200 || !strings.Contains(text, `"anna from 127.0.0.1","role":"control"`) {
+		t.Errorf("the session on the other server: %d %s", code, text)
+	}
+	if code, _ := send(t, b, "GET", server3.URL+"/v1/status", ""); code != 401 {
+		t.Errorf("the session in another cluster: %d", code)
+	}
+
+	// A browser keeps cookies from other hosts, so there is something to take along.
+	var pass control.AccessToken
+	if code, text := send(t, b, "POST", server1.URL+"/v1/login/elsewhere", ""); code != 200 || json.Unmarshal([]byte(text), &pass) != nil {
+		t.Fatalf("a token for other servers: %d %s", code, text)
+	}
+	login := `{"token": "` + pass.Token + `"}`
+	for i, want := range []int{200, 401} {
+		if code, text := send(t, browser(t, server2), "POST", server2.URL+"/v1/login", login); code != want || want == 200 && !strings.Contains(text, `"role":"control"`) {
+			t.Errorf("use %d of it: %d %s", i, code, text)
+		}
+	}
+	for kind, headers := range map[string][]string{
+		"as a token": {"Authorization", "Bearer " + pass.Token}, "as a session": {"Cookie", "__Host-orchestrator=" + pass.Token},
+	} {
+		if code, _ := send(t, browser(t, server2), "GET", server2.URL+"/v1/status", "", headers...); code != 401 {
+			t.Errorf("%s: %d", kind, code)
+		}
+	}
+	if code, _ := send(t, browser(t, server1), "POST", server1.URL+"/v1/login/elsewhere", "", "Authorization", "Bearer "+adminToken); code != 401 {
+		t.Errorf("without a session: %d", code)
+	}
+	session := b.Jar.Cookies(u(server1))[0].Value
+	for i := range session {
+		changed := []byte(session)
+		changed[i] ^= 1
+		if code, _ := send(t, browser(t, server1), "GET", server1.URL+"/v1/status", "", "Cookie", "__Host-orchestrator="+string(changed)); code == 200 {
+			t.Fatalf("a session with byte %d changed is taken: %s", i, changed)
+		}
+	}
+}
+
+// A program's token does what its role allows, on all servers, until its end.
+func TestTokens(t *testing.T) {
+	n, server := serve(t)
+	_, other := serve(t)
+	c, admin := server.Client(), []string{"Authorization", "Bearer " + adminToken}
+	code, text := send(t, c, "POST", server.URL+"/v1/token", `{"user": "prometheus", "role": "monitor", "ttl": "1h"}`, admin...)
+	var got control.AccessToken
+	if code != 200 || json.Unmarshal([]byte(text), &got) != nil || time.Until(got.Expires) > time.Hour {
+		t.Fatalf("give out a token: %d %s", code, text)
+	}
+	bearer := []string{"Authorization", "Bearer " + got.Token}
+	for _, s := range []*httptest.Server{server, other} {
+		if code, text := send(t, c, "GET", s.URL+"/metrics", "", bearer...); code != 200 || text != "some_metric 1\n" {
+			t.Errorf("metrics: %d %s", code, text)
+		}
+		if code, text := send(t, c, "POST", s.URL+"/v1/modules/web/stop", "", bearer...); code != 403 || !strings.Contains(text, "you have the role monitor") {
+			t.Errorf("stop: %d %s", code, text)
+		}
+	}
+	if code, _ := send(t, c, "POST", server.URL+"/v1/token", `{"ttl": "1h"}`, bearer...); code != 403 {
+		t.Errorf("a token that gives out tokens: %d", code)
+	}
+	// In a browser it opens no more than it is for, and for no longer.
+	b := browser(t, server)
+	if code, text := send(t, b, "POST", server.URL+"/v1/login", `{"token": "`+got.Token+`"}`); code != 200 || !strings.Contains(text, `"role":"monitor"`) {
+		t.Fatalf("login with a token: %d %s", code, text)
+	}
+	var s control.Session
+	if _, text := send(t, b, "GET", server.URL+"/v1/login", ""); json.Unmarshal([]byte(text), &s) != nil || s.Expires.After(got.Expires.Add(time.Second)) {
+		t.Errorf("the session: %s", text)
+	}
+	over, _, err := n.sessions.Token("late", control.Admin, -time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, _ := send(t, c, "GET", server.URL+"/v1/status", "", "Authorization", "Bearer "+over); code != 401 {
+		t.Errorf("a token that has ended: %d", code)
+	}
+	n.secret = ""
+	if _, _, err := n.sessions.Token("nobody", control.Admin, time.Hour); err == nil {
+		t.Error("a node without a secret signs")
+	}
+	if code, _ := send(t, c, "GET", server.URL+"/v1/status", "", bearer...); code != 401 {
+		t.Errorf("without a secret: %d", code)
 	}
 }
 
@@ -233,8 +344,9 @@ func TestCookie(t *testing.T) {
 
 func TestSessionsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := &node{sessions: control.NewSessions()}
-		h := control.Handler(control.Backend{Cluster: n, Modules: n, Views: n, Nodes: n, Console: n, Sessions: n.sessions}, n.sessions.Or(control.Bearer(func() string { return "" })), slog.New(slog.DiscardHandler))
+		secret := func() string { return adminToken }
+		n := &node{sessions: control.NewSessions(secret)}
+		h := control.Handler(control.Backend{Cluster: n, Modules: n, Views: n, Nodes: n, Console: n, Sessions: n.sessions}, n.sessions.Or(control.Bearer(secret)), slog.New(slog.DiscardHandler))
 		login := func(token string) *httptest.ResponseRecorder {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, httptest.NewRequest("POST", "/v1/login", strings.NewReader(`{"token": "`+token+`"}`)))

@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"sync"
@@ -23,10 +21,12 @@ const (
 // this host and all of its paths (RFC 6265bis, 4.1.3.2).
 const cookieName = "__Host-orchestrator"
 
-// Console invites people into the web console.
+// Console lets people into the web console, and programs into the API.
 type Console interface {
 	// Invite makes a link that is good for one login.
 	Invite(ctx context.Context, by string, r InviteRequest) (Invitation, error)
+	// Access makes a token for a program.
+	Access(ctx context.Context, by string, r AccessRequest) (AccessToken, error)
 	// Entered takes note of a login.
 	Entered(c Caller)
 	// Refused takes note of logins that failed since the last such note, the last of
@@ -50,6 +50,22 @@ type Invitation struct {
 	Certificate string    `json:"certificate"` // SHA-256 fingerprint of what the server shows, in hexadecimal
 }
 
+// AccessRequest says who gets a token for the API, to do what, for how long.
+type AccessRequest struct {
+	User string   `json:"user,omitempty"` // empty: the role's name
+	Role Role     `json:"role,omitzero"`  // absent: monitor
+	TTL  Duration `json:"ttl"`
+}
+
+// AccessToken is what a program sends as "Authorization: Bearer TOKEN" (RFC 6750), to any
+// node.
+type AccessToken struct {
+	Token   string    `json:"token"`
+	User    string    `json:"user"`
+	Role    Role      `json:"role"`
+	Expires time.Time `json:"expires"`
+}
+
 // Session is a login as its owner sees it.
 type Session struct {
 	User    string    `json:"user"`
@@ -57,23 +73,18 @@ type Session struct {
 	Expires time.Time `json:"expires,omitzero"` // absent: the login is in each request
 }
 
-// grant is what an invitation or a session is for.
-type grant struct {
-	user  string
-	role  Role
-	until time.Time
-}
-
-// Sessions are the invitations and logins of one node, in memory: a restart ends
-// them all. Only hashes are kept of what opens them.
+// Sessions are what opens the API besides the admin token. Invitations are of one node, and
+// in memory; sessions and tokens are signed, so that every node of the cluster takes them,
+// also after a restart. They end all together when the nodes get another admin token.
 type Sessions struct {
-	now func() time.Time
+	secret func() string // the admin token, the same on all nodes; empty: nothing is signed
+	now    func() time.Time
 
 	mu      sync.Mutex
-	invited map[[sha256.Size]byte]grant
-	open    map[[sha256.Size]byte]grant
-	refused int       // logins since they were last told
-	told    time.Time // when that was
+	invited map[[sha256.Size]byte]grant // by hashes of what opens them
+	spent   map[string]time.Time        // ids of what was used up here, or ended, and until when it would have been good
+	refused int                         // logins since they were last told
+	told    time.Time                   // when that was
 }
 
 // refusedEvery limits how often refused logins are told: nobody shall fill the journal.
@@ -92,42 +103,52 @@ func (s *Sessions) refuse() int {
 	return n
 }
 
-// NewSessions begins without any.
-func NewSessions() *Sessions {
-	s := &Sessions{now: time.Now}
+// NewSessions begins without any. secret answers the admin token.
+func NewSessions(secret func() string) *Sessions {
+	s := &Sessions{secret: secret, now: time.Now}
 	s.Clear()
 	return s
 }
 
-// Clear ends all sessions and invitations.
+// Clear forgets all invitations, and what was ended.
 func (s *Sessions) Clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.invited, s.open = map[[sha256.Size]byte]grant{}, map[[sha256.Size]byte]grant{}
+	s.invited, s.spent = map[[sha256.Size]byte]grant{}, map[string]time.Time{}
 }
 
-// Invite makes a token that is good for one login.
+// Invite makes a token that is good for one login, here.
 func (s *Sessions) Invite(user string, role Role) (string, time.Time) {
-	return s.grant(func() map[[sha256.Size]byte]grant { return s.invited }, user, role, InvitationLife)
-}
-
-func (s *Sessions) grant(list func() map[[sha256.Size]byte]grant, user string, role Role, life time.Duration) (string, time.Time) {
 	token := rand.Text()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.purge()
-	g := grant{user, role, s.now().Add(life)}
-	list()[sha256.Sum256([]byte(token))] = g
-	return token, g.until
+	g := newGrant(kindInvitation, user, role, s.now().Add(InvitationLife))
+	s.invited[sha256.Sum256([]byte(token))] = g
+	return token, g.Until
+}
+
+// Token makes a token for a program, good on every node for so long.
+func (s *Sessions) Token(user string, role Role, life time.Duration) (string, time.Time, error) {
+	return s.sign(kindToken, user, role, life)
+}
+
+func (s *Sessions) sign(k kind, user string, role Role, life time.Duration) (string, time.Time, error) {
+	g := newGrant(k, user, role, s.now().Add(life))
+	text, err := seal(s.secret(), g)
+	return text, g.Until, err
 }
 
 // purge forgets what has ended. mu is held.
 func (s *Sessions) purge() {
-	for _, list := range []map[[sha256.Size]byte]grant{s.invited, s.open} {
-		for key, g := range list {
-			if !s.now().Before(g.until) {
-				delete(list, key)
-			}
+	for key, g := range s.invited {
+		if !s.now().Before(g.Until) {
+			delete(s.invited, key)
+		}
+	}
+	for id, until := range s.spent {
+		if !s.now().Before(until) {
+			delete(s.spent, id)
 		}
 	}
 }
@@ -143,33 +164,72 @@ func (s *Sessions) redeem(token string) (grant, bool) {
 	return g, ok
 }
 
+// signed is the grant of a text, if it is of this kind and good now.
+func (s *Sessions) signed(k kind, text string) (grant, bool) {
+	g, ok := unseal(s.secret(), text)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, spent := s.spent[g.ID]
+	return g, ok && g.Kind == k && !spent && s.now().Before(g.Until)
+}
+
+// spend ends a grant on this node; false if that was done before.
+func (s *Sessions) spend(g grant) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.purge()
+	_, before := s.spent[g.ID]
+	s.spent[g.ID] = g.Until
+	return !before
+}
+
 // of finds the session of a request.
 func (s *Sessions) of(r *http.Request) (grant, bool) {
 	c, err := r.Cookie(cookieName)
 	if err != nil {
 		return grant{}, false
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	g, ok := s.open[sha256.Sum256([]byte(c.Value))]
-	return g, ok && s.now().Before(g.until)
+	return s.signed(kindSession, c.Value)
 }
 
 // end ends the session of a request.
 func (s *Sessions) end(r *http.Request) {
-	if c, err := r.Cookie(cookieName); err == nil {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.open, sha256.Sum256([]byte(c.Value)))
+	if g, ok := s.of(r); ok {
+		s.spend(g)
 	}
 }
 
-// Or takes the caller from the session of the request, or, where there is none, from
-// other.
+// admitted is who may log in with a token of any kind, or with what other takes for one.
+func (s *Sessions) admitted(r *http.Request, token string, other Who) (grant, bool) {
+	if g, ok := s.redeem(token); ok {
+		return g, true
+	}
+	if g, ok := s.signed(kindHandover, token); ok && s.spend(g) {
+		return g, true
+	}
+	if g, ok := s.signed(kindToken, token); ok {
+		return g, true
+	}
+	if token == "" {
+		return grant{}, false
+	}
+	bare := r.Clone(r.Context())
+	bare.Header, bare.TLS = http.Header{"Authorization": {"Bearer " + token}}, nil // the token alone counts
+	c, err := other(bare)
+	return newGrant(kindInvitation, c.Role.String(), c.Role, s.now().Add(SessionLife)), err == nil
+}
+
+// Or takes the caller from the session of the request, or its token, or, where there is
+// none, from other.
 func (s *Sessions) Or(other Who) Who {
 	return func(r *http.Request) (Caller, error) {
 		if g, ok := s.of(r); ok {
-			return Caller{g.user + " from " + host(r), g.role}, nil
+			return g.caller(host(r)), nil
+		}
+		if token, ok := bearer(r); ok {
+			if g, ok := s.signed(kindToken, token); ok {
+				return g.caller(host(r)), nil
+			}
 		}
 		return other(r)
 	}
@@ -183,69 +243,3 @@ func host(r *http.Request) string {
 	}
 	return h
 }
-
-// cookie is the one that opens a session, or with an empty value forgets it.
-func cookie(value string, life time.Duration) *http.Cookie {
-	c := &http.Cookie{Name: cookieName, Value: value, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: int(life / time.Second)}
-	if value == "" {
-		c.MaxAge = -1
-	}
-	return c
-}
-
-// sessionRoutes serve what a browser needs to log in and out.
-func (s *server) sessionRoutes() {
-	s.say(Admin, "POST /v1/console", func(by string, r *http.Request) (any, error) {
-		q, err := body[InviteRequest](r)
-		if err != nil {
-			return nil, err
-		}
-		if q.Role == 0 {
-			q.Role = Admin
-		}
-		return s.b.Console.Invite(r.Context(), by, q)
-	})
-	s.mux.HandleFunc("POST /v1/login", s.login)
-	s.mux.HandleFunc("GET /v1/login", func(w http.ResponseWriter, r *http.Request) {
-		if c, ok := s.admit(w, r, Monitor); ok {
-			g, _ := s.b.Sessions.of(r)
-			s.send(w, http.StatusOK, Session{User: c.Name, Role: c.Role, Expires: g.until})
-		}
-	})
-	s.mux.HandleFunc("DELETE /v1/login", func(w http.ResponseWriter, r *http.Request) {
-		s.b.Sessions.end(r)
-		http.SetCookie(w, cookie("", 0))
-		s.send(w, http.StatusOK, Outcome{Text: "logged out"})
-	})
-}
-
-// login opens a session for an invitation, or for the admin token.
-func (s *server) login(w http.ResponseWriter, r *http.Request) {
-	q, err := body[struct {
-		Token string `json:"token"`
-	}](r)
-	if err != nil {
-		s.answer(w, nil, err)
-		return
-	}
-	g, ok := s.b.Sessions.redeem(q.Token)
-	if !ok {
-		bare := r.Clone(r.Context())
-		bare.Header = http.Header{"Authorization": {"Bearer " + q.Token}}
-		if _, err := s.who(bare); err != nil || q.Token == "" {
-			if n := s.b.Sessions.refuse(); n > 0 {
-				s.b.Console.Refused(host(r), n)
-			}
-			s.send(w, http.StatusUnauthorized, failure{Error: errLogin.Error()})
-			return
-		}
-		g = grant{user: Admin.String(), role: Admin}
-	}
-	value, until := s.b.Sessions.grant(func() map[[sha256.Size]byte]grant { return s.b.Sessions.open }, g.user, g.role, SessionLife)
-	http.SetCookie(w, cookie(value, SessionLife))
-	c := Caller{fmt.Sprintf("%s from %s", g.user, host(r)), g.role}
-	s.b.Console.Entered(c)
-	s.send(w, http.StatusOK, Session{User: c.Name, Role: c.Role, Expires: until})
-}
-
-var errLogin = errors.New("this link or token is not, or no longer, good: each link is good for one login within ten minutes; type on this server: orchestrator console")

@@ -2,16 +2,13 @@ package daemon
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"net/netip"
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/archive"
@@ -196,43 +193,6 @@ func unpacked(name string, item catalog.Item) (*archive.FS, moduleMeta, error) {
 	}
 	files, err := archive.Read(bytes.NewReader(item.Content), int64(len(item.Content)), name+".safe", archive.DefaultLimits())
 	return files, meta, err
-}
-
-// boot starts a module when its node comes up, as service boot="…" says, but not
-// before the machine has been up for boot_delay. Of "ignore", SafeKit's default,
-// this makes "auto", unless an operator has switched boot on or off.
-func (m *member) boot(mod *module) {
-	wanted := m.wanted(mod.conf.Name)
-	if boot := mod.atBoot(); boot == "off" || boot != "on" && wanted != core.Up {
-		return
-	}
-	go func() {
-		if !sleep(m.ctx, mod.config().BootDelay-uptime()) || mod.runner.Snapshot().State != core.Stop {
-			return // it was started, or replaced, meanwhile
-		}
-		if err := mod.runner.Command(m.ctx, core.VerbStart, "boot", "the start of the daemon"); err != nil {
-			m.log.Warn("start a module", "module", mod.conf.Name, "error", err)
-		}
-	}()
-}
-
-// never is longer than any boot_delay.
-const never = math.MaxInt64
-
-// sleep waits; a time that is not positive has passed. It says whether ctx goes
-// on.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // fits compares a module with the others and with the cluster.

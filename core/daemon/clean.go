@@ -35,11 +35,11 @@ func Clean(home string, log *slog.Logger, takeOff func() ([]string, error)) (did
 		return nil, err
 	}
 	for _, file := range files {
-		addresses, err := d.removeLaid(file)
+		note, err := d.removeLaid(file)
 		if err != nil {
 			return nil, fmt.Errorf("remove virtual addresses: %w", err)
 		}
-		for _, a := range addresses {
+		for _, a := range note.Addresses {
 			did = append(did, fmt.Sprintf("virtual address %s (on %s)", a.Address, a.Interface))
 		}
 	}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,6 +29,7 @@ type order struct {
 	Renew    *arrival               `json:"renew,omitempty"`  // likewise: stop, take over that configuration, start
 	Pause    bool                   `json:"pause,omitempty"`  // stop, but what the operator wants stays as it is
 	Wait     control.Duration       `json:"wait"`
+	All      bool                   `json:"all,omitempty"` // no node was named: what is so already is done
 }
 
 // handlers registers what other nodes may ask of this one.
@@ -75,7 +77,7 @@ func (d *Daemon) Do(ctx context.Context, by, name string, verb core.Verb, r cont
 	if err := mod.m.aimed(mod, verb, &r); err != nil {
 		return control.Outcome{}, err
 	}
-	o := order{Module: name, Verb: verb, By: by, Identity: r.Identity, Wait: r.Wait}
+	o := order{Module: name, Verb: verb, By: by, Identity: r.Identity, Wait: r.Wait, All: len(r.Nodes) == 0 && !r.Here}
 	if r.Identity != "" {
 		o.By = "" // who typed it does not matter: a script did
 	}
@@ -192,34 +194,38 @@ func (m *member) obey(ctx context.Context, o order) control.NodeOutcome {
 			return out
 		}
 	}
+	out.OK, out.Text = mod.drive(ctx, o)
+	out.State = mod.runner.Snapshot().Status()
+	return out
+}
+
+// drive carries out a verb, waits for its end if the order says so, and answers whether
+// the module came to where it leads; if not, why.
+func (mod *module) drive(ctx context.Context, o order) (bool, string) {
 	if o.Verb == core.VerbPrimForce && mod.replica != nil {
 		mod.replica.Forced()
 	}
-	before := mod.runner.Snapshot()
+	before := mod.runner.Snapshot().State
 	if err := mod.runner.Command(ctx, o.Verb, o.Identity, o.By); err != nil {
-		out.Text = err.Error()
-		out.State = mod.runner.Snapshot().Status()
-		return out
+		already := new(core.Already)
+		return o.All && errors.As(err, &already), err.Error()
 	}
-	out.OK = true
-	in := before
-	if o.Wait > 0 {
-		wait, cancel := context.WithTimeout(ctx, time.Duration(o.Wait))
-		defer cancel()
-		if in, err = mod.runner.WaitSettled(wait); err != nil {
-			out.OK, out.Text = false, "still under way: "+in.Status()
-		} else {
-			if o.Verb == core.VerbSwap {
-				in = mod.awaitSwap(wait, before.State)
-			}
-			if out.OK, out.Text = judge(o.Verb, in); o.Verb == core.VerbSwap && in.State == before.State {
-				out.OK, out.Text = false, "the roles were not swapped; status and why tell more"
-			}
-			mod.awaitShare(wait, in)
+	if o.Wait <= 0 {
+		return true, ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(o.Wait))
+	defer cancel()
+	in, err := mod.runner.WaitSettled(ctx)
+	if err != nil {
+		return false, "still under way: " + in.Status()
+	}
+	if o.Verb == core.VerbSwap {
+		if in = mod.awaitSwap(ctx, before); in.State == before {
+			return false, "the roles were not swapped; status and why tell more"
 		}
 	}
-	out.State = mod.runner.Snapshot().Status()
-	return out
+	mod.awaitShare(ctx, in)
+	return judge(o.Verb, in)
 }
 
 // awaitSwap waits until a mirror has another role than before, or has given up the wish

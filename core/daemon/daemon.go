@@ -63,8 +63,10 @@ type Daemon struct {
 
 	sessions *control.Sessions // logins to the console
 
+	booted   bool      // no daemon has run here since the machine was booted
 	clean    sync.Once // removes leftovers
 	cleanErr error
+	left     []string // modules whose applications were left running; until they are loaded
 
 	found  sync.Mutex // held while the cluster is founded, joined or left
 	mu     sync.Mutex
@@ -80,7 +82,8 @@ func Run(ctx context.Context, opt Options) (err error) {
 	defer runtime.KeepAlive(ballast())
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	d := &Daemon{opt: opt, log: opt.Log, ctx: inner, sessions: control.NewSessions()}
+	d := &Daemon{opt: opt, log: opt.Log, ctx: inner}
+	d.sessions = control.NewSessions(d.signingSecret)
 	var undo closers
 	defer func() { err = errors.Join(err, undo.run()) }()
 
@@ -131,6 +134,9 @@ func (d *Daemon) build(undo *closers) error {
 		}
 	}
 	var err error
+	if d.booted, err = d.firstOfBoot(bootID()); err != nil {
+		return err
+	}
 	if d.journal, err = journal.Open(d.path("journal.db"), journal.Limits{}, nil); err != nil {
 		return fmt.Errorf("open the journal: %w", err)
 	}
@@ -175,10 +181,12 @@ func PluginDirs(program, home string) []string {
 	return append(dirs, filepath.Join(home, "plugins"))
 }
 
-// MissingChecker tells, for config.Options, why a checker that is a program of its own
-// cannot be run by the daemon of that home.
-func MissingChecker(program, home string) func(string) error {
-	return func(name string) error { return pluginhost.Missing(sdk.KindChecker, name, PluginDirs(program, home)) }
+// MissingChecker tells, for config.Options, why a checker cannot be run by the daemon of
+// that home, which has plugins of its own.
+func MissingChecker(plugins []pluginhost.Plugin, program, home string) func(string) error {
+	return func(name string) error {
+		return pluginhost.Missing(plugins, sdk.KindChecker, name, PluginDirs(program, home))
+	}
 }
 
 // resume takes up the cluster that the node already belongs to.

@@ -27,6 +27,7 @@ func TestDigestsTravel(t *testing.T) {
 	want := map[string]share.Digest{
 		"web_farm": {Present: true, Ready: true, Epoch: 0x1234567801, Failed: 1 << 63},
 		"db":       {Present: true, Draining: true, Epoch: 7},
+		"left":     {Left: true},
 	}
 	var b []byte
 	for name, d := range want {

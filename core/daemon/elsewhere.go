@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -119,49 +117,4 @@ func (m *member) peer(r *http.Request) (cluster.Node, bool) {
 		return cluster.Node{}, false
 	}
 	return m.settings().Node(number)
-}
-
-// Invite makes a link to the console of this node that is good for one login.
-func (d *Daemon) Invite(_ context.Context, by string, r control.InviteRequest) (control.Invitation, error) {
-	m := d.current()
-	if m == nil {
-		return control.Invitation{}, errNoCluster
-	}
-	user := strings.TrimSpace(r.User)
-	if user == "" {
-		user = r.Role.String()
-	}
-	if len(user) > maxUser || strings.ContainsFunc(user, func(c rune) bool { return c < ' ' || c == 0x7f }) {
-		return control.Invitation{}, &control.Refusal{Kind: control.ErrInput, Text: fmt.Sprintf("a user has a name of at most %d characters, without control characters", maxUser)}
-	}
-	conf := m.settings()
-	me, _ := conf.Node(m.id.Node.Number)
-	i := control.Invitation{User: user, Role: r.Role, Certificate: m.id.CertificateFingerprint().String()}
-	i.Token, i.Expires = d.sessions.Invite(user, r.Role)
-	host := net.JoinHostPort(primary(conf, me).String(), strconv.Itoa(int(conf.Ports.API)))
-	i.URL = "https://" + host + "/#" + i.Token // what stands behind # reaches no log of a server
-	d.note("command", "info", fmt.Sprintf("%s invites %s into the console, with the role %s.", by, user, r.Role), map[string]any{"by": by}, 0)
-	return i, nil
-}
-
-// maxUser is the longest name of a user of the console, in bytes.
-const maxUser = 64
-
-// Entered takes note of a login to the console.
-func (d *Daemon) Entered(c control.Caller) {
-	d.note("command", "info", fmt.Sprintf("%s logs in to the console, with the role %s.", c.Name, c.Role), map[string]any{"by": c.Name}, 0)
-}
-
-// Refused takes note of logins to the console that failed.
-func (d *Daemon) Refused(from string, times int) {
-	d.note("command", "warn", fmt.Sprintf("Logins to the console were refused: %d, the last from %s.", times, from), map[string]any{"from": from, "times": times}, 0)
-}
-
-// Carried takes note of what somebody asked for, and what became of it.
-func (d *Daemon) Carried(c control.Command) {
-	level := "info"
-	if !c.OK {
-		level = "warn"
-	}
-	d.noteModule(c.Module, "command", level, c.Text(), map[string]any{"by": c.By, "what": c.What, "ok": c.OK}, 0)
 }

@@ -135,3 +135,16 @@ func (g *gate) table() sdk.FilterTable {
 	}
 	return t
 }
+
+// warmFilter has the filter's process started before this node becomes primary: a take-over
+// is not the time for that.
+func (mod *module) warmFilter(ctx context.Context) {
+	if mod.gate == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, networkTime)
+	defer cancel()
+	if _, err := mod.m.d.filter.State(ctx); err != nil && ctx.Err() == nil {
+		mod.m.log.Debug("start the filter in advance", "module", mod.conf.Name, "error", err)
+	}
+}

@@ -192,7 +192,7 @@ func (s digests) own(module string, d share.Digest) []byte {
 	for _, tag := range slices.Sorted(maps.Keys(s.mine)) {
 		d := s.mine[tag]
 		var flags byte
-		for i, f := range []bool{d.Present, d.Ready, d.Draining} {
+		for i, f := range []bool{d.Present, d.Ready, d.Draining, d.Left} {
 			if f {
 				flags |= 1 << i
 			}
@@ -209,7 +209,7 @@ func (s digests) hear(n core.NodeID, b []byte) {
 	heard := map[uint32]share.Digest{}
 	for ; len(b) >= digestSize; b = b[digestSize:] {
 		heard[binary.BigEndian.Uint32(b)] = share.Digest{
-			Present: b[4]&1 != 0, Ready: b[4]&2 != 0, Draining: b[4]&4 != 0,
+			Present: b[4]&1 != 0, Ready: b[4]&2 != 0, Draining: b[4]&4 != 0, Left: b[4]&8 != 0,
 			Epoch: share.Epoch(binary.BigEndian.Uint64(b[5:])), Failed: binary.BigEndian.Uint64(b[13:]),
 		}
 	}

@@ -62,7 +62,7 @@ func (m *member) read(ctx context.Context, name string, content []byte, set map[
 	}
 	found := hosts{}
 	options := checkOptions(set, found.find(ctx), name+".safe:")
-	options.Checker = MissingChecker(m.d.opt.Program, m.d.opt.Home)
+	options.Checker = MissingChecker(m.d.opt.Plugins, m.d.opt.Program, m.d.opt.Home)
 	conf, problems := config.Parse(files, name, options)
 	if conf != nil {
 		problems = append(append(problems, m.fits(conf)...), UnknownResources(conf)...)

@@ -8,8 +8,11 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/orchestrator-ha/orchestrator/core/config"
+	"github.com/orchestrator-ha/orchestrator/core/share"
 	"github.com/orchestrator-ha/orchestrator/core/vip"
 )
 
@@ -21,6 +24,8 @@ import (
 type laid struct {
 	Addresses []laidAddress           `json:"addresses"`
 	Before    map[string]vip.Settings `json:"before,omitempty"` // by interface: without virtual addresses
+	// GoesOn: the next start does not stop the application, so it may still have connections.
+	GoesOn bool `json:"goes_on,omitempty"`
 }
 
 type laidAddress struct {
@@ -31,8 +36,8 @@ type laidAddress struct {
 func (d *Daemon) laidFile(module string) string { return d.path("run", "network-"+module+".json") }
 
 // laying notes what a module is about to put on the network.
-func (d *Daemon) laying(module string, held []heldAddress) error {
-	l := laid{Before: map[string]vip.Settings{}}
+func (d *Daemon) laying(module string, held []heldAddress, goesOn bool) error {
+	l := laid{Before: map[string]vip.Settings{}, GoesOn: goesOn}
 	for _, h := range held {
 		l.Addresses = append(l.Addresses, laidAddress{h.on.Name, h.addr.Addr})
 		before, err := d.holder.Before(h.on)
@@ -91,32 +96,75 @@ func (d *Daemon) cleanFilter(ctx context.Context) error {
 }
 
 func (d *Daemon) cleanLeftover(ctx context.Context, name, file string) error {
-	if _, err := d.removeLaid(file); err != nil {
+	l, err := d.removeLaid(file)
+	if err != nil {
 		return err
 	}
 	if err := d.filter.Remove(ctx, name); err != nil {
 		return err
 	}
+	if l.GoesOn {
+		d.mu.Lock()
+		d.left = append(d.left, name)
+		d.mu.Unlock()
+	}
 	return os.Remove(file)
 }
 
-// removeLaid removes the addresses of a note from their interfaces, and says
-// which.
-func (d *Daemon) removeLaid(file string) ([]laidAddress, error) {
+// goesOn says that the module's next start does not stop its application, as it does
+// where there is no prestart hook.
+func (mod *module) goesOn() bool {
+	return mod.sharing != nil && slices.ContainsFunc(mod.config().Hooks, func(h config.Hook) bool { return h.Name == "prestart" })
+}
+
+// leftDigest is what the first heartbeats say: which applications were left running, so
+// that the others do not give up their connections.
+func (m *member) leftDigest() (b []byte) {
+	m.d.mu.Lock()
+	defer m.d.mu.Unlock()
+	for _, name := range m.d.left {
+		b = m.digests.own(name, share.Digest{Left: true})
+	}
+	return b
+}
+
+// takeLeft tells a module that its application was left running.
+func (mod *module) takeLeft() {
+	d := mod.m.d
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if i := slices.Index(d.left, mod.conf.Name); i >= 0 && mod.sharing != nil {
+		d.left = slices.Delete(d.left, i, i+1)
+		mod.sharing.put(share.Left{}, 0)
+	}
+}
+
+// forgetLeft takes back what leftDigest said of modules that are not here any more.
+func (m *member) forgetLeft() {
+	m.d.mu.Lock()
+	defer m.d.mu.Unlock()
+	for _, name := range m.d.left {
+		m.publish(name, share.Digest{})
+	}
+	m.d.left = nil
+}
+
+// removeLaid removes the addresses of a note from their interfaces, and answers
+// the note.
+func (d *Daemon) removeLaid(file string) (l laid, all error) {
 	raw, err := os.ReadFile(file)
 	if err != nil {
-		return nil, err
+		return laid{}, err
 	}
-	var l laid
 	if err := json.Unmarshal(raw, &l); err != nil {
 		d.log.Warn("read a note about virtual addresses", "file", file, "error", err)
 	}
-	all := vip.ForgetSources() // before the addresses go: with a source that is not there nothing can be sent
+	all = vip.ForgetSources() // before the addresses go: with a source that is not there nothing can be sent
 	for _, a := range l.Addresses {
 		all = errors.Join(all, d.holder.RemoveEverywhere(a.Address)) // the interface may have another name now
 	}
 	for name, before := range l.Before {
 		all = errors.Join(all, d.holder.Restore(name, before))
 	}
-	return l.Addresses, all
+	return l, all
 }

@@ -72,6 +72,7 @@ func (d *Daemon) startMember(id *pki.Identity) error {
 	d.member = m
 	d.mu.Unlock()
 	m.loadAll()
+	m.forgetLeft()
 	close(m.ready)
 	return nil
 }
@@ -125,7 +126,10 @@ func (m *member) start() error {
 		return err
 	}
 	m.undo.add("forget catalog changes", m.watchCatalog())
-	m.work(func() { vip.Watch(m.ctx, m.log, m.interfacesChanged) })
+	m.work(func() {
+		var cables cables
+		vip.Watch(m.ctx, m.log, func() { m.askAgain(&cables); m.interfacesChanged() })
+	})
 	return m.listen(me)
 }
 
@@ -151,7 +155,7 @@ func (m *member) startHeart(self core.NodeID) error {
 	var err error
 	m.heart, err = heartbeat.Start(heartbeat.Options{
 		Self: self, Incarnation: uint64(time.Now().UnixNano()), Key: m.id.Keys.Heartbeat,
-		Interval: m.config.HeartbeatInterval, Timeout: m.config.HeartbeatTimeout,
+		Interval: m.config.HeartbeatInterval, Timeout: m.config.HeartbeatTimeout, Digest: m.leftDigest(),
 		Networks: heartNetworks(m.config, self, m.local), OnBeat: m.lease.until, Events: inbox.put, Log: m.log,
 	})
 	if err != nil {

@@ -79,17 +79,12 @@ func (s *Scrape) connections(ctx context.Context) map[string]map[string]int {
 	defer cancel()
 	all := map[string]map[string]int{}
 	for _, mod := range s.shared() {
-		groups, err := s.d.filter.Sockets(ctx, mod.conf.Name)
+		groups, err := mod.connections(ctx)
 		if err != nil {
 			s.d.log.Debug("count connections", "module", mod.conf.Name, "error", err)
 			continue
 		}
-		all[mod.conf.Name] = map[string]int{}
-		for group, buckets := range groups {
-			for _, n := range buckets {
-				all[mod.conf.Name][group] += int(n)
-			}
-		}
+		all[mod.conf.Name] = groups
 	}
 	return all
 }

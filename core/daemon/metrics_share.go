@@ -23,7 +23,7 @@ var shareMetrics = metrics.Section[*Scrape]{Title: "The share of the connections
 		Help: "Parts in which another node than the owner may have connections, so that they are looked for.",
 		Read: ofRows(func(r share.Row, _ core.NodeID) bool { return !r.Settled() })},
 	{Name: "orchestrator_share_connections", Kind: metrics.Gauge, Labels: []string{"module", "group"},
-		Help: "Open connections of this node to the virtual addresses; of a drained one, those that are left. They are counted when asked for: half a microsecond of a processor for each socket of the machine.",
+		Help: "Open connections of this node to the virtual addresses; of a drained one, those that are left. To count them takes half a microsecond of a processor for each socket of the machine: a number is shown for a hundred times as long as it took, so that whoever looks often costs at most a hundredth of a processor.",
 		Read: func(s *Scrape, out metrics.Sink) {
 			for module, groups := range s.opened() {
 				for group, n := range groups {

@@ -47,11 +47,14 @@ const metricsHead = `# Metrics
 Every node shows its own metrics in the text format of Prometheus:
 
     orchestrator metrics                      on the node, as root
-    https://NODE:9010/metrics                 over the network, with the token
+    https://NODE:9010/metrics                 over the network, with a token
 
-Over the network they need the login of every other question to the API: the token in
-` + "`cluster/admin.token`" + ` of the node's directory, which is the same on all nodes. The
-certificate is of the cluster's own authority, ` + "`cluster/authority.crt`" + `. For Prometheus:
+Over the network they need a login, as every other question to the API. A token that may
+only read, good for a year on all nodes, is given out on any of them, as root:
+
+    orchestrator token --user prometheus > orchestrator.token
+
+The certificate is of the cluster's own authority, ` + "`cluster/authority.crt`" + `. For Prometheus:
 
     scrape_configs:
       - job_name: orchestrator
@@ -63,10 +66,12 @@ certificate is of the cluster's own authority, ` + "`cluster/authority.crt`" + `
         static_configs:
           - targets: ["192.0.2.1:9010", "192.0.2.2:9010", "192.0.2.3:9010"]
 
-The token also lets its holder change things: keep the file from others.
+Before it ends give out another one: ` + "`orchestrator token --help`" + ` tells of roles and times, and
+how tokens are taken back.
 
 Nothing is counted for a metric that nobody looks at: what is shown is read at that
-moment, the packets from the counters that the filter has in the kernel. Times are in
+moment, the packets from the counters that the filter has in the kernel. Only connections are
+remembered, for a hundred times as long as it took to count them. Times are in
 seconds, sizes in bytes. Labels have few values: names of modules, groups, nodes,
 networks, resources, hooks and plugins as they are configured, and fixed words. Besides
 the metrics below there are ` + "`go_…` and `process_…`" + `, the usual ones of a Go

@@ -95,6 +95,7 @@ func (mod *module) pairPorts() pairPorts {
 		tell:    func(b []byte) error { return m.heart.SetNote(moduleTag(name), b) },
 		resumed: func() { m.resumed(name) },
 		address: func() { mod.announce("the primary is here") },
+		hush:    func() { mod.network.hush() },
 		note:    func(level, text string) { m.d.noteModule(name, "network", level, text, nil, 0) },
 	}
 }

@@ -48,6 +48,7 @@ type module struct {
 	probed       int         // how many addresses were asked for
 	refresh      refresh
 	hooks        hookRuns
+	census       census
 	tookOver     atomic.Int64 // time of the last announcement for a reason, in ns
 	settle       sync.Mutex   // held while the checks are set; guards switches
 	switches     switches
@@ -77,6 +78,7 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 		for _, n := range m.digests.heard() {
 			mod.sharing.put(share.PeerDigest{Node: n, Digest: m.digests.of(n, conf.Name)}, 0)
 		}
+		mod.takeLeft()
 	}
 	var err error
 	in := core.New(m.coreOf(conf))
@@ -107,6 +109,7 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 		ctx, cancel := context.WithCancel(m.d.ctx)
 		mod.witness = cancel
 		go followWitnesses(ctx, func() []config.Checker { return mod.config().Witnesses() }, mod.runner.Subscribe, mod.runner.Post)
+		go mod.warmFilter(ctx)
 	}
 	if len(conf.Interfaces) > 0 {
 		mod.claims = newClaims()

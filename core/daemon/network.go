@@ -250,6 +250,13 @@ func (n *network) announceAll() {
 	n.wire.announce(targets(n.reached())...)
 }
 
+// hush ends that.
+func (n *network) hush() {
+	for _, h := range n.holds() {
+		n.wire.cancel(h.on.Index, h.addr.Addr)
+	}
+}
+
 // holds are the addresses that are set up.
 func (n *network) holds() []heldAddress {
 	n.mu.Lock()

@@ -145,6 +145,16 @@ func TestNetworkOnTheRealKernel(t *testing.T) {
 	}
 }
 
+// TestLeftDigest: of applications that were left running the first heartbeat tells.
+func TestLeftDigest(t *testing.T) {
+	m := &member{d: &Daemon{left: []string{"web"}}, digests: newDigests()}
+	theirs := newDigests()
+	theirs.hear(2, m.leftDigest())
+	if got := theirs.of(2, "web"); got != (share.Digest{Left: true}) {
+		t.Errorf("the first heartbeat says %+v", got)
+	}
+}
+
 // TestWhatAKilledDaemonLeft: the next daemon finds the addresses and settings of one that
 // could not clean up.
 func TestWhatAKilledDaemonLeft(t *testing.T) {
@@ -165,7 +175,7 @@ func TestWhatAKilledDaemonLeft(t *testing.T) {
 		}
 		held = append(held, heldAddress{on: on, addr: config.Address{Addr: addr}})
 	}
-	if err := killed.laying("web", held); err != nil {
+	if err := killed.laying("web", held, true); err != nil {
 		t.Fatal(err)
 	}
 	for _, h := range held {
@@ -177,9 +187,9 @@ func TestWhatAKilledDaemonLeft(t *testing.T) {
 		t.Fatalf("nothing is left:\n%s", now)
 	}
 	next := begin()
-	list, err := next.removeLaid(next.laidFile("web"))
-	if err != nil || len(list) != 2 {
-		t.Errorf("removed %v, %v", list, err)
+	note, err := next.removeLaid(next.laidFile("web"))
+	if err != nil || len(note.Addresses) != 2 || !note.GoesOn {
+		t.Errorf("removed %+v, %v", note, err)
 	}
 	announce, err := os.ReadFile("/proc/sys/net/ipv4/conf/eth1/arp_announce")
 	if now := ip(t, "addr show dev eth1"); strings.Contains(now, "PROMISC") || strings.Contains(now, ".100") || strings.Contains(now, "::100") || err != nil || strings.TrimSpace(string(announce)) != "0" {

@@ -16,6 +16,7 @@ type pairPorts struct {
 	tell    func(statement []byte) error
 	resumed func() // the lease may be renewed as far as this module is concerned
 	address func() // tells the network where the addresses are
+	hush    func() // ends that
 	note    func(level, text string)
 	paths   func() // looks over which networks the other node is heard; may be nil
 }
@@ -46,13 +47,20 @@ type pair struct {
 // lapse is the time after this node's own lease ran out: it serves again when it
 // knows that nobody took over.
 type lapse struct {
-	on    bool
-	awake time.Duration // time since, pauses left out
-	at    time.Time
+	on     bool
+	awake  time.Duration // time since, pauses left out
+	at     time.Time
+	lonely time.Duration // how long to listen if nobody is heard
 }
 
-// lonelyTime is how long a node listens after a lapse if it hears nobody.
-const lonelyTime = 300 * time.Millisecond
+const (
+	// lonelyTime is how long a node listens after a lapse if it hears nobody.
+	lonelyTime = 300 * time.Millisecond
+	// pluggedTime is the same for a node whose cable is back. Until then its kernel has asked
+	// in vain where the other node is, and asks again a second after the last time (RFC 4861,
+	// section 10: RETRANS_TIMER; retrans_time_ms in arp(7)).
+	pluggedTime = 1500 * time.Millisecond
+)
 
 // What the loop is told.
 type (
@@ -161,7 +169,7 @@ func (p *pair) hear(now time.Time, news any) {
 		if p.cut {
 			p.lapsed(now, n.cause)
 		}
-		p.lapse.awake, p.lapse.at = 0, now // it listens when something can reach it
+		p.lapse.awake, p.lapse.at, p.lapse.lonely = 0, now, pluggedTime // it listens when something can reach it
 	}
 	p.look(now)
 }
@@ -182,8 +190,13 @@ func (p *pair) lapsed(now time.Time, cause int64) {
 	if !p.ports.state().State.Primary() {
 		return
 	}
-	p.lapse = lapse{on: true, at: now}
+	lonely := lonelyTime
+	if p.lapse.on { // it goes on listening for as long as it had to
+		lonely = p.lapse.lonely
+	}
+	p.lapse = lapse{on: true, at: now, lonely: lonely}
 	if p.gate != nil {
+		p.ports.hush() // else what is still to be repeated draws clients here when the cable is back
 		p.obeyed(p.gate.shut())
 	}
 	p.step(core.Event{Kind: core.EventLease, Cause: cause})
@@ -210,7 +223,7 @@ func (p *pair) look(now time.Time) {
 	switch {
 	case !in.State.Primary():
 		p.lapse.on = false
-	case !p.cut && serves(in, p.lapse.awake):
+	case !p.cut && p.lapse.serves(in):
 		p.lapse.on = false
 		if p.gate != nil {
 			p.obeyed(p.gate.reopen())
@@ -221,13 +234,13 @@ func (p *pair) look(now time.Time) {
 
 // serves judges whether a primary whose lease had run out may go on: the other node has
 // heard of that and is no primary, or is not heard at all.
-func serves(in core.Instance, awake time.Duration) bool {
+func (l lapse) serves(in core.Instance) bool {
 	self, peer := in.Pair.Self, in.Pair.Peer
 	if self.Leaving {
 		return false
 	}
 	if in.Pair.Link != core.LinkHeard {
-		return awake >= lonelyTime
+		return l.awake >= l.lonely
 	}
 	return !peer.State.Primary() && peer.HeardLife == self.Life && peer.HeardSeq >= self.Seq
 }

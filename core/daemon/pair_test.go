@@ -85,6 +85,7 @@ func newPairBench(t *testing.T) *pairBench {
 		},
 		resumed: func() { b.say("resumed") },
 		address: func() { b.say("announced") },
+		hush:    func() { b.say("hushed") },
 		note:    func(string, string) { b.say("noted") },
 	}, quiet())
 	if err := g.start([]share.MAC{{2}}); err != nil {
@@ -101,7 +102,7 @@ func TestPairLapses(t *testing.T) {
 		b := newPairBench(t)
 		defer b.close()
 		b.put(selfLapsed{})
-		b.expect(t, "a lapse", 10*time.Second, "shut", "lease", "resumed")
+		b.expect(t, "a lapse", 10*time.Second, "hushed", "shut", "lease", "resumed")
 		b.set(func(in *core.Instance) { in.Pair.Peer.State, in.Pair.Peer.HeardSeq = core.Alone, 41 })
 		b.expect(t, "the other node took over", time.Second)
 		b.set(func(in *core.Instance) { in.Pair.Peer.State = core.Second })
@@ -109,7 +110,7 @@ func TestPairLapses(t *testing.T) {
 
 		b.set(func(in *core.Instance) { in.Pair.Link = core.LinkLost })
 		b.put(selfLapsed{})
-		b.expect(t, "a lapse with nobody to hear", 200*time.Millisecond, "shut", "lease", "resumed")
+		b.expect(t, "a lapse with nobody to hear", 200*time.Millisecond, "hushed", "shut", "lease", "resumed")
 		b.expect(t, "it has listened", 200*time.Millisecond, "open", "announced")
 
 		b.set(func(in *core.Instance) { in.State = core.Second })
@@ -126,10 +127,19 @@ func TestPairIsCut(t *testing.T) {
 		defer b.close()
 		b.set(func(in *core.Instance) { in.Pair.Link = core.LinkLost })
 		b.put(selfCut{why: "no carrier"})
-		b.expect(t, "the cable is out", 10*time.Second, "shut", "lease")
+		b.expect(t, "the cable is out", 10*time.Second, "hushed", "shut", "lease")
 		b.put(selfCut{})
-		b.expect(t, "the cable is back", 200*time.Millisecond)
-		b.expect(t, "it has listened", 200*time.Millisecond, "open", "announced")
+		b.expect(t, "the cable is back", time.Second)
+		b.put(selfLapsed{})
+		b.expect(t, "it is late meanwhile", time.Second, "hushed", "shut", "lease", "resumed")
+		b.expect(t, "it has listened", time.Second, "open", "announced")
+
+		b.put(selfCut{why: "no carrier"})
+		b.put(selfCut{})
+		b.set(func(in *core.Instance) {
+			in.Pair.Link, in.Pair.Peer.State = core.LinkHeard, core.Alone
+		})
+		b.expect(t, "it hears that the other one took over", 10*time.Second, "hushed", "shut", "lease")
 	})
 }
 
@@ -142,7 +152,7 @@ func TestPairAsksTheFilterAgain(t *testing.T) {
 		b.deaf = true
 		b.mu.Unlock()
 		b.put(selfLapsed{})
-		b.expect(t, "a deaf filter", time.Second, "noted", "lease", "resumed")
+		b.expect(t, "a deaf filter", time.Second, "hushed", "noted", "lease", "resumed")
 		if b.gate.serves() {
 			t.Error("the gate is said to serve")
 		}

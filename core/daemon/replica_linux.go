@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core/config"
 	"github.com/orchestrator-ha/orchestrator/core/control"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/exclude"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/fs"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/link"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/replication"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/stream"
@@ -177,11 +179,28 @@ func (r *replicator) Order(order core.ReplicaOrder, full bool, answer func(core.
 		r.broken = nil
 	}
 	r.mu.Unlock()
+	if order != core.ReplicateStop {
+		r.endLeft()
+	}
 	if order == core.ReplicateSecond && r.Replicator.Status().Role == core.ReplicatePrim {
 		r.mod.callback(rfsPrimToSecond)
 	}
 	data := r.mod.runner.Snapshot().Pair.Self.Data.Generation
 	r.Replicator.Order(replication.Order{Replica: order, Full: full, Force: force, Data: data})
+}
+
+// endLeft ends what the module's hooks have not found of an application that a killed daemon
+// has left.
+func (r *replicator) endLeft() {
+	for _, p := range r.places {
+		ended, err := fs.EndUsers(p.Dir)
+		if len(ended) > 0 {
+			r.Note("warn", fmt.Sprintf("%s still used %s, as a daemon that was killed has left it, and were ended: the module's stop hooks have not found them.", strings.Join(ended, ", "), p.Dir))
+		}
+		if err != nil {
+			r.Note("error", err.Error())
+		}
+	}
 }
 
 // Done takes the answer to an order.

@@ -1,17 +1,10 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"maps"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -20,8 +13,6 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core/cluster"
 	"github.com/orchestrator-ha/orchestrator/core/control"
 	"github.com/orchestrator-ha/orchestrator/core/heartbeat"
-	"github.com/orchestrator-ha/orchestrator/core/journal"
-	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
 // statusTime limits how long another node may take to tell its status.
@@ -122,128 +113,6 @@ func (m *member) localStatus(ctx context.Context, name string) []localModule {
 	return list
 }
 
-func (mod *module) status(ctx context.Context) control.ModuleNode {
-	in := mod.runner.Snapshot()
-	n := control.ModuleNode{
-		State: in.State, Phase: in.Phase, Since: in.Since, Reason: in.LastReason, Drained: in.Drained,
-		Signature: mod.now.Load().head.Signature.Short(),
-		Muted:     mod.muted(), Boot: mod.atBoot(),
-		Loop: control.Loop{Count: in.Counted(time.Now()), Max: in.Module.MaxLoop, Interval: control.Duration(in.Module.LoopInterval)},
-	}
-	if in.BlockedBy != "" {
-		n.Reason = in.BlockedBy
-	}
-	for _, name := range slices.Sorted(maps.Keys(in.Resources)) {
-		if in.Network || !ofNetwork(name) || isCheck(mod.config(), name) {
-			n.Resources = append(n.Resources, in.Resources[name])
-		}
-	}
-	if mod.pair != nil {
-		n.Pair = mod.pairStatus(in)
-	}
-	if mod.network == nil || !in.Network {
-		return n
-	}
-	if off := mod.network.unreached(); off != "" {
-		n.Reason = off
-	}
-	mod.shareStatus(&n)
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	if counts, err := mod.m.d.filter.Sockets(ctx, mod.conf.Name); err == nil {
-		for _, buckets := range counts {
-			for _, c := range buckets {
-				n.Connections += int(c)
-			}
-		}
-	}
-	mod.filterStatus(ctx, &n)
-	return n
-}
-
-// shareStatus adds this node's share of the connections.
-func (mod *module) shareStatus(n *control.ModuleNode) {
-	if mod.gate != nil {
-		if mod.gate.serves() {
-			n.Share = 1
-		}
-		return
-	}
-	view, self := mod.sharing.current(), mod.m.id.Node.Number
-	n.Shares = map[string]float64{}
-	for i, t := range view.Tables {
-		n.Shares[t.Name] = t.Share(self)
-		if i == 0 {
-			n.Share = t.Share(self)
-		}
-	}
-	n.Held = view.Held(self)
-}
-
-// filterStatus adds how the module's interfaces are filtered, and its counters.
-func (mod *module) filterStatus(ctx context.Context, n *control.ModuleNode) {
-	st, err := mod.m.d.filter.State(ctx)
-	if err != nil {
-		n.Filter = []string{"the filter cannot be asked: " + err.Error()}
-		return
-	}
-	for _, i := range byInterface(mod.network.holds()) {
-		n.Filter = append(n.Filter, filterText(i, st.Attachments))
-		for _, h := range i.held {
-			if h.invisible() {
-				n.Filter = append(n.Filter, fmt.Sprintf("%s %s is reached at the virtual MAC %s", h.on.Name, h.addr.Addr, h.target().MAC))
-			}
-		}
-	}
-	n.Counters = map[string]uint64{}
-	for name, v := range st.Counters {
-		if reason, ok := strings.CutPrefix(name, mod.conf.Name+"/"); ok {
-			n.Counters[reason] = v
-		}
-	}
-	for _, c := range st.Packets {
-		if c.Module == mod.conf.Name {
-			n.Packets = append(n.Packets, control.PacketCount{Group: c.Group, Class: c.Class, Reason: c.Reason, Packets: c.Packets})
-		}
-	}
-}
-
-// filterText says how an interface is filtered, and why not faster or at all.
-func filterText(i heldOn, list []sdk.FilterAttachment) string {
-	if why := unfiltered(i.on, list); why != "" {
-		return fmt.Sprintf("%s is not filtered: %s", i.on.Name, why)
-	}
-	a := list[slices.IndexFunc(list, func(a sdk.FilterAttachment) bool { return a.Index == i.on.Index })]
-	text := a.Interface + " " + a.How
-	if slices.ContainsFunc(i.held, heldAddress.invisible) {
-		text += ", in promiscuous mode"
-	}
-	if a.Note != "" {
-		text += " (" + a.Note + ")"
-	}
-	return text
-}
-
-// ofNetwork says that a resource is about the network, which is of interest while it
-// is set up.
-func ofNetwork(resource string) bool {
-	return strings.HasPrefix(resource, "intf.") || strings.HasPrefix(resource, "ip.")
-}
-
-// Serving says whether a module takes connections on this node; and since when, or
-// why not.
-func (d *Daemon) Serving(name string) (bool, string) {
-	mod, err := d.module(name)
-	if err != nil {
-		return false, err.Error()
-	}
-	in := mod.runner.Snapshot()
-	if in.State != core.Up && !in.State.Primary() || in.Phase != core.Ready || in.Drained {
-		return false, name + " is " + in.Status()
-	}
-	return true, in.Since.UTC().Format(time.RFC3339Nano)
-}
-
 // ClusterStatus shows the nodes and who is current.
 func (d *Daemon) ClusterStatus(context.Context) (control.ClusterStatus, error) {
 	st := control.ClusterStatus{Nodes: []control.ClusterNode{}}
@@ -306,122 +175,6 @@ func textOf(addresses map[string]netip.Addr) map[string]string {
 		out[network] = a.String()
 	}
 	return out
-}
-
-// Log emits journal entries, and new ones as they come if asked to.
-func (d *Daemon) Log(ctx context.Context, q control.LogQuery, emit func(control.LogEntry) error) error {
-	f := journal.Filter{Module: q.Module, Since: q.Since, Kinds: q.Types, Level: q.Level, Grep: q.Grep, After: q.After, Limit: q.Limit}
-	if q.Grep != "" { // what hooks printed is not in the journal itself, so it is looked through here
-		f.Also, f.Limit = []string{"output"}, 0
-	}
-	show := func(e journal.Entry) error {
-		if one := d.entry(e); contains(one, q.Grep) {
-			return emit(one)
-		}
-		return nil
-	}
-	if q.Follow && q.After > 0 {
-		return d.journal.Follow(ctx, f, show)
-	}
-	last := d.journal.Last() // before the look: what comes meanwhile is not missed
-	entries, err := d.journal.Query(ctx, f)
-	if err != nil {
-		return err
-	}
-	if len(entries) > 0 {
-		last = max(last, entries[len(entries)-1].ID)
-	}
-	if q.Grep != "" {
-		entries = slices.DeleteFunc(entries, func(e journal.Entry) bool { return !contains(d.entry(e), q.Grep) })
-		if over := len(entries) - q.Limit; q.Limit > 0 && over > 0 {
-			from := over // the newest
-			if q.After > 0 {
-				from = 0
-			}
-			entries = entries[from : from+q.Limit]
-		}
-	}
-	for _, e := range entries {
-		if err := show(e); err != nil {
-			return err
-		}
-	}
-	if !q.Follow {
-		return nil
-	}
-	f.After, f.Limit = last, 0
-	return d.journal.Follow(ctx, f, show)
-}
-
-// contains says that a text stands in an entry or in what a hook printed, in any case.
-func contains(e control.LogEntry, text string) bool {
-	text = strings.ToLower(text)
-	return strings.Contains(strings.ToLower(e.Text), text) || strings.Contains(strings.ToLower(e.Output), text)
-}
-
-// maxOutput is how much of a hook's output the log shows.
-const maxOutput = 64 << 10
-
-// entry is a journal entry as the API shows it, with the output of a hook.
-func (d *Daemon) entry(e journal.Entry) control.LogEntry {
-	out := control.LogEntry{ID: e.ID, Time: e.Time, Module: e.Module, Kind: e.Kind, Level: e.Level, Text: e.Text, Cause: e.Cause}
-	if name, ok := e.Data["file"].(string); ok && e.Kind == "output" {
-		raw, err := os.ReadFile(d.path("output", e.Module, filepath.Base(name)))
-		switch {
-		case errors.Is(err, os.ErrNotExist):
-			out.Output = "(the output is no longer kept)"
-		case err != nil:
-			out.Output = "(" + err.Error() + ")"
-		case len(raw) > maxOutput:
-			out.Output = "…" + string(raw[len(raw)-maxOutput:])
-		default:
-			out.Output = string(raw)
-		}
-	}
-	return out
-}
-
-// historyLimit is how many changes of a resource are told if nothing is said.
-const historyLimit = 100
-
-// ResourceHistory answers the last changes of a module's resources on this node.
-func (d *Daemon) ResourceHistory(ctx context.Context, q control.HistoryQuery) ([]control.ResourceChange, error) {
-	if _, err := d.module(q.Module); err != nil {
-		return nil, err
-	}
-	entries, err := d.journal.Changes(ctx, q.Module, q.Resource, cmp.Or(q.Limit, historyLimit))
-	if err != nil {
-		return nil, err
-	}
-	list := []control.ResourceChange{}
-	for _, e := range entries {
-		c := control.ResourceChange{Entry: e.ID, Time: e.Time}
-		name, _ := e.Data["resource"].(string)
-		value, _ := e.Data["value"].(string)
-		c.Reason, _ = e.Data["reason"].(string)
-		c.Resource, c.Value = name, core.Value(value)
-		list = append(list, c)
-	}
-	return list, nil
-}
-
-// Why tells what led to a module's last change on this node.
-func (d *Daemon) Why(ctx context.Context, name string) (control.Why, error) {
-	if _, err := d.module(name); err != nil {
-		return control.Why{}, err
-	}
-	chain, err := d.journal.Why(ctx, name)
-	if errors.Is(err, journal.ErrNoEntry) {
-		return control.Why{Text: fmt.Sprintf("Nothing has happened to %s on this node yet.", name)}, nil
-	}
-	if err != nil {
-		return control.Why{}, err
-	}
-	w := control.Why{Text: journal.Tell(chain)}
-	for _, e := range chain {
-		w.Chain = append(w.Chain, d.entry(e))
-	}
-	return w, nil
 }
 
 // Plugins shows the plugins of this node.

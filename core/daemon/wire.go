@@ -55,7 +55,7 @@ func (mod *module) wire() wire {
 			}
 			return mod.refuseTaken(ctx, held)
 		},
-		lay:   func(held []heldAddress) error { return d.laying(name, held) },
+		lay:   func(held []heldAddress) error { return d.laying(name, held, mod.goesOn()) },
 		unlay: func() error { return removeIf(d.laidFile(name)) },
 		configure: func(ctx context.Context, interfaces []sdk.FilterInterface) error {
 			st, err := mod.rules.configure(ctx, interfaces)

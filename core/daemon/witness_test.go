@@ -17,7 +17,7 @@ func TestWitnessSpecs(t *testing.T) {
 	document := `<safe><service mode="mirror"><check><splitbrain ident="w" arg="192.0.2.1">
 		<witness addr="2001:db8::2" port="443" interval="500ms" timeout="200ms"/><witness ident="web" url="https://192.0.2.3/"/>
 	</splitbrain></check></service></safe>`
-	conf, problems := config.Parse(fstest.MapFS{"conf/userconfig.xml": {Data: []byte(document)}}, "db", config.Options{Ahead: true})
+	conf, problems := config.Parse(fstest.MapFS{"conf/userconfig.xml": {Data: []byte(document)}}, "db", config.Options{})
 	if conf == nil {
 		t.Fatal(problems)
 	}

@@ -53,7 +53,9 @@ func newEngine(o Options, clock func() int64) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &engine{o: o, codec: c, buf: make([]byte, 0, maxPacket), board: board{now: clock}}, nil
+	e := &engine{o: o, codec: c, buf: make([]byte, 0, maxPacket), board: board{now: clock}}
+	e.digest.Store(&o.Digest)
+	return e, nil
 }
 
 // open brings up the networks.

@@ -33,10 +33,10 @@ func (w *tape) linkDown(int) bool           { return w.down }
 func (w *tape) use([]Network) (bool, error) { return true, w.fail }
 
 // testEngine is a node of three on two networks, at the time now.
-func testEngine(t *testing.T, self int, w *tape, now *int64, events func(Event), onBeat func(uint64)) *engine {
+func testEngine(t *testing.T, self int, w *tape, now *int64, events func(Event), onBeat func(uint64), digest ...byte) *engine {
 	t.Helper()
 	o := Options{Self: core.NodeID(self), Incarnation: 10, Key: make([]byte, keyLen), Networks: simNetworks(self, 3, "default", "backup"),
-		Events: events, OnBeat: onBeat}
+		Events: events, OnBeat: onBeat, Digest: digest}
 	must := func(err error) {
 		if err != nil {
 			t.Fatal(err)
@@ -84,9 +84,14 @@ func TestPacketsAreSortedOut(t *testing.T) {
 		if network == 0 && node == 1 {
 			last = append(last[:0], b...)
 		}
-	}}, &now, func(Event) {}, nil)
+	}}, &now, func(Event) {}, nil, 7)
 	var got []Kind
-	e := testEngine(t, 1, &tape{}, &now, func(ev Event) { got = append(got, ev.Kind) }, nil)
+	e := testEngine(t, 1, &tape{}, &now, func(ev Event) {
+		got = append(got, ev.Kind)
+		if ev.Kind == Digest && !slices.Equal(ev.Payload, []byte{7}) {
+			t.Errorf("the first digest is %v", ev.Payload)
+		}
+	}, nil)
 
 	sender.step(now)
 	e.receive(now, 0, last)

@@ -55,6 +55,7 @@ type Options struct {
 	Interval    time.Duration
 	Timeout     time.Duration // length of silence and of the lease; a peer's own larger value is respected
 	Networks    []Network
+	Digest      []byte // payload from the first beat on, at most MaxDigest; see SetDigest
 	// WithoutLease starts as after LeaseLapsed: OnBeat is not called before
 	// the first Resume. For a process that takes over a filter from an earlier
 	// run, whose table may be out of date.
@@ -97,6 +98,8 @@ func (o *Options) check() error {
 		return fmt.Errorf("check heartbeat options: interval %v and timeout %v must lie between 1ms and 1m", o.Interval, o.Timeout)
 	case o.Timeout < 3*o.Interval:
 		return fmt.Errorf("check heartbeat options: timeout %v is less than 3 intervals of %v: one lost packet would look like a lost node", o.Timeout, o.Interval)
+	case len(o.Digest) > MaxDigest:
+		return fmt.Errorf("check heartbeat options: a digest of %d bytes is longer than %d", len(o.Digest), MaxDigest)
 	case o.Events == nil:
 		return errors.New("check heartbeat options: no receiver of events")
 	}

@@ -161,6 +161,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"key":             func(o *Options) { o.Key = o.Key[1:] },
 		"short timeout":   func(o *Options) { o.Timeout = 2 * DefaultInterval },
 		"short interval":  func(o *Options) { o.Interval = time.Microsecond },
+		"long digest":     func(o *Options) { o.Digest = make([]byte, MaxDigest+1) },
 		"no events":       func(o *Options) { o.Events = nil },
 		"same name twice": func(o *Options) { o.Networks[1].Name = "default" },
 		"no address":      func(o *Options) { o.Networks[0].Local = netip.AddrPort{} },

@@ -64,7 +64,7 @@ func (r *Remote) ask(ctx context.Context, method, path string, body any) (Status
 	}
 	resp, err := r.http.Do(req)
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
-		return s, fmt.Errorf("lab %s %w: `orchestrator lab up` starts one", r.place.name, ErrNotRunning)
+		return s, fmt.Errorf("lab %s %w", r.place.name, ErrNotRunning)
 	}
 	if err != nil {
 		return s, fmt.Errorf("ask lab %s: %w", r.place.name, err)

@@ -16,8 +16,12 @@ type runner func(ctx context.Context, node string, args ...string) ([]byte, erro
 
 // Everything that the lab knows of the program's command line is in this file.
 
-func initCommand(node, networks int) []string {
-	return append([]string{"cluster", "init", "--name", nodeName(node)}, addressFlags(node, networks)...)
+func initCommand(node, networks int, hash string) []string {
+	command := append([]string{"cluster", "init", "--name", nodeName(node)}, addressFlags(node, networks)...)
+	if hash != "" {
+		command = append(command, "--hash", hash)
+	}
+	return command
 }
 
 func joinCommand(token string, node, networks, via int) []string {
@@ -39,25 +43,25 @@ var (
 )
 
 // form makes a cluster of the nodes whose daemons answer.
-func form(ctx context.Context, run runner, nodes, networks int, progress func(string)) error {
+func form(ctx context.Context, run runner, o Options, progress func(string)) error {
 	first := nodeName(1)
 	progress("making the cluster on " + first)
-	if _, err := run(ctx, first, initCommand(1, networks)...); err != nil {
+	if _, err := run(ctx, first, initCommand(1, o.Networks, o.Hash)...); err != nil {
 		return fmt.Errorf("make the cluster on %s: %w", first, err)
 	}
-	for number := 2; number <= nodes; number++ {
+	for number := 2; number <= o.Nodes; number++ {
 		name := nodeName(number)
 		progress("joining " + name)
 		token, err := newToken(ctx, run, first)
 		if err != nil {
 			return err
 		}
-		if _, err := run(ctx, name, joinCommand(token, number, networks, 1)...); err != nil {
+		if _, err := run(ctx, name, joinCommand(token, number, o.Networks, 1)...); err != nil {
 			return fmt.Errorf("join %s: %w", name, err)
 		}
 	}
 	progress("waiting until all see all")
-	return waitComplete(ctx, run, nodes)
+	return waitComplete(ctx, run, o.Nodes)
 }
 
 func newToken(ctx context.Context, run runner, node string) (string, error) {

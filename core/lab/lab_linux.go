@@ -170,7 +170,7 @@ func (l *Lab) boot(ctx context.Context) error {
 			return fmt.Errorf("start %s: %w", n.name, err)
 		}
 	}
-	return form(ctx, l.Orchestrate, l.opts.Nodes, l.opts.Networks, l.step)
+	return form(ctx, l.Orchestrate, l.opts, l.step)
 }
 
 // Orchestrate runs the program on a node with the arguments and answers its

@@ -49,6 +49,9 @@ type Options struct {
 	// NoCluster leaves the daemons alone after starting them; the nodes are then
 	// not joined.
 	NoCluster bool `json:"no_cluster,omitempty"`
+	// Hash is the cluster's hash function, keyed or low_bits; empty leaves the choice to
+	// the program.
+	Hash string `json:"hash,omitempty"`
 	// ClientAddresses is the number of further addresses of the client (10.77.0.201
 	// and fd77::201 and up, at most 16), to spread connections over.
 	ClientAddresses int `json:"client_addresses,omitempty"`

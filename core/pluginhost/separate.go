@@ -47,9 +47,17 @@ func discover(dirs []string, table []Plugin) []Plugin {
 	return found
 }
 
-// Missing answers why a separate plugin cannot be run, nil if it can.
-func Missing(kind sdk.Kind, name string, dirs []string) error {
-	_, err := find(Separate(kind, name).Program.Separate, dirs)
+// Missing tells why a plugin cannot be run by a host that knows those, and looks for
+// programs in dirs; nil if it can.
+func Missing(known []Plugin, kind sdk.Kind, name string, dirs []string) error {
+	plugin := Separate(kind, name)
+	if i := slices.IndexFunc(known, func(p Plugin) bool { return p.Kind == kind && p.Name == name }); i >= 0 {
+		plugin = known[i]
+	}
+	if plugin.Program.Separate == "" {
+		return nil // it is in this program
+	}
+	_, err := find(plugin.Program.Separate, dirs)
 	return err
 }
 

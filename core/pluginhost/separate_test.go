@@ -158,3 +158,19 @@ func TestDiscover(t *testing.T) {
 		t.Errorf("found %s", s)
 	}
 }
+
+// What is in the program itself is never missing, whether it has an element of its own in
+// the language of modules or not.
+func TestMissing(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the stand-in is a script of the shell")
+	}
+	dir := t.TempDir()
+	known := []Plugin{{Kind: sdk.KindChecker, Name: "tcp"}, Separate(sdk.KindChecker, "sql"), {Kind: sdk.KindApplication, Name: "disk"}}
+	separateProgram(t, dir)
+	for name, there := range map[string]bool{"tcp": true, "file": true, "sql": false, "disk": false} {
+		if err := Missing(known, sdk.KindChecker, name, []string{dir}); (err == nil) != there {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

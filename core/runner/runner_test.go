@@ -193,7 +193,8 @@ func TestRefusedCommand(t *testing.T) {
 		defer r.Close()
 		err := r.Command(t.Context(), core.VerbStop, "", "root")
 		refusal := new(core.Refusal)
-		if !errors.As(err, &refusal) || err.Error() != "web is already STOP on this node" {
+		already := new(core.Already)
+		if !errors.As(err, &refusal) || !errors.As(err, &already) || err.Error() != "web is already STOP on this node" {
 			t.Errorf("got %v", err)
 		}
 		want := []string{"root asks for stop of web.", "Refused: web is already STOP on this node."}

@@ -252,3 +252,46 @@ func TestSilentNodesAreTold(t *testing.T) {
 		}
 	}
 }
+
+// TestLeftRunning: a daemon that was killed has left its application running. The others
+// keep its connections while the next daemon is on its way to start the module, and no
+// longer.
+func TestLeftRunning(t *testing.T) {
+	for _, end := range []string{"started", "not to be started", "never started"} {
+		for _, keep := range []bool{false, true} {
+			f := newFarm(t, 13, 3)
+			f.keep = keep
+			for n := core.NodeID(1); n <= 3; n++ {
+				f.feed(n, Configured{f.settings()})
+				f.start(n)
+			}
+			f.run(1500)
+			f.kill(2, 300)
+			has := slices.ContainsFunc(f.conns, func(c *conn) bool { return c.server == 2 })
+			v := f.nodes[1].view
+			if got := v.Held(2); !has || got == 0 || v.Owned(2) > 0 || f.nodes[3].silent != bit(2) {
+				t.Errorf("%s: it has connections: %v; it is a previous owner of %d buckets and owns %d, silent are %b", end, has, got, v.Owned(2), f.nodes[3].silent)
+			}
+			f.run(3000) // previous owners are counted meanwhile
+			if f.nodes[1].view.Held(2) == 0 {
+				t.Errorf("%s: its connections were given up", end)
+			}
+			if end == "started" {
+				f.start(2)
+				f.run(3000)
+				f.settled(1, 2, 3)
+				continue
+			}
+			f.closeAll(2)
+			if end == "not to be started" {
+				f.feed(2, Abandoned{})
+				f.run(500)
+			} else {
+				f.run(8000)
+			}
+			if got := f.nodes[1].view.Held(2); got > 0 {
+				t.Errorf("%s: it is a previous owner of %d buckets", end, got)
+			}
+		}
+	}
+}

@@ -34,6 +34,7 @@ type Machine struct {
 	backAt   time.Time // when something reached this node again; zero: it was never cut off
 	resumeAt time.Time // a lapse is to be answered then; zero if none is
 	macs     []MAC
+	leftTill time.Time // until then the application of an earlier daemon counts as running; zero: none is
 	present  bool
 	open     bool   // ordered to take connections
 	off      string // why none can reach this node now; empty if they can
@@ -69,12 +70,9 @@ type peer struct {
 	lostAt   time.Time // last time it was lost
 	keepTill time.Time // silent, host alive: stays a previous owner until then
 	serves   bool      // silent, but goes on with its buckets (Settings.Keep)
-	had      bool      // silent: the module was started there
+	had      bool      // silent, or left running: the module was started there
 	last     []View    // silent, host alive: the views by which it may still forward
 }
-
-// stays says that a silent node stays in the tables.
-func (p *peer) stays() bool { return !p.alive && (p.serves || !p.keepTill.IsZero()) }
 
 // NewMachine makes the machine of node self for a module. name tells nodes'
 // names for notes.
@@ -95,8 +93,12 @@ func (m *Machine) View() View { return m.view }
 func (m *Machine) Step(now time.Time, in Input) []Effect {
 	m.now, m.out = now, nil
 	switch in := in.(type) {
+	case Left:
+		m.leftTill = now.Add(m.timing.Keep)
+	case Abandoned:
+		m.leftTill = time.Time{}
 	case Started:
-		m.macs, m.present = in.MACs, true
+		m.macs, m.present, m.leftTill = in.MACs, true, time.Time{}
 	case Halted:
 		*m = Machine{
 			self: m.self, name: m.name, timing: m.timing, set: m.set, peers: m.peers,
@@ -144,6 +146,9 @@ func (m *Machine) tick() {
 			m.forget(n, m.name(n)+" stayed silent")
 		}
 	}
+	if !m.leftTill.IsZero() && m.now.After(m.leftTill) {
+		m.leftTill = time.Time{}
+	}
 	m.coordinate()
 	m.finishLeave()
 	m.publish()
@@ -163,7 +168,10 @@ func (m *Machine) tick() {
 }
 
 func (m *Machine) publish() {
-	d := Digest{Present: m.present, Ready: m.present && m.ready, Draining: m.draining, Epoch: m.view.Epoch, Failed: m.failed}
+	d := Digest{
+		Present: m.present, Ready: m.present && m.ready, Draining: m.draining, Left: !m.leftTill.IsZero(),
+		Epoch: m.view.Epoch, Failed: m.failed,
+	}
 	if d != m.sent {
 		m.sent = d
 		m.do(Publish{d})
@@ -232,19 +240,6 @@ func (m *Machine) fail(n core.NodeID, keep bool, why string) {
 	m.round = nil
 }
 
-// forget removes a silent node from the previous owners.
-func (m *Machine) forget(n core.NodeID, why string) {
-	p := m.peers[n]
-	if p == nil || !p.stays() {
-		return
-	}
-	p.keepTill = time.Time{}
-	if held := m.view.Held(n); held > 0 {
-		m.install(m.view.Forget(n))
-		m.note("the connections that %s had in %d buckets were given up because %s", m.name(n), held, why)
-	}
-}
-
 func (m *Machine) peer(n core.NodeID) *peer {
 	p := m.peers[n]
 	if p == nil {
@@ -254,59 +249,10 @@ func (m *Machine) peer(n core.NodeID) *peer {
 	return p
 }
 
-func (m *Machine) lost(in PeerLost) {
-	p := m.peer(in.Node)
-	p.had = p.digest.Present || m.view.has(in.Node)
-	last := m.lastViews(p.digest)
-	p.alive, p.lostAt, p.digest, p.keepTill, p.last = false, m.now, Digest{}, time.Time{}, nil
-	if m.set.Keep && p.had && !in.Goodbye {
-		p.serves = true
-		m.round = nil
-		if owned := m.view.Owned(in.Node); owned > 0 {
-			m.note("%s is silent, but goes on with its %d buckets until its host does not answer any more", m.name(in.Node), owned)
-		}
-		return
-	}
-	if in.HostAlive {
-		p.keepTill, p.last = m.now.Add(m.timing.Keep), last
-	}
-	m.fail(in.Node, in.HostAlive, fmt.Sprintf("%s was declared lost", m.name(in.Node)))
-}
-
-// lastViews are the views by which a node that has fallen silent may forward: the
-// one in force here, and, as it may not have heard what has happened since, that of its
-// own last word.
-func (m *Machine) lastViews(d Digest) []View {
-	if len(m.view.Tables) == 0 {
-		return nil
-	}
-	list := []View{m.view}
-	if d.Epoch == m.planned.Epoch && d.Failed != m.failed {
-		v := m.planned
-		for _, n := range nodesOf(d.Failed) {
-			v = v.Fail(n, true)
-		}
-		list = append(list, v)
-	}
-	return list
-}
-
-// hostGone gives up a silent node's connections, and its buckets if it was left
-// them.
-func (m *Machine) hostGone(n core.NodeID) {
-	why := "its host does not answer any more"
-	m.peer(n).last = nil
-	if p := m.peers[n]; p.serves {
-		p.serves = false
-		m.fail(n, false, why)
-		return
-	}
-	m.forget(n, why)
-}
-
 func (m *Machine) heard(in PeerDigest) {
 	p := m.peer(in.Node)
 	p.alive, p.serves, p.digest, p.keepTill, p.last = true, false, in.Digest, time.Time{}, nil
+	p.had = in.Digest.Left
 	m.applyDigest(in.Node, p.digest)
 	accused := m.present && in.Digest.Present && in.Digest.Failed&bit(m.self) != 0
 	if accused && in.Digest.Epoch >= m.view.Epoch && in.Node < m.self { // somebody has to yield
@@ -318,6 +264,9 @@ func (m *Machine) heard(in PeerDigest) {
 // one that has none left because the module is stopped there.
 func (m *Machine) applyDigest(n core.NodeID, d Digest) {
 	switch takes := m.view.takes(n); {
+	case d.Left && takes:
+		m.fail(n, true, "the daemon of "+m.name(n)+" is new, and its application was left running")
+	case d.Left:
 	case !d.Present && (takes || m.view.Held(n) > 0):
 		m.fail(n, false, fmt.Sprintf("the module is not started on %s", m.name(n)))
 	case !takes:
@@ -332,17 +281,6 @@ func (m *Machine) put() {
 		m.agreed, m.unheard = m.mayReset(), m.silent()
 		m.do(Install{View: m.view, Accept: m.ready, Agreed: m.agreed, Silent: m.unheard})
 	}
-}
-
-// silent are the members that take nothing until they are heard again.
-func (m *Machine) silent() uint64 {
-	var mask uint64
-	for n, p := range m.peers {
-		if p.stays() && !p.serves {
-			mask |= bit(n)
-		}
-	}
-	return mask
 }
 
 // agree says that all live members are known to use the same view as this

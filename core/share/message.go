@@ -34,6 +34,7 @@ type Digest struct {
 	Present  bool   // the module is started on the node
 	Ready    bool   // its application takes connections
 	Draining bool   // it wants to have none
+	Left     bool   // it is not started, but the last daemon left its application running, with its connections
 	Epoch    Epoch  // view in use
 	Failed   uint64 // mask of members that the node took out of that view by itself
 }
@@ -53,6 +54,11 @@ func nodesOf(mask uint64) []core.NodeID {
 type Input interface{ input() }
 
 type (
+	// Left: the last daemon of this node ended without stopping the module, so what it
+	// started may still run, with its connections.
+	Left struct{}
+	// Abandoned: the module is not started, nor is anything left of it.
+	Abandoned struct{}
 	// Started: the module's network is up on this node.
 	Started struct{ MACs []MAC }
 	// Halted: it is down again.
@@ -97,6 +103,8 @@ type (
 	Tick struct{}
 )
 
+func (Left) input()       {}
+func (Abandoned) input()  {}
 func (Started) input()    {}
 func (Halted) input()     {}
 func (Ordered) input()    {}

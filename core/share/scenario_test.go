@@ -29,7 +29,7 @@ func (a act) String() string {
 // whose node lives, and never give a SYN to two.
 var (
 	planned   = []string{"drain", "undrain", "stop", "start", "weight", "close", "roll", "rules"}
-	unplanned = append([]string{"die", "boot", "crash", "sleep", "hang", "wake", "refuse", "cut"}, planned...)
+	unplanned = append([]string{"die", "boot", "crash", "sleep", "hang", "wake", "refuse", "cut", "kill"}, planned...)
 )
 
 func (f *farm) do(a act) {
@@ -69,6 +69,11 @@ func (f *farm) do(a act) {
 		}
 	case "wake":
 		f.wake(a.node)
+	case "kill": // its daemon; the next one goes on with the application
+		if node.alive && !node.asleep && node.m.present {
+			f.kill(a.node, a.ms)
+			f.start(a.node)
+		}
 	case "refuse":
 		if node.alive && !node.asleep {
 			f.refuse(a.node, a.ms)

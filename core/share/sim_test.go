@@ -319,6 +319,24 @@ func (f *farm) wake(n core.NodeID) {
 	f.examine()
 }
 
+// kill ends a node's daemon; after a while there is the next one, which takes the filter
+// away and starts the module again, in which its application goes on.
+func (f *farm) kill(n core.NodeID, ms int) {
+	f.doze(n)
+	f.run(ms)
+	for i, l := range f.mail {
+		if lost, is := l.in.(PeerLost); is && lost.Node == n {
+			f.mail[i].at = f.now // at the latest its heartbeat tells that it is a new one
+		}
+	}
+	f.boot(n)
+	f.feed(n, Left{}) // before its first heartbeat
+	for _, other := range f.ids() {
+		f.beat(other)
+	}
+	f.run(ms)
+}
+
 // refuse has a node's filter take no table for a while.
 func (f *farm) refuse(n core.NodeID, ms int) {
 	f.smooth = false

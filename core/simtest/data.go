@@ -60,8 +60,7 @@ func (w *World) Write() {
 		if !h.Up || !primary(h) {
 			continue
 		}
-		p, g := w.peer(h), h.In.Pair.Self.Data.Generation
-		both := w.contact() && p.follows && p.copiedOf == g && h.copiedOf == g
+		p, g, both := w.peer(h), h.In.Pair.Self.Data.Generation, w.mirrors(h)
 		if !both && h.copiedOf == g && h.In.Pair.Self.Data.Standing != core.StandingShared {
 			w.disconnect(h)
 		}
@@ -74,6 +73,19 @@ func (w *World) Write() {
 			p.data = h.data
 		}
 	}
+}
+
+// held reports that a primary may acknowledge no write: the other node became an equal, and
+// does not get it.
+func (w *World) held(h *Host) bool {
+	s := h.In.Pair.Self
+	return primary(h) && !h.told.Leaving && h.copiedOf == s.Data.Generation && h.copiedOf != (core.Generation{}) && s.Data.Standing == core.StandingShared && !w.mirrors(h)
+}
+
+// mirrors reports that the other node gets what a primary writes.
+func (w *World) mirrors(h *Host) bool {
+	p, g := w.peer(h), h.In.Pair.Self.Data.Generation
+	return w.contact() && p.follows && p.copiedOf == g && h.copiedOf == g
 }
 
 // disconnect ends the replication of a primary; the other node learns of it

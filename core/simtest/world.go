@@ -249,16 +249,27 @@ func (w *World) answerLater(h *Host, a core.Action) {
 		return
 	}
 	var serial int
-	serial = w.after(w.Hook, h, func() {
+	until := w.now.Add(a.Hook.Timeout)
+	var ended func()
+	ended = func() {
 		if h.asked != serial {
 			return
+		}
+		if a.Kind == core.ActHook && w.held(h) { // it waits for what the application writes
+			if w.now.Before(until) {
+				serial = w.after(w.Pulse, h, ended)
+				h.asked = serial
+				return
+			}
+			w.fail("%s: hook %s waits for a write that nobody acknowledges", h.name(), a.Hook.Name)
 		}
 		h.asked = 0
 		if a.Kind == core.ActReplicate {
 			w.replicate(h, a.Replica)
 		}
 		w.Post(h, ev)
-	})
+	}
+	serial = w.after(w.Hook, h, ended)
 	h.asked = serial
 }
 

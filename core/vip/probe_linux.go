@@ -6,12 +6,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 	"time"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -153,20 +151,4 @@ func (p *prober) receive(fd int, addrs []netip.Addr) error {
 			p.found = append(p.found, Claim{addr, mac})
 		}
 	}
-}
-
-// Neighbours tells the MAC addresses that the kernel knows for addrs on an
-// interface.
-func Neighbours(index int, addrs []netip.Addr) ([]net.HardwareAddr, error) {
-	list, err := netlink.NeighList(index, netlink.FAMILY_ALL)
-	if err != nil {
-		return nil, fmt.Errorf("list neighbours: %w", err)
-	}
-	var macs []net.HardwareAddr
-	for _, n := range list {
-		if a, ok := netip.AddrFromSlice(n.IP); ok && len(n.HardwareAddr) == 6 && slices.Contains(addrs, a.Unmap()) {
-			macs = append(macs, n.HardwareAddr)
-		}
-	}
-	return macs, nil
 }

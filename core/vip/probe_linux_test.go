@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -81,5 +82,50 @@ func TestNeighbours(t *testing.T) {
 	macs, err := Neighbours(eth0.Index, []netip.Addr{netip.MustParseAddr("10.78.0.7"), netip.MustParseAddr("fd78::7"), netip.MustParseAddr("10.78.0.9")})
 	if err != nil || len(macs) != 2 || macs[0].String() != "02:07:07:07:07:07" {
 		t.Errorf("%v, %v", macs, err)
+	}
+}
+
+// TestAskAgain: a neighbour that did not answer is asked for with the next packet, not a
+// second later.
+func TestAskAgain(t *testing.T) {
+	neighbour := pair(t)
+	l, err := neighbour.LinkByName("eth0")
+	must(t, err)
+	carrier(t)
+	for _, text := range []string{"10.78.0.77", "fd78::77"} {
+		addr := netip.MustParseAddr(text)
+		eth0, err := Find(addr, "")
+		must(t, err)
+		conn, err := net.Dial("udp", net.JoinHostPort(text, "9"))
+		must(t, err)
+		defer conn.Close()
+		state := func() int {
+			list, err := netlink.NeighList(eth0.Index, netlink.FAMILY_ALL)
+			must(t, err)
+			for _, n := range list {
+				if n.IP.String() == text {
+					return n.State
+				}
+			}
+			return netlink.NUD_NONE
+		}
+		_, err = conn.Write([]byte("is anybody there?"))
+		must(t, err)
+		if s := state(); s != netlink.NUD_INCOMPLETE {
+			t.Fatalf("%s: state %#x", text, s)
+		}
+		theirs := &netlink.Addr{IPNet: &net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(addr.BitLen(), addr.BitLen())}}
+		if addr.Is6() {
+			theirs.Flags = unix.IFA_F_NODAD
+		}
+		must(t, neighbour.AddrAdd(l, theirs))
+		asked := time.Now()
+		must(t, AskAgain(eth0.Index))
+		if !within(waitLink, func() bool {
+			_, err := conn.Write([]byte("and now?")) // errors of the first one are told once
+			return err == nil && state() == netlink.NUD_REACHABLE
+		}) || time.Since(asked) > 500*time.Millisecond {
+			t.Errorf("%s: state %#x after %s", text, state(), time.Since(asked))
+		}
 	}
 }

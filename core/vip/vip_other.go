@@ -74,5 +74,8 @@ func Neighbours(index int, addrs []netip.Addr) ([]net.HardwareAddr, error) {
 	return nil, fmt.Errorf("list neighbours: %w", errUnsupported)
 }
 
+// AskAgain fails on this system.
+func AskAgain(index int) error { return fmt.Errorf("ask for neighbours: %w", errUnsupported) }
+
 // Watch sees nothing on this system.
 func Watch(ctx context.Context, log *slog.Logger, changed func()) { <-ctx.Done() }

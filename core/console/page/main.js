@@ -5,6 +5,7 @@ import * as view from "/console/view.js"
 import { verbs, warning } from "/console/verbs.js"
 
 const every = 2000, kept = 500
+let pass = null // opens the consoles of the other servers
 const $ = (id) => document.getElementById(id)
 const show = (id, yes) => { $(id).hidden = !yes }
 
@@ -24,18 +25,27 @@ function trouble(error) {
 
 async function enter() {
   const token = decodeURIComponent(location.hash.slice(1))
-  const invited = /^[A-Z2-7]{20,}$/.test(token)
+  const invited = /^([A-Z2-7]{20,}|[\w-]{40,}\.[\w-]{40,})$/.test(token)
   if (invited) history.replaceState(null, "", "/") // nobody finds it in the history
   try {
-    session = invited ? await post("/v1/login", { token }) : await get("/v1/login")
+    session = invited ? await redeem(token) : await get("/v1/login")
     begin()
   } catch (error) {
     leave(error instanceof Refused && error.status === 401 && !invited ? null : error)
   }
 }
 
+// redeem logs in, unless that was done before with the same link.
+async function redeem(token) {
+  try {
+    return await post("/v1/login", { token })
+  } catch (error) {
+    return get("/v1/login").catch(() => { throw error })
+  }
+}
+
 function leave(error) {
-  session = null
+  session = pass = null
   show("view", false)
   show("who", false)
   show("login", true)
@@ -49,6 +59,7 @@ function begin() {
   show("view", true)
   show("who", true)
   $("user").textContent = `${session.user} (${session.role})`
+  post("/v1/login/elsewhere").then((p) => { pass = p.token }, () => { pass = null }) // without it they ask for a login
   refresh()
 }
 
@@ -160,6 +171,11 @@ async function tell(title, path, text) {
 }
 
 document.addEventListener("click", (event) => {
+  const elsewhere = event.target.closest("a[data-console]")
+  if (elsewhere && pass) {
+    event.preventDefault()
+    location.assign(`${elsewhere.href}#${pass}`) // only now: a link that is copied opens nothing
+  }
   const data = event.target.closest("button")?.dataset
   if (!data) return
   const name = encodeURIComponent(data.module ?? data.why ?? "")

@@ -110,7 +110,7 @@ export function links(c) {
   return c.nodes.filter((n) => n.name !== c.node).map((n) => {
     const a = n.addresses.default ?? Object.values(n.addresses)[0] ?? ""
     const host = a.includes(":") ? `[${a}]` : a
-    return [h("a", { href: `https://${host}:${location.port || 443}/` }, n.name), " "]
+    return [h("a", { href: `https://${host}:${location.port || 443}/`, "data-console": n.name }, n.name), " "]
   })
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/netip"
 	"regexp"
 	"strings"
 	"sync"
@@ -16,12 +17,14 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core/lab/load"
 )
 
-// Everyday programs as clients, in both modes and by both families.
-func TestDirected(t *testing.T)  { everything(t, "accdir", "vmac_directed") }
-func TestInvisible(t *testing.T) { everything(t, "accinv", "vmac_invisible") }
+// Everyday programs as clients, in both modes and by both families; the filter is attached
+// by tcx in one, by XDP in the other.
+func TestDirected(t *testing.T)  { everything(t, "accdir", "vmac_directed", "tcx-in") }
+func TestInvisible(t *testing.T) { everything(t, "accinv", "vmac_invisible", "xdp-native", native) }
 
-func everything(t *testing.T, name, mode string) {
-	s := wide(t, name, mode)
+func everything(t *testing.T, name, mode, how string, change ...func(*lab.Options)) {
+	s := wide(t, name, mode, change...)
+	s.filtered(t, how)
 	for _, f := range families {
 		t.Run(f.name, func(t *testing.T) {
 			t.Run("curl", func(t *testing.T) { s.curl(t, lab.Client, f) })
@@ -30,6 +33,8 @@ func everything(t *testing.T, name, mode string) {
 			t.Run("socat", func(t *testing.T) { s.socat(t, f) })
 			t.Run("iperf3", func(t *testing.T) { s.iperf3(t, f) })
 			t.Run("datagrams", func(t *testing.T) { s.datagrams(t, f) })
+			t.Run("by identification", func(t *testing.T) { s.identified(t, f) })
+			t.Run("explained", func(t *testing.T) { s.explained(t, f) })
 			t.Run("narrow way", func(t *testing.T) { s.narrow(t, f) })
 			t.Run("powers", func(t *testing.T) { s.powers(t, f) })
 			t.Run("neighbours", func(t *testing.T) { s.neighbours(t, f, mode) })
@@ -37,6 +42,50 @@ func everything(t *testing.T, name, mode string) {
 	}
 	t.Run("moves", func(t *testing.T) { s.moves(t) })
 	t.Run("troubles", func(t *testing.T) { s.troubles(t) })
+}
+
+// identified: by on_ipid, which is for IPv4 only, the datagrams of one socket meet several
+// servers; by on_port they meet one.
+func (s *stage) identified(t *testing.T, f family) {
+	t.Helper()
+	report, err := load.Run(t.Context(), load.Config{
+		Target: target(f.address, 81), UDP: true, Connections: 1, Interval: 10 * time.Millisecond, Duration: 700 * time.Millisecond,
+		Namespace: s.ClientNamespace(),
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := report.Connections
+	if c.Broken > 0 || c.Requests < 10 || (c.Moved > 1) != (f.flag == "-4") || report.New.Twice() > 0 {
+		t.Errorf("%+v", c)
+	}
+}
+
+// explained: what explain says of a client is what becomes of it.
+func (s *stage) explained(t *testing.T, f family) {
+	t.Helper()
+	client := lab.ClientAddress(1)
+	if f.flag == "-6" {
+		client = lab.ClientAddress6(1)
+	}
+	for port := 21001; port <= 21005; port++ {
+		out := s.must(t, lab.Client, "curl", f.flag, "--silent", "--show-error", "--fail", "--max-time", quickly, "--interface", client.String(),
+			"--local-port", fmt.Sprint(port), "--output", "/dev/null", "--dump-header", "-", f.url+"/")
+		from := netip.AddrPortFrom(client, uint16(port))
+		if told, node := s.told(t, from, target(f.address, 80), "tcp"), header(out, "X-Node"); told != node {
+			t.Errorf("explain says that %s gets %s, but %s does", told, from, node)
+		}
+	}
+}
+
+// told is which node a client is to meet, by explain.
+func (s *stage) told(t *testing.T, client, service netip.AddrPort, proto string) string {
+	t.Helper()
+	e := ask[struct{ Paths []struct{ Owner string } }](t, s, "n2", "explain", client.String(), "--address", service.String(), "--proto", proto)
+	if len(e.Paths) != 1 {
+		t.Fatalf("%s to %s is explained by %+v", client, service, e)
+	}
+	return e.Paths[0].Owner
 }
 
 // curl asks with a connection each.
@@ -60,9 +109,15 @@ func header(text, name string) string {
 	return ""
 }
 
-// ping is answered once, also when it comes in fragments, from whatever address.
+// ping is answered once, also when it comes in fragments or has IP options, from
+// whatever address.
 func (s *stage) ping(t *testing.T, f family) {
 	t.Helper()
+	if f.flag == "-4" {
+		if r := s.run(t, lab.Client, "ping", "-4", "-R", "-c", "2", "-i", "0.05", "-W", quickly, f.address); r.code != 0 || strings.Contains(r.out, "DUP!") {
+			t.Errorf("ping with the option to record its route:\n%s", r.text())
+		}
+	}
 	for _, size := range []string{"56", "4000"} {
 		for i := range 3 {
 			source := lab.ClientAddress(i)
@@ -250,6 +305,17 @@ func (s *stage) neighbours(t *testing.T, f family, mode string) {
 			macs[strings.Fields(rest)[0]] = true
 		}
 	}
+	// To a single node: the client's kernel makes sure that what it knows still holds.
+	s.must(t, lab.Client, "ip", f.flag, "neigh", "change", f.address, "dev", "eth0", "nud", "probe")
+	eventually(t, "the client's neighbour entry is confirmed", func() string {
+		out := s.must(t, lab.Client, "ip", f.flag, "neigh", "show", f.address, "dev", "eth0")
+		if !strings.Contains(out, "REACHABLE") {
+			return out
+		}
+		_, rest, _ := strings.Cut(out, "lladdr ")
+		macs[strings.Fields(rest)[0]] = true
+		return ""
+	})
 	for mac := range macs {
 		hardware, err := net.ParseMAC(mac)
 		server := err == nil && strings.HasPrefix(mac, "02:00:0a:4d:00:0") && hardware[5] <= 3

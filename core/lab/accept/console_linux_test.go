@@ -45,6 +45,10 @@ func (s *stage) console(t *testing.T) {
 		t.Errorf("drain: %s", text)
 	}
 	browser("200", "/v1/modules/"+s.module+"/undrain", "--json", `{"nodes": ["n2"], "wait": "10s"}`)
+	// Another server takes the login, here by the name of the first.
+	if text := browser("200", "/v1/login", "--insecure", "--connect-to", "::"+lab.NodeAddress(2).String()+":"); !strings.Contains(text, "anna from ") {
+		t.Errorf("n2 does not know anna: %s", text)
+	}
 	browser("403", "/v1/modules/"+s.module, "-X", "DELETE")
 	browser("403", "/v1/modules/"+s.module+"/stop", "--json", "{}", "-H", "Origin: https://elsewhere.example")
 	said := s.do(t, "n1", "log", "--type", "command")

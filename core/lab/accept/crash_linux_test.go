@@ -57,7 +57,7 @@ func TestNginxCrash(t *testing.T) {
 	c.flawless(t, "without "+node, from, to)
 	c.equal(t, from, to, 0.1, others...)
 
-	s.do(t, "n1", "start", s.module, "--node", node)
+	s.do(t, "n1", "start", s.module) // the others are up already
 	s.whole(t, everybody...)
 	_, now := c.watch(t, time.Second)
 	c.flawless(t, "start by hand", to, now)

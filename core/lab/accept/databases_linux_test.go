@@ -25,18 +25,10 @@ pg_createcluster "$(ls /usr/lib/postgresql | sort -n | tail -1)" main >/dev/null
 mariadb-install-db --user=mysql --datadir=/var/lib/mysql --skip-test-db --auth-root-authentication-method=normal >/dev/null
 `
 
-// server wraps the program so that each node's daemon sees such folders of its own, which a
-// command makes in $disk. Without /run no systemd is found, which nodes do not have.
-const server = `#!/bin/sh
-[ "$1" = daemon ] || exec %[1]s "$@"
-disk="$ORCHESTRATOR_HOME/disk"
-[ -e "$disk" ] || %[2]s
-chmod 755 "$ORCHESTRATOR_HOME"
-exec unshare --mount --propagation private sh -ec '
-	for d in lib run log; do mount --bind "$0/$d" "/$([ $d = run ] || echo var/)$d"; done
-	mount --bind "$0/etc" /etc/postgresql
-	exec %[1]s "$@"' "$disk" "$@"
-`
+// databaseMounts let a node see such folders of its own. Without /run no systemd is found, which
+// nodes do not have.
+const databaseMounts = `for d in lib run log; do mount --bind "$disk/$d" "/$([ $d = run ] || echo var/)$d"; done
+		mount --bind "$disk/etc" /etc/postgresql`
 
 // database is one that a shipped module runs.
 type database struct {
@@ -88,10 +80,7 @@ func databaseDisk(t *testing.T) string {
 // serves makes a lab of two servers that run the database; makeDisk makes each one's $disk.
 func (d database) serves(t *testing.T, name, makeDisk string, set ...string) *stage {
 	t.Helper()
-	wrapper := filepath.Join(t.TempDir(), "orchestrator")
-	if err := os.WriteFile(wrapper, fmt.Appendf(nil, server, program, makeDisk), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	wrapper := withDisk(t, makeDisk, databaseMounts)
 	s := build(t, name, d.module, func(o *lab.Options) { o.Nodes, o.Program = 2, wrapper })
 	s.do(t, "n1", append([]string{"module", "install", d.module + ".safe", "--set", "VIRTUAL_IP=" + lab.SuggestedVIP}, set...)...)
 	return s

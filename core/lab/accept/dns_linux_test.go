@@ -2,6 +2,7 @@ package accept_test
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,9 +20,10 @@ exec %[2]s --keep-in-foreground --conf-file=%[1]s/n$n.conf --port=53 --pid-file
 `
 
 // The shipped dns_farm with the system's dnsmasq: each query is answered, by UDP
-// and TCP, by several servers; one that is stopped is not missed.
+// and TCP, by several servers; one that is stopped is not missed. The cluster shares by the
+// low bits of ports and addresses, as Windows nodes can.
 func TestDNSFarm(t *testing.T) {
-	s := build(t, "accdns", "dns_farm")
+	s := build(t, "accdns", "dns_farm", func(o *lab.Options) { o.Hash = "low_bits" })
 	script := fmt.Sprintf(dnsScript, s.root, tool(t, "dnsmasq"))
 	texts := map[string]string{"dnsmasq.sh": script}
 	for _, node := range everybody {
@@ -46,6 +48,13 @@ func TestDNSFarm(t *testing.T) {
 	}
 	spread(t, "UDP", ask(30, "+notcp"))
 	spread(t, "TCP", ask(30, "+tcp"))
+	for port := 21001; port <= 21008; port++ {
+		client := netip.AddrPortFrom(lab.ClientAddress(0), uint16(port))
+		node := s.must(t, lab.Client, "dig", "+short", "+tries=1", "+time=2", "-b", fmt.Sprintf("%s#%d", client.Addr(), port), "@"+vip, "who.farm", "txt")
+		if told := s.told(t, client, target(vip, 53), "udp"); strings.TrimSpace(node) != `"`+told+`"` {
+			t.Errorf("explain says that %s gets %s, but %s does", client, told, node)
+		}
+	}
 	s.do(t, "n2", "stop", s.module, "--node", "n2")
 	for _, a := range ask(20, "+notcp") {
 		if a == "n2" {

@@ -17,9 +17,10 @@ const (
 )
 
 // A farm of real nginx loses nodes, gets them back and is drained; the clients
-// are at work all the time.
+// are at work all the time. The filter is attached as on real network cards.
 func TestNginxFarm(t *testing.T) {
-	s := nginxFarm(t, "accnginx")
+	s := nginxFarm(t, "accnginx", native)
+	s.filtered(t, "xdp-native")
 	c := s.client(t, rate, living)
 	from, to := c.watch(t, 8*time.Second)
 	c.flawless(t, "all is well", from, to)
@@ -35,7 +36,8 @@ func TestNginxFarm(t *testing.T) {
 			t.Errorf("nginx did not go on: processes %v, now %v", before, after)
 		}
 	})
-	t.Run("drain", func(t *testing.T) { s.drain(t, c, "n3") })
+	t.Run("restart of the daemon", func(t *testing.T) { s.restartDaemon(t, c, "n1") })
+	t.Run("drain", func(t *testing.T) { s.drain(t, c, "n1") })
 	t.Run("daemon stops by plan", func(t *testing.T) { s.stopDaemon(t, c, "n2") })
 	c.stop(t)
 }
@@ -61,12 +63,15 @@ func (s *stage) lose(t *testing.T, c *traffic, node string, f lab.Fault) {
 	if sum >= 2000 {
 		c.fault(t, before, "the outage took %.0f ms: %+v", sum, to.New.Outages)
 	}
+	if f.All || f.Verb == lab.Cut {
+		c.told(t, before, to, node)
+	}
 	s.fault(t, lab.Heal, false, node)
 	s.whole(t, everybody...)
 	c.watch(t, time.Second)
 	back, now := c.watch(t, 3*time.Second)
-	// Connections that live on it, in buckets of others, were given up when its next daemon
-	// said that the module is not started there yet; they learn it with their next packet.
+	// Connections that live on it were given up when it had been silent for long; they learn
+	// it with their next packet.
 	c.flawless(t, "after the return of "+node, back, now, node)
 	c.equal(t, back, now, 0.1, everybody...)
 	if n := now.New.Failed - to.New.Failed; n > 0 {
@@ -74,6 +79,42 @@ func (s *stage) lose(t *testing.T, c *traffic, node string, f lab.Fault) {
 	}
 	if n, sample := broken(before, now, node); n > 0 {
 		c.fault(t, before, "%d long-lived connections to other nodes broke, e.g. %s", n, sample)
+	}
+}
+
+// told says that all clients with a connection to a server that is gone know of it by now, as
+// they are told at once.
+func (c *traffic) told(t *testing.T, from, to load.Report, node string) {
+	t.Helper()
+	ended := map[load.Cause]int{}
+	for _, b := range to.Connections.Breaks[len(from.Connections.Breaks):] {
+		if b.Node == node {
+			ended[b.Cause]++
+		}
+	}
+	if all, told := from.Connections.Nodes[node], ended[load.Reset]+ended[load.Closed]; all == 0 || told < all {
+		c.fault(t, from, "%d connections were on %s; of these ended: %v", all, node, ended)
+	}
+}
+
+// restartDaemon kills a daemon whose next one comes at once: no connection breaks, not
+// even those of its own server, which goes on.
+func (s *stage) restartDaemon(t *testing.T, c *traffic, node string) {
+	t.Helper()
+	before, _ := c.now()
+	server := s.nginx(t, node)
+	s.fault(t, lab.Kill, false, node)
+	s.fault(t, lab.Heal, false, node)
+	s.whole(t, everybody...)
+	_, now := c.watch(t, 2*time.Second)
+	if after := s.nginx(t, node); !slices.Equal(server, after) {
+		t.Errorf("nginx did not go on: processes %v, now %v", server, after)
+	}
+	if before.Connections.Nodes[node] == 0 {
+		t.Errorf("no long-lived connection was on %s: the restart shows nothing", node)
+	}
+	if n, sample := broken(before, now); n > 0 {
+		c.fault(t, before, "%d long-lived connections broke, e.g. %s", n, sample)
 	}
 }
 
@@ -104,7 +145,7 @@ func (s *stage) drain(t *testing.T, c *traffic, node string) {
 	if to.Connections.Nodes[node] == 0 {
 		t.Errorf("no long-lived connection was on %s: the drain shows nothing", node)
 	}
-	s.do(t, "n1", "undrain", s.module, "--node", node)
+	s.do(t, "n1", "undrain", s.module) // those that are not drained have what is asked for
 	s.whole(t, everybody...)
 	c.watch(t, 500*time.Millisecond)
 	back, now := c.watch(t, 3*time.Second)

@@ -153,6 +153,7 @@ func TestBadInput(t *testing.T) {
 		}
 	})
 	t.Run("hangs", func(t *testing.T) { s.hangs(t) })
+	t.Run("other system", func(t *testing.T) { s.otherSystem(t) })
 	s.whole(t, everybody...)
 	_, now := c.watch(t, time.Second)
 	c.flawless(t, "bad input", before, now)
@@ -218,6 +219,19 @@ func (s *stage) tree(t *testing.T) []string {
 	return list
 }
 
+// otherSystem installs a module for Windows: it is checked, but start is refused in a
+// sentence.
+func (s *stage) otherSystem(t *testing.T) {
+	t.Helper()
+	s.do(t, "n1", "module", "install", "iis_farm.safe", "--set", "VIRTUAL_IP=10.77.0.101", "--set", "PORT=81")
+	r := s.try(t, "n1", "start", "iis_farm", "--node", "n1")
+	t.Logf("exit code %d\n%s", r.code, r.text())
+	if r.code != 1 || strings.Count(r.text(), "IIS (W3SVC) runs on Windows only; this node runs linux") != 1 {
+		t.Errorf("%+v", r)
+	}
+	s.uninstall(t, "iis_farm")
+}
+
 // hangs installs and starts a module whose start never ends.
 func (s *stage) hangs(t *testing.T) {
 	t.Helper()
@@ -246,10 +260,16 @@ func (s *stage) hangs(t *testing.T) {
 			t.Errorf("why does not say %q", phrase)
 		}
 	}
-	s.do(t, "n1", "module", "uninstall", "hang")
+	s.uninstall(t, "hang")
+}
+
+// uninstall takes a module away, on all nodes.
+func (s *stage) uninstall(t *testing.T, module string) {
+	t.Helper()
+	s.do(t, "n1", "module", "uninstall", module)
 	eventually(t, "the module is gone", func() string {
 		for _, node := range everybody {
-			if out := s.do(t, node, "module", "list"); strings.Contains(out, "hang") {
+			if out := s.do(t, node, "module", "list"); strings.Contains(out, module) {
 				return out
 			}
 		}

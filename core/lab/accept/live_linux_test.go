@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/orchestrator-ha/orchestrator/core/lab"
 	"github.com/orchestrator-ha/orchestrator/core/lab/load"
 )
 
@@ -97,6 +98,13 @@ func TestLiveChange(t *testing.T) {
 			}
 			return ""
 		}},
+		{"slow start", func(t *testing.T) { s.slowly(t, "n2") }, func() string {
+			n, steps := s.status(t, "n1", s.module)["n2"], strings.Count(s.do(t, "n1", "log", s.module, "--type", "share"), "n2 takes more of its share")
+			if n.Share < 0.4 || steps < 3 { // of the group side, which two share
+				return fmt.Sprintf("%d steps, %+v", steps, n)
+			}
+			return ""
+		}},
 		{"another name of a group", func(t *testing.T) { s.reconfigure(t, `group name="web"`, `group name="www"`) }, s.serves(t, vip, 80)},
 		{"check, hook, variable, rules", func(t *testing.T) {
 			s.edit(t, "bin/update", liveUpdate, liveUpdate+"echo and the script is new\n")
@@ -117,7 +125,7 @@ func TestLiveChange(t *testing.T) {
 			}
 			return ""
 		}},
-		{"set back", func(t *testing.T) { s.do(t, "n2", "config", "rollback", s.module, "6") }, func() string {
+		{"set back", func(t *testing.T) { s.do(t, "n2", "config", "rollback", s.module, "7") }, func() string {
 			if n := s.burst(t, vip2, 80).New; n.OK > 0 {
 				return describe(n)
 			}
@@ -165,6 +173,30 @@ func (s *stage) needsStop(t *testing.T) {
 	s.do(t, "n1", "config", "apply", s.module, "--stopstart")
 	s.whole(t, everybody...)
 	eventually(t, "all is answered afterwards", s.serves(t, vip, 80)) // the hook does not wait for its server
+	s.kept(t, "n2")
+}
+
+// kept: with lease="keep" a node whose daemon is halted serves on, and nobody notices.
+func (s *stage) kept(t *testing.T, node string) {
+	t.Helper()
+	c := s.clientOf(t, vip, load.Config{Rate: 100, Connections: 60})
+	s.fault(t, lab.Pause, false, node)
+	from, to := c.watch(t, time.Second)
+	s.fault(t, lab.Resume, false, node)
+	if to.New.Nodes[node] == from.New.Nodes[node] {
+		c.fault(t, from, "%s answered nobody while its daemon was halted: %v", node, to.New.Nodes)
+	}
+	_, to = c.watch(t, 2*time.Second)
+	c.flawless(t, "a halted daemon that keeps its share", from, to)
+	c.stop(t)
+}
+
+// slowly has a node come back that takes its share in steps.
+func (s *stage) slowly(t *testing.T, node string) {
+	t.Helper()
+	s.reconfigure(t, `<farm/>`, `<farm slow_start="1500ms"/>`)
+	s.do(t, "n1", "drain", s.module, "--node", node)
+	s.do(t, "n1", "undrain", s.module, "--node", node)
 }
 
 // serves says whether all requests to a port of an address are answered.

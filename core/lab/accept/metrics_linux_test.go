@@ -2,7 +2,6 @@ package accept_test
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -147,13 +146,10 @@ func (s *stage) measuredDrain(t *testing.T, node string) {
 	s.whole(t, everybody...)
 }
 
-// scrapedFromAfar reads the metrics as Prometheus does.
+// scrapedFromAfar reads the metrics as Prometheus does, with a token from another node.
 func (s *stage) scrapedFromAfar(t *testing.T) {
 	home := s.Status().Nodes[0].Home
-	token, err := os.ReadFile(filepath.Join(home, "cluster", "admin.token"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	token := strings.TrimSpace(s.do(t, "n2", "token", "--user", "prometheus"))
 	url := "https://" + lab.NodeAddress(1).String() + ":9010/metrics"
 	curl := func(more ...string) []string {
 		return append([]string{"curl", "--silent", "--max-time", quickly, "--cacert", filepath.Join(home, "cluster", "authority.crt"), url}, more...)
@@ -161,7 +157,7 @@ func (s *stage) scrapedFromAfar(t *testing.T) {
 	if r := s.run(t, lab.Client, curl("--write-out", "%{http_code}")...); !strings.HasSuffix(r.out, "401") || strings.Contains(r.out, "orchestrator_") {
 		t.Errorf("without a login: %s", r.text())
 	}
-	all := parseMetrics(t, s.must(t, lab.Client, curl("--fail", "--header", "Authorization: Bearer "+strings.TrimSpace(string(token)))...))
+	all := parseMetrics(t, s.must(t, lab.Client, curl("--fail", "--header", "Authorization: Bearer "+token)...))
 	if value(all, "orchestrator_node_info", "node=n1") != 1 {
 		t.Errorf("%d metrics, but nothing of n1", len(all))
 	}

@@ -99,9 +99,9 @@ func (s *stage) moves(t *testing.T) {
 	c := s.crowd(t)
 	t.Run("drain", func(t *testing.T) {
 		c.t = t
-		s.do(t, "n1", "drain", s.module, "--node", "n3")
-		if c.lives("n3") == 0 {
-			t.Error("no long-lived connection was on n3: the drain shows nothing")
+		said := s.do(t, "n1", "drain", s.module, "--node", "n3", "--deadline", "100ms")
+		if c.lives("n3") == 0 || !strings.Contains(said, "connections left") {
+			t.Errorf("no long-lived connection was on n3, so the drain shows nothing; it said %q", said)
 		}
 		c.flawless("drain")
 		s.do(t, "n1", "undrain", s.module, "--node", "n3")

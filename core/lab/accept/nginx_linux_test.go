@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/orchestrator-ha/orchestrator/core/lab"
 )
 
 // Each node has its own configuration, because a lab's nodes share the
@@ -43,9 +45,9 @@ exec %[2]s -c %[1]s/n$n.conf "$@"
 `
 
 // nginxFarm is a lab with the shipped nginx_farm and the system's nginx.
-func nginxFarm(t *testing.T, name string) *stage {
+func nginxFarm(t *testing.T, name string, change ...func(*lab.Options)) *stage {
 	t.Helper()
-	s := build(t, name, "nginx_farm")
+	s := build(t, name, "nginx_farm", change...)
 	nginx, err := exec.LookPath("nginx")
 	if err != nil {
 		nginx = "/usr/sbin/nginx"

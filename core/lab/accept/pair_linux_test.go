@@ -68,12 +68,12 @@ func mirrorModule() files {
 // pairOf makes a lab of two nodes with a mirror that is started on both.
 func pairOf(t *testing.T, name string, set ...string) *stage {
 	t.Helper()
-	return pairFrom(t, name, mirrorModule(), set...)
+	return pairFrom(t, name, mirrorModule(), func(*lab.Options) {}, set...)
 }
 
-func pairFrom(t *testing.T, name string, module files, set ...string) *stage {
+func pairFrom(t *testing.T, name string, module files, change func(*lab.Options), set ...string) *stage {
 	t.Helper()
-	s := build(t, name, "pair", func(o *lab.Options) { o.Nodes = 2 })
+	s := build(t, name, "pair", func(o *lab.Options) { o.Nodes = 2 }, change)
 	archive := filepath.Join(s.root, "pair.safe")
 	if err := os.WriteFile(archive, module.zip(t), 0o600); err != nil {
 		t.Fatal(err)
@@ -213,6 +213,10 @@ func TestMirror(t *testing.T) {
 				s.fault(t, lab.Heal, false, prim)
 				s.roles(t, second, prim, "SECOND", second, "PRIM")
 			})
+			// What a killed daemon has left running its successor has stopped.
+			if old, new := s.processesOf(t, prim, " web "), s.processesOf(t, second, " web "); len(old) != 0 || len(new) != 1 {
+				t.Errorf("the application runs as %v on %s, which was primary, and as %v on %s, which is", old, prim, new, second)
+			}
 		})
 	}
 	t.Run("swap", func(t *testing.T) {

@@ -1,10 +1,12 @@
 package accept_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/orchestrator-ha/orchestrator/core/lab"
@@ -28,7 +30,7 @@ func safekitMirror() files {
     <vip>
       <interface_list>
         <interface check="on" arpreroute="on">
-          <real_interface><virtual_addr addr="%VIRTUAL_IP%" where="one_side_alias" check="off"/></real_interface>
+          <real_interface><virtual_addr addr="%VIRTUAL_IP%" where="one_side" check="off"/></real_interface>
         </interface>
       </interface_list>
     </vip>
@@ -63,6 +65,12 @@ exit 0
 `
 	f["bin/transition"] = `#!/bin/sh
 $SAFE/safekit printi "transition $*"
+`
+	f["bin/config"] = `#!/bin/sh
+$SAFE/safekit printi "config $*"
+`
+	f["bin/state"] = `#!/bin/sh
+echo "$SAFEMODULE is well"
 `
 	f["bin/poststop"] = `#!/bin/sh
 $SAFE/safekit printi "poststop $*"
@@ -99,6 +107,23 @@ func TestSafekitMirror(t *testing.T) {
 	old("n1", 0, "waitstate", "PRIM")
 	old("n1", 3, "state", "-lq")
 	old("n2", 4, "state", "-lq")
+
+	for node, want := range map[string]string{"n1": vip, "n2": lab.NodeAddress(2).String()} {
+		if got := s.comesFrom(t, node); got != want {
+			t.Errorf("what %s sends comes from %s, not from %s", node, got, want)
+		}
+	}
+	if out := old("n1", 0, "state", "-v"); !strings.Contains(out, s.module+" is well") {
+		t.Errorf("the module does not tell of its state: %s", out)
+	}
+
+	t.Log("somebody holds the secondary back")
+	old("n2", 0, "wait")
+	old("n1", 0, "waitstate", "ALONE")
+	old("n2", 1, "state", "-lq")
+	old("n2", 0, "wakeup")
+	old("n2", 0, "waitstate", "SECOND")
+	old("n1", 0, "waitstate", "PRIM")
 
 	t.Log("the primary's machine dies")
 	s.fault(t, lab.Kill, true, "n1")
@@ -149,9 +174,30 @@ func TestSafekitMirror(t *testing.T) {
 		if pids := s.processesOf(t, node, " web "); len(pids) > 0 || s.holds(t, node) > 0 {
 			t.Errorf("%s still runs %v, or has the address, after the stop", node, pids)
 		}
-		if why := lacks(old(node, 0, "log", "-s", "1000"), "prestart STOP WAIT start", "stop_prim force", "poststop WAIT STOP", "transition WAIT SECOND"); why != "" {
+		if why := lacks(old(node, 0, "log", "-s", "1000"), "config STOP STOP update", "prestart STOP WAIT start", "stop_prim force", "poststop WAIT STOP", "transition WAIT SECOND"); why != "" {
 			t.Errorf("the log of %s %s", node, why)
 		}
 	}
 	old("n1", 0, "module", "uninstall")
+}
+
+// comesFrom is the address that the client sees where a node connects to it.
+func (s *stage) comesFrom(t *testing.T, node string) string {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var server sync.WaitGroup
+	server.Go(func() { // ends with ctx
+		_ = lab.Exec(ctx, s.root, s.name, lab.Client, []string{tool(t, "socat"), "TCP-LISTEN:8099,reuseaddr,fork", "SYSTEM:echo $SOCAT_PEERADDR"}, lab.Stdio{})
+	})
+	defer server.Wait()
+	defer cancel()
+	from := ""
+	eventually(t, node+" reaches the client", func() string {
+		r := s.run(t, node, "socat", "-u", "TCP:10.77.0.200:8099,connect-timeout=1", "-")
+		if from = strings.TrimSpace(r.out); from == "" {
+			return r.text()
+		}
+		return ""
+	})
+	return from
 }

@@ -38,20 +38,10 @@ while :; do
 done
 `
 
-// disked wraps the program so that each node's daemon sees a disk of its own on /srv.
-const disked = `#!/bin/sh
-[ "$1" = daemon ] || exec %[1]s "$@"
-mkdir -p "$ORCHESTRATOR_HOME/disk"
-exec unshare --mount --propagation private sh -c 'mount --bind "$ORCHESTRATOR_HOME/disk" /srv && exec %[1]s "$@"' sh "$@"
-`
-
 // replicating makes a lab of two nodes with that mirror, prim on n1.
 func replicating(t *testing.T, name string) *stage {
 	t.Helper()
-	wrapper := filepath.Join(t.TempDir(), "orchestrator")
-	if err := os.WriteFile(wrapper, fmt.Appendf(nil, disked, program), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	wrapper := withDisk(t, `mkdir "$disk"`, `mount --bind "$disk" /srv`)
 	s := build(t, name, "pair", func(o *lab.Options) { o.Nodes, o.Program = 2, wrapper })
 	s.configure(t, "n1", replicatedConfig)
 	return s

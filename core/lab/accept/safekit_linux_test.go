@@ -18,7 +18,7 @@ import (
 // application cannot start, and old things lie beside them in the archive.
 func safekitModule() files {
 	f := shellModule()
-	f[userconfig] = strings.Replace(f[userconfig], `interval="10"`, `interval="1"`, 1)
+	f[userconfig] = strings.Replace(f[userconfig], `addr="127.0.0.1" port="80" interval="10"`, `addr="localhost" port="80" interval="1"`, 1)
 	f[userconfig] = strings.Replace(f[userconfig], "</check>", `<custom ident="beat" when="both" exec="beat" arg="one two" action="noaction"/></check>`, 1)
 	f["bin/beat"] = `#!/bin/sh
 while true; do

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,9 +21,11 @@ func shellModule() files {
 <safe>
   <macro name="VIRTUAL_IP" value="` + vip + `"/>
   <macro name="START" value="0"/>
+  <macro name="SCRIPTS" value="off"/>
+  <macro name="OPEN" value="off"/>
   <service mode="farm" boot="ignore" maxloop="3" loop_interval="24">
     <farm pulse="200" mlost_count="80" slost_count="40"><lan name="default"/></farm>
-    <vip>
+    <vip scriptcontrol="%SCRIPTS%">
       <interface_list>
         <interface check="off" arpreroute="on" arpinterval="60" arpelapse="10">
           <virtual_interface type="vmac_directed"><virtual_addr addr="%VIRTUAL_IP%" where="alias" check="off"/></virtual_interface>
@@ -35,7 +38,7 @@ func shellModule() files {
         </group>
       </loadbalancing_list>
     </vip>
-    <user nicestoptimeout="20" forcestoptimeout="20" logging="userlog"><var name="PORT" value="80"/><var name="START" value="%START%"/></user>
+    <user nicestoptimeout="20" forcestoptimeout="20" logging="userlog"><var name="PORT" value="80"/><var name="START" value="%START%"/><var name="OPEN" value="%OPEN%"/></user>
     <check><tcp ident="web" when="both" action="restart"><to addr="127.0.0.1" port="80" interval="10" timeout="5"/></tcp></check>
   </service>
 </safe>
@@ -51,7 +54,10 @@ echo "$SAFEMODULE $*"
 "$SAFE/` + filepath.Base(program) + `" web --listen ":$PORT" --node-name shell >/dev/null 2>&1 &
 echo $! > "$SAFEVAR/$SAFEMODULE.pid"
 for i in 1 2 3 4 5 6 7 8 9 10; do
-  curl -s -o /dev/null "http://127.0.0.1:$PORT/" && exit 0
+  if curl -s -o /dev/null "http://127.0.0.1:$PORT/"; then
+    [ "$OPEN" = off ] || "$SAFE/safekit" -r saferpc_send vipd SETGROUPS all -m "$SAFEMODULE"
+    exit
+  fi
   sleep 1
 done
 echo "the server does not answer" >&2
@@ -97,10 +103,45 @@ func TestShellModule(t *testing.T) {
 			t.Errorf("%s still runs %v after the stop", node, pids)
 		}
 	}
+	s.scripted(t, archive)
 	s.do(t, "n1", "module", "install", archive, "--set", "START=7")
 	if r := s.try(t, "n1", "start", s.module); r.code == 0 || !strings.Contains(r.text(), "bin/start_both ended with code 7: the database is not there") {
 		t.Errorf("a start that fails ends with code %d:\n%s", r.code, r.text())
 	}
+}
+
+// scripted: with scriptcontrol the traffic comes where a script says so, and when.
+func (s *stage) scripted(t *testing.T, archive string) {
+	t.Helper()
+	groups := func(node, which string) {
+		t.Helper()
+		at := slices.IndexFunc(s.Status().Nodes, func(n lab.NodeStatus) bool { return n.Name == node })
+		if r := s.call(t, node, filepath.Join(s.Status().Nodes[at].Home, "bin", "safekit"), "-r", "saferpc_send", "vipd", "SETGROUPS", which, "-m", s.module); r.code != 0 {
+			t.Fatalf("SETGROUPS %s on %s ends with code %d:\n%s", which, node, r.code, r.text())
+		}
+	}
+	s.do(t, "n1", "module", "install", archive, "--set", "SCRIPTS=on")
+	s.do(t, "n1", "start", s.module)
+	for node, n := range s.status(t, "n1", s.module) {
+		if n.State != "UP" || n.Share != 0 || !n.Drained {
+			t.Errorf("no script has opened the traffic: %s is %+v", node, n)
+		}
+	}
+	if n := s.burst(t, vip, 80).New; n.OK > 0 {
+		t.Errorf("no script has opened the traffic, and clients are answered: %s", describe(n))
+	}
+	groups("n2", "all")
+	groups("n3", "all")
+	s.whole(t, "n2", "n3")
+	eventually(t, "all are answered where a script has opened the traffic", s.serves(t, vip, 80))
+	groups("n2", "none")
+	s.whole(t, "n3")
+	eventually(t, "all are answered where no script has closed the traffic", s.serves(t, vip, 80))
+	s.do(t, "n1", "stop", s.module)
+	s.do(t, "n1", "module", "install", archive, "--set", "SCRIPTS=on", "--set", "OPEN=on")
+	s.do(t, "n1", "start", s.module)
+	s.whole(t, everybody...)
+	s.do(t, "n1", "stop", s.module)
 }
 
 // A light module runs on the one node on which it was started, and is restarted

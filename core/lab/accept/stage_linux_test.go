@@ -50,8 +50,8 @@ func build(t *testing.T, name, module string, change ...func(*lab.Options)) *sta
 	s := &stage{name: name, root: root, module: module}
 	o := lab.Options{
 		Name: name, Nodes: len(everybody), Root: root, Program: program, HostPort: -1, ClientAddresses: 16,
-		Args:       []string{"daemon", "--log-level", "debug"},
-		AttachPass: ebpf.AttachPass, CleanNode: func(home string) error { return os.RemoveAll(pins(home)) },
+		Args:      []string{"daemon", "--log-level", "debug"},
+		CleanNode: func(home string) error { return os.RemoveAll(pins(home)) },
 	}
 	for _, one := range change {
 		one(&o)
@@ -61,6 +61,23 @@ func build(t *testing.T, name, module string, change ...func(*lab.Options)) *sta
 	}
 	t.Cleanup(func() { s.end(t) })
 	return s
+}
+
+// native has the nodes filter by XDP in the driver, as on a real network card, where a veth
+// otherwise gets tcx.
+func native(o *lab.Options) {
+	o.Env = append(o.Env, "ORCHESTRATOR_FILTER_ATTACH=xdp-native")
+	o.AttachPass = ebpf.AttachPass
+}
+
+// filtered says that all nodes filter by what was asked for.
+func (s *stage) filtered(t *testing.T, how string) {
+	t.Helper()
+	for _, node := range everybody {
+		if out := s.do(t, node, "filter", "show"); !strings.Contains(out, how) {
+			t.Errorf("%s does not filter by %s:\n%s", node, how, out)
+		}
+	}
 }
 
 // pins is where a node's filter keeps its objects in the kernel.

@@ -34,6 +34,8 @@ const wideConfig = `<?xml version="1.0" encoding="utf-8"?>
         <group name="even">
           <rule port="80" proto="tcp" filter="on_port"/>
           <rule port="80" proto="udp" filter="on_port"/>
+          <rule virtual_addr="10.77.0.100" port="81" proto="udp" filter="on_ipid"/>
+          <rule virtual_addr="fd77::100" port="81" proto="udp" filter="on_port"/>
           <rule port="53" proto="tcp" filter="on_port"/>
           <rule port="53" proto="udp" filter="on_port"/>
           <rule port="5201" proto="tcp" filter="on_addr"/>
@@ -80,9 +82,9 @@ end
 
 // wide is a lab with that farm, in one of the two modes, and a router with a client
 // behind it.
-func wide(t *testing.T, name, mode string) *stage {
+func wide(t *testing.T, name, mode string, change ...func(*lab.Options)) *stage {
 	t.Helper()
-	s := build(t, name, "wide", func(o *lab.Options) { o.WithRouter = true })
+	s := build(t, name, "wide", append(change, func(o *lab.Options) { o.WithRouter = true })...)
 	f := files{userconfig: wideConfig, "bin/start_both.lua": fmt.Sprintf(wideStart, tool(t, "dnsmasq")), "bin/stop_both.lua": wideStop}
 	archive := filepath.Join(s.root, "wide.safe")
 	if err := os.WriteFile(archive, f.zip(t), 0o600); err != nil {

@@ -13,7 +13,7 @@ func live(ctx context.Context, b *bench) error {
 	peers := map[string]Peer{"xt_cluster-ns": {Name: "xt_cluster"}, "nftables-ns": {Name: "nftables jhash"}}
 	var floors, drops, forwards []float64
 	for range min(5, b.runs) {
-		lines, err := goBench(ctx, filterPackage, "^BenchmarkLiveFrames$", "3s")
+		lines, err := goBench(ctx, filterPackage, "^BenchmarkLiveFrames$", "15s")
 		if err != nil {
 			return err
 		}
@@ -35,7 +35,7 @@ func live(ctx context.Context, b *bench) error {
 	}{{"xt_cluster-ns", 10}, {"nftables-ns", 5}} {
 		p := peers[one.metric]
 		f := Figure{ID: "live.drop." + p.Name, Name: "drop of a frame over the floor, beside " + p.Name, Unit: "ns", Target: against(one.ratio), Values: drops,
-			Note: "The difference of two ways: what is below 20 ns is noise."}
+			Note: "The median of the differences to the floor beside it, on the same device."}
 		if len(p.Values) > 0 {
 			f.Peer = &p
 		} else {

@@ -36,6 +36,7 @@ var benchmarks = []benchmark{
 	{"falsealarm", falseAlarms},
 	{"verdict", verdict},
 	{"live", live},
+	{"roundtrip", roundtrip},
 	{"requests", requests},
 	{"moves", moves},
 	{"movepeers", movesOfPeers},

@@ -21,6 +21,7 @@ type newborn struct {
 	rdev   uint32
 	target string // of a symbolic link
 	caller fuse.Caller
+	known  bool // the peer can be told, since it knows the directory
 }
 
 // make makes the file with make, enters and records it.
@@ -38,52 +39,60 @@ func (f *fileSystem) born(b newborn, out *fuse.EntryOut, make func(at int) error
 	f.names.Lock()
 	defer f.names.Unlock()
 	defer b.parent.version.Add(1)
-	known, err := f.bind(b.parent)
-	if err != nil {
+	var err error
+	if b.known, err = f.bind(b.parent); err != nil {
 		return nil, err
 	}
 	if err := make(b.parent.fd); err != nil {
 		return nil, err
 	}
-	n, st, err := f.enterNew(b)
+	n, st, err := f.enterNamed(b)
 	if err != nil {
-		if f.unmake(b) != nil && known {
+		if f.unmake(b) != nil && b.known {
 			f.diverged(b.parent, err)
 		}
 		return nil, err
 	}
-	entry(n, st, out)
-	if !known || n.local.Load() {
-		return nothing{}, nil
-	}
-	return f.announce(n, st, b)
+	return f.announce(n, st, b, out)
 }
 
-func (f *fileSystem) enterNew(b newborn) (*node, *unix.Stat_t, error) {
+func (f *fileSystem) enterNamed(b newborn) (*node, *unix.Stat_t, error) {
 	fd, err := unix.Openat(b.parent.fd, b.name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, err
 	}
+	return f.enterNew(fd, b, b.parent, f.local(b.parent, b.name, b.isDir()))
+}
+
+// enterNew enters a file that was just made, of which fd is, as b.name in parent.
+func (f *fileSystem) enterNew(fd int, b newborn, parent *node, local bool) (*node, *unix.Stat_t, error) {
 	st, err := settle(fd, b)
 	if err != nil {
 		unix.Close(fd)
 		return nil, nil, err
 	}
-	n, err := f.table.enter(fd, st, b.parent, b.name, f.local(b.parent, b.name, isDir(st)))
+	n, err := f.table.enter(fd, st, parent, b.name, local)
 	return n, st, err
 }
+
+func (b newborn) isDir() bool { return b.mode&unix.S_IFMT == unix.S_IFDIR }
 
 // unmake removes a file that was just made.
 func (f *fileSystem) unmake(b newborn) error {
 	flag := 0
-	if b.mode&unix.S_IFMT == unix.S_IFDIR {
+	if b.isDir() {
 		flag = unix.AT_REMOVEDIR
 	}
 	return unix.Unlinkat(b.parent.fd, b.name, flag)
 }
 
-// announce records a file that was made.
-func (f *fileSystem) announce(n *node, st *unix.Stat_t, b newborn) (Receipt, error) {
+// announce tells of a file that was made: the kernel, and the peer unless it is this
+// node's own.
+func (f *fileSystem) announce(n *node, st *unix.Stat_t, b newborn, out *fuse.EntryOut) (Receipt, error) {
+	entry(n, st, out)
+	if !b.known || n.local.Load() {
+		return nothing{}, nil
+	}
 	inodes := []uint64{b.parent.inode, n.inode}
 	if b.kind == stream.Tmpfile {
 		inodes = inodes[:1]
@@ -200,8 +209,8 @@ func (f *fileSystem) nameless(in *fuse.CreateIn, out *fuse.EntryOut) (*node, Rec
 	b := newborn{kind: stream.Tmpfile, parent: f.table.get(in.NodeId), mode: unix.S_IFREG | in.Mode&permissions, umask: in.Umask, caller: in.Caller}
 	f.names.Lock()
 	defer f.names.Unlock()
-	known, err := f.bind(b.parent)
-	if err != nil {
+	var err error
+	if b.known, err = f.bind(b.parent); err != nil {
 		return nil, nil, err
 	}
 	// O_EXCL would forbid to give it a name later; the kernel sees to that.
@@ -214,19 +223,10 @@ func (f *fileSystem) nameless(in *fuse.CreateIn, out *fuse.EntryOut) (*node, Rec
 	if err != nil {
 		return nil, nil, err
 	}
-	st, err := settle(fd, b)
-	if err != nil {
-		unix.Close(fd)
-		return nil, nil, err
-	}
-	n, err := f.table.enter(fd, st, nil, "", b.parent.local.Load())
+	n, st, err := f.enterNew(fd, b, nil, b.parent.local.Load())
 	if err != nil {
 		return nil, nil, err
 	}
-	entry(n, st, out)
-	if !known {
-		return n, nothing{}, nil
-	}
-	receipt, err := f.announce(n, st, b)
+	receipt, err := f.announce(n, st, b, out)
 	return n, receipt, err
 }

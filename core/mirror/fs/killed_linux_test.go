@@ -3,9 +3,11 @@ package fs
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -71,8 +73,23 @@ func TestKilledDaemon(t *testing.T) {
 		must(t, inside.Start())
 		_, err = out.Read(make([]byte, 10))
 		must(t, err)
+		user := exec.Command("bash", "-c", `exec 5<"$0/f"; echo ready; read`, dir+"/m")
+		_, err = user.StdinPipe()
+		must(t, err)
+		ready, err := user.StdoutPipe()
+		must(t, err)
+		must(t, user.Start())
+		_, err = ready.Read(make([]byte, 10))
+		must(t, err)
+		if ended, err := EndUsers(dir + "/m"); err != nil || len(ended) > 0 {
+			t.Errorf("where the mount is served, %v are ended, %v", ended, err)
+		}
 		must(t, daemon.Process.Kill())
 		_ = daemon.Wait()
+		if ended, err := EndUsers(dir + "/m"); err != nil || !slices.Equal(ended, []string{fmt.Sprintf("bash (%d)", user.Process.Pid)}) {
+			t.Errorf("ended: %v, %v", ended, err)
+		}
+		_ = user.Wait()
 		if err := answers(dir + "/m"); err != unix.ENOTCONN {
 			t.Errorf("the mount of a killed daemon: %v", err)
 		}

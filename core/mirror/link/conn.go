@@ -32,6 +32,9 @@ func secure(raw net.Conn, end func(net.Conn, *tls.Config) *tls.Conn, config *tls
 func (c *conn) Write(b []byte) (int, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
+	if err := c.Handshake(); err != nil { // it waits for answers: nothing of it is gathered
+		return 0, err
+	}
 	c.wire.gather(true)
 	n, err := c.Conn.Write(b)
 	if failed := c.wire.gather(false); err == nil {

@@ -49,10 +49,13 @@ func ends(t *testing.T) (near, far *conn, below *counted) {
 	below = &counted{Conn: dialed}
 	far = secure(taken, tls.Server, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}})
 	near = secure(below, tls.Client, &tls.Config{InsecureSkipVerify: true})
+	must(t, near.SetDeadline(time.Now().Add(10*time.Second)))
 	shaken := make(chan error, 1)
 	go func() { shaken <- far.Handshake() }()
-	must(t, near.Handshake())
+	_, err = near.Write(nil) // shakes hands
+	must(t, err)
 	must(t, <-shaken)
+	must(t, near.SetDeadline(time.Time{}))
 	t.Cleanup(func() { near.Close(); far.Close() })
 	below.writes.Store(0)
 	return near, far, below

@@ -53,6 +53,7 @@ type serving struct {
 	taking   lock
 	programs sync.WaitGroup
 	sess     *session
+	copying  chan struct{} // closed when the latest copy has ended
 	stop     bool
 	ended    bool // no session begins any more
 	number   uint64
@@ -240,7 +241,13 @@ func (s *serving) copy(extent mirror.Extent) {
 	if sess == nil {
 		return
 	}
+	before, done := s.copying, make(chan struct{})
+	s.copying = done
 	go func() {
+		defer close(done)
+		if before != nil {
+			<-before // it notes what is changed, too
+		}
 		folder := s.rec.Folders()[0]
 		var first []block
 		s.between(func() {

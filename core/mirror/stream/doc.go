@@ -7,7 +7,8 @@
 // every moment one that the primary went through. It acknowledges what is applied
 // (cumulatively: one number) and, for each Fsync, what is durable. Syncs run beside
 // the operations, and those of a file that wait while another runs are merged (group
-// commit). What an application's call waits for is said by Mode.
+// commit). What an application's call waits for is said by Mode: that goes at once, and
+// what nobody waits for with it, or a moment later (Put).
 //
 //	Sender                                        Receiver
 //	hello ─────────────────────────────────────▶

@@ -284,3 +284,25 @@ func TestStackedInterface(t *testing.T) {
 		})
 	}
 }
+
+// TestWayOfAVeth: without a wish a veth is filtered by tcx, with one as is wished.
+func TestWayOfAVeth(t *testing.T) {
+	fx := newFixture(t)
+	fx.filter.order = nil
+	for _, c := range []struct{ wish, how string }{{"", howTCX}, {howGeneric, howGeneric}, {howNative, howNative}} {
+		check0(t, fx.filter.Remove(context.Background(), "web"))
+		if c.wish != "" {
+			check0(t, fx.filter.Prefer(c.wish))
+		}
+		fx.configure()
+		if a := fx.attachment(); a.How != c.how {
+			t.Errorf("with the wish %q attached as %+v", c.wish, a)
+		}
+	}
+	if err := fx.filter.Prefer("magic"); err == nil || !strings.Contains(err.Error(), howTCX) {
+		t.Errorf("a wish for magic: %v", err)
+	}
+	if kind, err := kindOf(1); err != nil || kind != "" {
+		t.Errorf("the loopback interface is a %q, %v", kind, err)
+	}
+}

@@ -17,7 +17,7 @@ import (
 // spread, and a third node that joins in the steps of a plan breaks none and loses no
 // new one, whoever has which of the tables.
 func TestInvisibleFarm(t *testing.T) {
-	for _, how := range attachOrder() {
+	for _, how := range attachOrder("") {
 		t.Run(how, func(t *testing.T) { newFarm(t, how, invisibleConfig()).joinInvisible() })
 	}
 }
@@ -132,6 +132,7 @@ func (f *farm) clients() {
 	if out := f.run(f.client, "ndisc6", "-1", vip6, "eth0"); !told(out, 1) {
 		f.t.Errorf("ndisc6 is told\n%s, want one of %v", out, promised(1))
 	}
+	f.duplicates(told, promised)
 	for _, address := range []string{vip, vip6} {
 		if out := f.run(f.client, "ping", "-c3", "-i0.2", "-W5", address); !strings.Contains(out, "3 received") || strings.Contains(out, "DUP") {
 			f.t.Errorf("ping %s:\n%s", address, out)
@@ -161,6 +162,19 @@ func (f *farm) clients() {
 	if n := f.counter("web/drop-stranger"); n != 0 {
 		f.t.Errorf("%d times a node was taken for a stranger", n)
 	}
+}
+
+// duplicates: who wants an address for himself is told that it is taken (RFC 5227, RFC 4862).
+func (f *farm) duplicates(told func(string, int) bool, promised func(int) []string) {
+	f.t.Helper()
+	if out := f.run(f.client, "arping", "-0", "-c1", "-I", "eth0", vip); told(out, 0) != f.config.Interfaces[0].Directed {
+		f.t.Errorf("a probe by arping is told\n%s, want one of %v", out, promised(0))
+	}
+	f.run(f.client, "ip", "address", "add", vip6+"/128", "dev", "eth0")
+	eventually(f.t, "the client finds that it has a duplicate address", func() bool {
+		return strings.Contains(f.run(f.client, "ip", "address", "show", "dev", "eth0"), "dadfailed")
+	})
+	f.run(f.client, "ip", "address", "del", vip6+"/128", "dev", "eth0")
 }
 
 // run runs a program in a namespace; it must end well.

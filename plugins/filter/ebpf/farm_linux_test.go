@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -22,16 +23,17 @@ const farmNodes = 3
 // farm is three nodes and a client on a bridge, each in a namespace. The nodes share
 // an address of each family.
 type farm struct {
-	t      *testing.T
+	t      testing.TB
 	how    string
 	config sdk.FilterConfig
 	client *space
 	nodes  [farmNodes + 1]*space // by number
 	pins   [farmNodes + 1]string
 	filter [farmNodes + 1]*Filter
+	passes []io.Closer // programs on the switch's ports
 }
 
-func newFarm(t *testing.T, how string, config sdk.FilterConfig) *farm {
+func newFarm(t testing.TB, how string, config sdk.FilterConfig) *farm {
 	t.Helper()
 	lockThread(t)
 	f := &farm{t: t, how: how, config: six(config)}
@@ -63,6 +65,7 @@ func (f *farm) plug(br *netlink.Bridge, port string, mac sdk.MAC, addrs ...strin
 	pass, err := AttachPass(l.Attrs().Index)
 	check0(f.t, err)
 	f.t.Cleanup(func() { pass.Close() })
+	f.passes = append(f.passes, pass)
 	s.do(f.t, func() {
 		for _, a := range addrs {
 			addAddr(f.t, "eth0", a)
@@ -169,7 +172,7 @@ func (f *farm) dialTo(address string) *visit {
 }
 
 // ask sends a line and returns the number of the node that answered.
-func (v *visit) ask(t *testing.T) (node int) {
+func (v *visit) ask(t testing.TB) (node int) {
 	t.Helper()
 	check0(t, v.conn.SetDeadline(time.Now().Add(10*time.Second)))
 	_, err := fmt.Fprintln(v.conn, "who")

@@ -30,10 +30,10 @@ type Filter struct {
 	walk     sync.Mutex // held while sockets are counted; before mu
 	mu       sync.Mutex
 	log      *slog.Logger
-	root     string // the directory that New was given
-	pins     string // where this layout pins, empty if nothing is pinned
-	unpinned string // why not
-	order    []string
+	root     string   // the directory that New was given
+	pins     string   // where this layout pins, empty if nothing is pinned
+	unpinned string   // why not
+	order    []string // ways to attach, in which they are tried; nil: what suits the interface
 	objs     objects
 	verdicts map[string]*bpf.Program // by kind of link, those that were needed so far
 	iters    []*link.Iter            // over the kernel's TCP and UDP sockets
@@ -55,7 +55,7 @@ func New(pinDir string, log *slog.Logger) (*Filter, error) {
 		return nil, fmt.Errorf("lift the limit of locked memory: %w; the packet filter needs root", err)
 	}
 	f := &Filter{
-		log: log, order: attachOrder(), root: pinDir,
+		log: log, root: pinDir,
 		members: map[string]*member{}, attached: map[int]*attachment{}, verdicts: map[string]*bpf.Program{},
 	}
 	if err := preparePins(pinDir); err != nil {

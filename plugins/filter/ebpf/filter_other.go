@@ -22,6 +22,9 @@ type Filter struct{}
 // New fails: this is not Linux.
 func New(pinDir string, log *slog.Logger) (*Filter, error) { return nil, ErrPlatform }
 
+// Prefer fails: this is not Linux.
+func (*Filter) Prefer(string) error { return ErrPlatform }
+
 // AttachPass fails: this is not Linux.
 func AttachPass(ifindex int) (io.Closer, error) { return nil, ErrPlatform }
 

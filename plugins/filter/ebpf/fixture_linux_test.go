@@ -56,9 +56,10 @@ func newFixture(t testing.TB, order ...string) *fixture {
 	fx.filter, err = New("", quiet())
 	check0(t, err)
 	t.Cleanup(func() { fx.filter.Close() })
-	if len(order) > 0 {
-		fx.filter.order = order
+	if len(order) == 0 {
+		order = attachOrder("") // as on a card
 	}
+	fx.filter.order = order
 	_, err = fx.filter.Configure(context.Background(), fx.config)
 	check0(t, err)
 	check0(t, fx.filter.Renew(bootNow(t)+hour))

@@ -84,6 +84,8 @@ func interfaceNames() string {
 
 // Attributes of a link message, linux/if_link.h.
 const (
+	attrLinkInfo    = 18
+	attrInfoKind    = 1
 	attrXDP         = 43
 	attrXDPAttached = 2
 	attrXDPProgram  = 4
@@ -91,28 +93,55 @@ const (
 	attrKindMask    = 0x3fff // without the nested and byte order flags
 )
 
-// attachedXDP reads which XDP program an interface runs: its id, 0 for none, and
-// whether the driver runs it.
-func attachedXDP(ifindex int) (id uint32, native bool, err error) {
+// linkAttributes are what the kernel tells of an interface.
+func linkAttributes(ifindex int) ([]byte, error) {
 	raw, err := syscall.NetlinkRIB(syscall.RTM_GETLINK, syscall.AF_UNSPEC)
 	if err != nil {
-		return 0, false, fmt.Errorf("list interfaces through netlink: %w", err)
+		return nil, fmt.Errorf("list interfaces through netlink: %w", err)
 	}
 	msgs, err := syscall.ParseNetlinkMessage(raw)
 	if err != nil {
-		return 0, false, fmt.Errorf("read the list of interfaces: %w", err)
+		return nil, fmt.Errorf("read the list of interfaces: %w", err)
 	}
 	for _, m := range msgs {
 		if m.Header.Type != syscall.RTM_NEWLINK || len(m.Data) < syscall.SizeofIfInfomsg {
 			continue
 		}
-		if int(int32(binary.NativeEndian.Uint32(m.Data[4:]))) != ifindex {
-			continue
+		if int(int32(binary.NativeEndian.Uint32(m.Data[4:]))) == ifindex {
+			return m.Data[syscall.SizeofIfInfomsg:], nil
 		}
-		id, native = xdpOf(m.Data[syscall.SizeofIfInfomsg:])
-		return id, native, nil
 	}
-	return 0, false, fmt.Errorf("interface number %d is gone", ifindex)
+	return nil, fmt.Errorf("interface number %d is gone", ifindex)
+}
+
+// attachedXDP reads which XDP program an interface runs: its id, 0 for none, and
+// whether the driver runs it.
+func attachedXDP(ifindex int) (id uint32, native bool, err error) {
+	attrs, err := linkAttributes(ifindex)
+	if err != nil {
+		return 0, false, err
+	}
+	id, native = xdpOf(attrs)
+	return id, native, nil
+}
+
+// kindOf is what sort of interface the kernel made, such as veth; empty for a card.
+func kindOf(ifindex int) (kind string, err error) {
+	attrs, err := linkAttributes(ifindex)
+	if err != nil {
+		return "", err
+	}
+	eachAttr(attrs, func(attr uint16, info []byte) {
+		if attr != attrLinkInfo {
+			return
+		}
+		eachAttr(info, func(attr uint16, value []byte) {
+			if attr == attrInfoKind {
+				kind = strings.TrimRight(string(value), "\x00")
+			}
+		})
+	})
+	return kind, nil
 }
 
 func xdpOf(attrs []byte) (id uint32, native bool) {

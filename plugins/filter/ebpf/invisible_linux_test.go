@@ -348,7 +348,7 @@ func TestInvisibleRefuses(t *testing.T) {
 // taken by the kernel, on a veth too; the program for it goes with the last address
 // that needs it.
 func TestHostProgram(t *testing.T) {
-	for _, how := range attachOrder() {
+	for _, how := range attachOrder("") {
 		fx := newInvisible(t, how)
 		if got := fx.filter.attached[fx.ifindex].links[linkHost] != nil; got != (how != howTCX) {
 			t.Errorf("%s: host program %v", how, got)

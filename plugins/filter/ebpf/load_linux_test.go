@@ -62,6 +62,7 @@ func TestLoadsWhatIsNeeded(t *testing.T) {
 	var err error
 	fx.filter, err = New("", quiet())
 	check0(t, err)
+	fx.filter.order = attachOrder("")
 	fx.holds("without an interface")
 	foreign, err := AttachPass(fx.ifindex)
 	check0(t, err)
@@ -130,7 +131,7 @@ func TestSameMaps(t *testing.T) {
 // an interface. Most of it is the kernel's verifier. The best of all counts, as
 // others use the processor, too.
 func BenchmarkLoad(b *testing.B) {
-	for _, how := range attachOrder() {
+	for _, how := range attachOrder("") {
 		b.Run(how, func(b *testing.B) {
 			fx := newFixture(b, how)
 			best := time.Duration(math.MaxInt64)

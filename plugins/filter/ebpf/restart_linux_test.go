@@ -55,7 +55,7 @@ func (fx *fixture) restart(dir string, times int) error {
 // TestRestartLosesNothing: every frame that arrives while the filter's process
 // ends, is away and comes again is judged, exactly once.
 func TestRestartLosesNothing(t *testing.T) {
-	for _, how := range attachOrder() {
+	for _, how := range attachOrder("") {
 		t.Run(how, func(t *testing.T) {
 			fx := newFixture(t)
 			dir := fx.pinned(how)

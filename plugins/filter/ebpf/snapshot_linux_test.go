@@ -110,6 +110,7 @@ func TestClean(t *testing.T) {
 	f, err := New("", quiet())
 	check0(t, err)
 	defer f.Close()
+	f.order = []string{howNative}
 	state, err := f.Configure(context.Background(), fx.config)
 	check0(t, err)
 	if a := state.Attachments; len(a) != 1 || a[0].How != howNative {
