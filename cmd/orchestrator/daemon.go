@@ -39,11 +39,9 @@ cluster yet waits for "orchestrator cluster init" or "orchestrator cluster join"
 		if err != nil {
 			return fmt.Errorf("find the program's own file: %w", err)
 		}
-		log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
-		trimLater(log)
 		return daemon.Run(cmd.Context(), daemon.Options{
 			Home: home, Version: version(), Program: program, Plugins: builtinPlugins(), Reboot: restarter(reboot),
-			Log: log,
+			Log: slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level})),
 		})
 	}
 	return c

@@ -48,7 +48,6 @@ func serveCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "serve KIND", Short: "Serve the built-in plugins of a kind; the daemon calls it", Hidden: true, Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			trimLater(slog.New(slog.DiscardHandler))
 			switch kind := sdk.Kind(args[0]); kind {
 			case sdk.KindChecker:
 				return sdk.Serve(checkers()...)
