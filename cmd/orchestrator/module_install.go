@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/orchestrator-ha/orchestrator/core/archive"
 	"github.com/orchestrator-ha/orchestrator/core/control"
+	"github.com/orchestrator-ha/orchestrator/modules"
 )
 
 func moduleInstall(a *app) *cobra.Command {
@@ -22,7 +24,9 @@ has mistakes nothing is changed. A module of the same name is replaced, also whi
 runs if what differs can change without a stop ("orchestrator config diff" tells).
 
 Macros of the module, such as VIRTUAL_IP, get their values from --set. Which there
-are is told by "orchestrator module check".`,
+are is told by "orchestrator module check".
+
+With the product come ` + strings.Join(modules.Names(), ", ") + `.`,
 		Example: `  orchestrator module install nginx_farm.safe --set VIRTUAL_IP=192.0.2.10
   orchestrator module install ./shop.safe --name shop_test --set VIRTUAL_IP=192.0.2.11 --set PORT=8080`,
 	})
