@@ -47,6 +47,7 @@ type Replicator struct {
 // New makes a Replicator that is neither primary nor secondary, and answers the peer at the
 // port.
 func New(o Options) *Replicator {
+	enoughProcs()
 	r := &Replicator{opts: o.orDefaults(), signal: make(chan struct{}, 1), closed: make(chan struct{})}
 	r.changed.Store(&r.opts)
 	r.opts.Port.Register(o.Module, r)
