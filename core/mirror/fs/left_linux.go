@@ -27,21 +27,34 @@ func EndUsers(dir string) (ended []string, err error) {
 		if m.at != dir || m.kind != "fuse."+subtype || !dead(dir) {
 			continue
 		}
-		processes, err := filepath.Glob("/proc/[0-9]*")
-		if err != nil {
-			return nil, err
-		}
-		for _, p := range processes {
-			if pid, _ := strconv.Atoi(filepath.Base(p)); pid != os.Getpid() && m.usedBy(p) {
+		for {
+			users, err := m.users()
+			if err != nil || len(users) == 0 {
+				return ended, err
+			}
+			for _, p := range users {
 				name, _ := os.ReadFile(p + "/comm")
-				if err := end(pid); err != nil {
-					return ended, fmt.Errorf("end %s (%d), which uses what a killed daemon has left on %s: %w", strings.TrimSpace(string(name)), pid, dir, err)
+				who := fmt.Sprintf("%s (%s)", strings.TrimSpace(string(name)), filepath.Base(p))
+				if err := end(p); err != nil {
+					return ended, fmt.Errorf("end %s, which uses what a killed daemon has left on %s: %w", who, dir, err)
 				}
-				ended = append(ended, fmt.Sprintf("%s (%d)", strings.TrimSpace(string(name)), pid))
+				ended = append(ended, who)
 			}
 		}
 	}
 	return ended, nil
+}
+
+// users are some of the processes that use the mount, by their folders in /proc.
+func (m mounted) users() ([]string, error) {
+	processes, err := filepath.Glob("/proc/[0-9]*")
+	own := "/proc/" + strconv.Itoa(os.Getpid())
+	return look(processes, func(p string) string {
+		if p == own || !m.usedBy(p) {
+			return ""
+		}
+		return p
+	}, 2*time.Second), err
 }
 
 // dead reports that nobody serves the mount that is seen on a directory.
@@ -67,7 +80,7 @@ func (m mounted) usedBy(process string) bool {
 		return false
 	}
 	device := fmt.Sprintf("%02x:%02x", major, minor)
-	maps := readSoon(process + "/maps")
+	maps, _ := os.ReadFile(process + "/maps")
 	for line := range strings.Lines(string(maps)) {
 		if f := strings.Fields(line); len(f) > 4 && f[3] == device {
 			return true
@@ -76,28 +89,12 @@ func (m mounted) usedBy(process string) bool {
 	return false
 }
 
-// soonTime is how long readSoon waits.
-const soonTime = time.Second
-
-// readSoon reads a file of /proc that may make whoever reads it wait for the process it is
-// about: its map of memory is locked while it waits for a page, from a file system that does
-// not answer, for instance. What cannot be read soon counts as empty.
-func readSoon(path string) []byte {
-	read := make(chan []byte, 1)
-	go func() {
-		b, _ := os.ReadFile(path) // one that ended meanwhile has none
-		read <- b
-	}()
-	select {
-	case b := <-read:
-		return b
-	case <-time.After(soonTime):
-		return nil
-	}
-}
-
 // end kills a process and waits until it is no more, which a parent may not have noticed.
-func end(pid int) error {
+func end(process string) error {
+	pid, err := strconv.Atoi(filepath.Base(process))
+	if err != nil {
+		return err
+	}
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err == unix.ESRCH {
 		return nil
