@@ -174,6 +174,16 @@ func TestReplication(t *testing.T) {
 			}
 		})
 	}
+	t.Run("secondary lost in a restart", func(t *testing.T) { // the hooks wait for what is not acknowledged
+		prim, second := s.paired(t)
+		s.counts(t, prim)
+		s.fault(t, lab.Kill, true, second)
+		s.do(t, prim, "restart", s.module, "--node", prim)
+		s.roles(t, prim, prim, "ALONE")
+		s.counts(t, prim)
+		s.fault(t, lab.Heal, false, second)
+		s.roles(t, prim, prim, "PRIM", second, "SECOND")
+	})
 	t.Run("split", func(t *testing.T) {
 		prim, second := s.paired(t)
 		s.fault(t, lab.Cut, false, prim)
