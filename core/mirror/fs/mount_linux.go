@@ -251,8 +251,12 @@ func (m *Mount) writeBack() error {
 
 func (m *Mount) end() error {
 	var errs []error
-	if m.dev != 0 {
-		errs = append(errs, abort(m.dev))
+	select {
+	case <-m.served: // by itself, as after an umount: the number is another mount's by now, perhaps
+	default:
+		if m.dev != 0 {
+			errs = append(errs, abort(m.dev))
+		}
 	}
 	if err := unix.Unmount(m.opts.Dir, unix.MNT_DETACH); err != nil && err != unix.EINVAL {
 		errs = append(errs, fmt.Errorf("unmount %s: %w", m.opts.Dir, err))
