@@ -3,6 +3,7 @@ package replication
 import (
 	"net/netip"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -163,6 +164,36 @@ func TestChangeOfNetwork(t *testing.T) {
 	must(t, <-written)
 	a.isCopied(generation(1))
 	b.isCopied(generation(1))
+	settled(t, a)
+	same(t, a, b)
+}
+
+// A resynchronisation that is interrupted goes on where it was: what was copied is not
+// copied again.
+func TestInterruptedResync(t *testing.T) {
+	a, b := mirroring(t, func(o *Options) { o.Limit = 20 << 20 })
+	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}))
+	a.run(0, "head -c 40M /dev/urandom >f")
+	must(t, b.order(Order{Replica: core.ReplicateSecond}))
+	a.eventually("part of the copy", func() bool {
+		x := a.r.Status().Resync
+		return x != nil && x.Sent > 12<<20
+	})
+	if left := a.r.Status().Resync.Left; left <= 0 {
+		t.Errorf("%s left", left)
+	}
+	b.via.set(true)
+	a.eventually("loss", func() bool { return !a.r.Status().Connected })
+	reconfigure(func(o *Options) { o.Limit = 0 }, a, b)
+	b.via.set(false)
+	a.isCopied(generation(1))
+	b.isCopied(generation(1))
+	if f := a.r.Status().Resync; f.Sent > 32<<20 {
+		t.Errorf("%d bytes were sent after 12 MiB had been", f.Sent)
+	}
+	if saved, err := filepath.Glob(b.dirs[0] + "_behind/saved/*"); err != nil || len(saved) > 0 {
+		t.Errorf("what came from the primary was set aside: %q, %v", saved, err)
+	}
 	settled(t, a)
 	same(t, a, b)
 }

@@ -167,6 +167,7 @@ func (f *following) session(conn net.Conn, to netip.AddrPort) error {
 	ended()
 	a.target.Close()
 	a.syncs.Wait()
+	a.save.close()
 	if err == nil {
 		err = errors.New("the primary has closed the connection")
 	}
@@ -292,6 +293,7 @@ func (a *applier) saveFrom(w mirror.Word) {
 	if w.Topic != mirror.Fill {
 		return
 	}
+	a.save.close()
 	a.save = nil
 	if w.Save {
 		a.save = newSaver(a.Replica, a.f.copies.places, a.f.copies.saving)
@@ -349,7 +351,7 @@ func (a *applier) store(g mirror.Generations) error {
 		a.f.r.opts.Host.News(core.ReplicaCopying, core.Generation{}, "")
 	}
 	if !g.Inconsistent() {
-		a.f.copies.saving = ""
+		a.f.copies.forgetSaving()
 	}
 	if err := a.f.copies.store(g); err != nil {
 		return err
@@ -363,6 +365,7 @@ func (a *applier) store(g mirror.Generations) error {
 	if a.save != nil && a.save.saved > 0 {
 		a.f.r.opts.Host.Note("warn", fmt.Sprintf("What only this copy had was set aside before it was overwritten: %d files, in %s.", a.save.saved, strings.Join(a.save.dirs(), ", ")))
 	}
+	a.save.end()
 	a.save = nil
 	for _, l := range a.f.copies.logs {
 		if err := errors.Join(l.Merge(), l.Clear()); err != nil {

@@ -21,9 +21,15 @@ type saver struct {
 	files  *replica.Replica
 	places []Place
 	name   string              // of the directories in Saved
-	seen   map[uint64]struct{} // inodes that were set aside, or made since
+	seen   map[inode]struct{}  // that were set aside, or made since
+	made   map[uint64]*os.File // by device: the record of those that were made
 	saved  int
 }
+
+// inode is a file of a file system.
+type inode struct{ dev, number uint64 }
+
+func inodeOf(st *unix.Stat_t) inode { return inode{st.Dev, st.Ino} }
 
 const reportName = "report.txt"
 
@@ -32,7 +38,9 @@ func newSaver(files *replica.Replica, places []Place, name string) *saver {
 	if name == "" {
 		name = time.Now().UTC().Format("2006-01-02T15-04-05.000Z")
 	}
-	return &saver{files: files, places: places, name: name, seen: map[uint64]struct{}{}}
+	s := &saver{files: files, places: places, name: name, seen: map[inode]struct{}{}, made: map[uint64]*os.File{}}
+	s.recall()
+	return s
 }
 
 // dirs are the directories into which things were set aside.
@@ -76,7 +84,10 @@ func (s *saver) after(op stream.Op) error {
 		defer done()
 		var st unix.Stat_t
 		err = unix.Fstatat(fd, "", &st, unix.AT_EMPTY_PATH)
-		s.seen[st.Ino] = struct{}{}
+		if err == nil {
+			s.seen[inodeOf(&st)] = struct{}{}
+			s.remember(&st)
+		}
 		return err
 	}
 	return nil
@@ -93,10 +104,10 @@ func (s *saver) file(id stream.FileID, size int64) error {
 	if err := unix.Fstatat(fd, "", &st, unix.AT_EMPTY_PATH); err != nil {
 		return err
 	}
-	if _, ok := s.seen[st.Ino]; ok || st.Size == 0 || st.Size == size {
+	if _, ok := s.seen[inodeOf(&st)]; ok || st.Size == 0 || st.Size == size {
 		return nil
 	}
-	s.seen[st.Ino] = struct{}{}
+	s.seen[inodeOf(&st)] = struct{}{}
 	to, err := s.destination(fd, "")
 	if to == "" || err != nil {
 		return err
@@ -119,7 +130,7 @@ func (s *saver) named(parent stream.FileID, name, why string) error {
 	if unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || st.Mode&unix.S_IFMT == unix.S_IFDIR {
 		return nil // nothing is there, or nothing is in it
 	}
-	if _, ok := s.seen[st.Ino]; ok || st.Nlink > 1 { // it keeps another name
+	if _, ok := s.seen[inodeOf(&st)]; ok || st.Nlink > 1 { // it keeps another name
 		return nil
 	}
 	to, err := s.destination(dir, name)
@@ -141,7 +152,7 @@ func (s *saver) remove(dir int, name string) error {
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
 		return s.removeDir(dir, name)
 	}
-	_, made := s.seen[st.Ino]
+	_, made := s.seen[inodeOf(&st)]
 	if made || st.Nlink > 1 {
 		return unix.Unlinkat(dir, name, 0)
 	}

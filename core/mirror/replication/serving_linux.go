@@ -70,6 +70,7 @@ func (r *Replicator) serve(o Order) (*serving, error) {
 	default:
 		g = g.Promoted(fresh())
 	}
+	c.forgetSaving()
 	s := &serving{r: r, copies: c, data: o.Data, ended: make(chan struct{}), signal: make(chan struct{}, 1)}
 	s.limit = rate.NewLimiter(limitOf(r.now().Limit), burst)
 	if err := s.begin(g); err != nil {

@@ -1,0 +1,81 @@
+package replication
+
+import (
+	"encoding/binary"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// What a copy was given while it was filled need not be set aside when that was interrupted
+// and begins again: it is the primary's, and may be large. So the inodes that were made are
+// noted beside what is set aside. A note that is lost costs room, and nothing else.
+
+// notes is the file of them on one folder's file system.
+func (s *saver) notes(p Place) string { return filepath.Join(p.Saved(), s.name+".made") }
+
+// recall reads what was noted before an interruption.
+func (s *saver) recall() {
+	for _, p := range s.places {
+		var st unix.Stat_t
+		b, err := os.ReadFile(s.notes(p))
+		if err != nil || unix.Stat(p.Data(), &st) != nil {
+			continue
+		}
+		for ; len(b) >= 8; b = b[8:] {
+			s.seen[inode{st.Dev, binary.LittleEndian.Uint64(b)}] = struct{}{}
+		}
+	}
+}
+
+// remember notes a file that was made.
+func (s *saver) remember(made *unix.Stat_t) {
+	f, open := s.made[made.Dev]
+	if !open {
+		for _, p := range s.places {
+			var st unix.Stat_t
+			if unix.Stat(p.Data(), &st) == nil && st.Dev == made.Dev {
+				f, _ = os.OpenFile(s.notes(p), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+				break
+			}
+		}
+		s.made[made.Dev] = f
+	}
+	if f != nil {
+		_, _ = f.Write(binary.LittleEndian.AppendUint64(nil, made.Ino))
+	}
+}
+
+// close lets go of the notes; nil has none.
+func (s *saver) close() {
+	if s == nil {
+		return
+	}
+	for dev, f := range s.made {
+		if f != nil {
+			_ = f.Close()
+		}
+		delete(s.made, dev)
+	}
+}
+
+// end forgets the notes: the copy is complete.
+func (s *saver) end() {
+	if s == nil {
+		return
+	}
+	s.close()
+	for _, p := range s.places {
+		_ = os.Remove(s.notes(p))
+	}
+}
+
+// forgetSaving ends what was begun to be set aside: the copy goes on as a primary's, and what is
+// made in it from now on is its own.
+func (c *copies) forgetSaving() {
+	if c.saving != "" {
+		(&saver{places: c.places, name: c.saving}).end()
+		c.saving = ""
+	}
+}
