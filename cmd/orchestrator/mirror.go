@@ -77,8 +77,9 @@ func mirrorDiff(a *app) *cobra.Command {
 	c := a.jsonFlag(&cobra.Command{
 		Use: "diff MODULE", Short: "Estimate what bringing the other server up to date takes", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeModule,
 		Long: `Add up what the record of changed zones says that the other server may lack: what
-would be compared with it. Only what differs of that is sent. Run it on the server
-that is ALONE.`,
+would be compared with it. Only what differs of that is sent. The time is what that takes at
+the speed of the last resynchronisation since the daemon was started, or as reiallowedbw allows. Run it on
+the server that is ALONE.`,
 		Example: "  orchestrator mirror diff db",
 	})
 	c.RunE = func(cmd *cobra.Command, args []string) error {
@@ -97,7 +98,11 @@ that is ALONE.`,
 		if e.Everything {
 			what = "everything: "
 		}
-		_, err = fmt.Fprintf(a.stdout, "%s%d files and directories with %s to compare\n", what, e.Files, size(e.Bytes))
+		took := ""
+		if e.Took > 0 {
+			took = fmt.Sprintf(", about %s", time.Duration(e.Took))
+		}
+		_, err = fmt.Fprintf(a.stdout, "%s%d files and directories with %s to compare%s\n", what, e.Files, size(e.Bytes), took)
 		return err
 	}
 	return c

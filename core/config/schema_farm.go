@@ -46,7 +46,7 @@ func interfaceElement() Element {
 	const announced = "the address is announced after every take-over, and again now and then, in any case"
 	return Element{Name: "interface", Status: Used, Required: true, Effect: EffectStop, Doc: "A network interface that holds virtual addresses.",
 		Attributes: []Attribute{
-			onOff("check", "on", Attribute{Status: Used, Modes: only(core.Mirror), Doc: "Watch the interface: a node where it is down waits, and the other one takes over. It is a check <intf> with when=\"pre\". In a farm a node whose link is down loses its share in any case."}),
+			onOff("check", "on", Attribute{Status: Used, Modes: only(core.Mirror), Doc: "Watch the interface: a node where it is down waits, and the other one takes over. It is a check <intf> with when=\"pre\", and its resource is intf.NAME, or intf.ADDRESS of an interface without a name; SafeKit calls it by the network. In a farm a node whose link is down loses its share in any case."}),
 			onOff("arpreroute", "off", Attribute{Status: Ignored, Why: announced, Doc: "Send gratuitous ARP."}),
 			{Name: "arpinterval", Kind: KindDuration, Unit: "s", Default: "60s", Status: Ignored, Why: announced, Doc: "How often."},
 			{Name: "arpelapse", Kind: KindDuration, Unit: "s", Default: "1200s", Status: Ignored, Why: announced, Doc: "How long."},

@@ -58,4 +58,6 @@ type ResyncEstimate struct {
 	Everything bool  `json:"everything"`
 	Files      int64 `json:"files"`
 	Bytes      int64 `json:"bytes"` // to compare; what differs of them is sent
+	// Took is how long that takes at the speed of the last one or the limit; 0: nothing is known.
+	Took Duration `json:"took,omitempty"`
 }

@@ -1,9 +1,13 @@
 package daemon
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/orchestrator-ha/orchestrator/core/control"
 )
 
 // Of a name with an address of each kind that of IPv4 is meant, and several of a kind
@@ -45,5 +49,57 @@ func TestKnownHosts(t *testing.T) {
 	}
 	if _, err := h.known("localhost.localdomain"); err == nil {
 		t.Error("a name was looked up")
+	}
+}
+
+// What was found belongs to the configuration: it is there when the module is loaded
+// again, and on a node that could not look it up.
+func TestHostsOfAConfiguration(t *testing.T) {
+	d, _ := alone(t)
+	files := appliedModule()
+	named := func(host string) []byte {
+		files["conf/userconfig.xml"] = strings.Replace(appliedConfig, "<check>", `<check><ip ident="own" when="both"><to addr="`+host+`"/></ip>`, 1)
+		return packModule(t, files, "said")
+	}
+	if _, err := d.Install(t.Context(), "root", control.InstallRequest{Name: "app", Archive: named("localhost")}); err != nil {
+		t.Fatal(err)
+	}
+	address := func(module string) string {
+		t.Helper()
+		mod, err := d.module(module)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range mod.config().Checkers {
+			if c.Class == "ip" {
+				return fmt.Sprint(c.Settings["addr"])
+			}
+		}
+		return ""
+	}
+	if a := address("app"); a != "127.0.0.1" {
+		t.Errorf("installed with %s", a)
+	}
+	d.member.stopModules(time.Minute) // as the daemon does at its end
+	d.member.closing = false
+	d.member.loadAll()
+	if a := address("app"); a != "127.0.0.1" {
+		t.Errorf("loaded again with %s", a)
+	}
+	meta := `{"hosts":{"db.example.org":"192.0.2.7"}}`
+	if _, err := d.member.catalog.Put(moduleItem("other"), named("db.example.org"), []byte(meta), "another node"); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.member.load("other"); err != nil {
+		t.Fatal(err)
+	}
+	if a := address("other"); a != "192.0.2.7" {
+		t.Errorf("another node's is loaded with %s", a)
+	}
+	if _, err := d.member.catalog.Put(moduleItem("third"), named("db.example.org"), []byte(`{}`), "another node"); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.member.load("third"); err == nil || !strings.Contains(err.Error(), "db.example.org was not looked up when the configuration was applied") {
+		t.Errorf("without what was found: %v", err)
 	}
 }

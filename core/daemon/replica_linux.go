@@ -349,5 +349,5 @@ func (r *replicator) Verify(ctx context.Context) (control.Verification, error) {
 // Estimate says what bringing the other node up to date would take.
 func (r *replicator) Estimate() (control.ResyncEstimate, error) {
 	e, err := r.Replicator.Estimate()
-	return control.ResyncEstimate{Everything: e.Everything, Files: e.Files, Bytes: e.Bytes}, err
+	return control.ResyncEstimate{Everything: e.Everything, Files: e.Files, Bytes: e.Bytes, Took: control.Duration(e.Took)}, err
 }

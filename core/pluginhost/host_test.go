@@ -244,7 +244,10 @@ func TestTableErrors(t *testing.T) {
 }
 
 func TestSettingsErrors(t *testing.T) {
-	d := fileChecker{}.Describe()
+	s, err := compile(fileChecker{}.Describe())
+	if err != nil {
+		t.Fatal(err)
+	}
 	for in, want := range map[string]string{
 		`{}`:                           "path: is missing",
 		``:                             "path: is missing",
@@ -259,9 +262,8 @@ func TestSettingsErrors(t *testing.T) {
 		`{"path":`:                     "not JSON: unexpected end of JSON input",
 		`{"path":"x"}`:                 "",
 	} {
-		err := Validate(d, json.RawMessage(in))
 		got := ""
-		if err != nil {
+		if err := s.validate(json.RawMessage(in)); err != nil {
 			got = strings.TrimPrefix(err.Error(), "settings of checker/file: ")
 		}
 		if got != want {

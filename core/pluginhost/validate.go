@@ -48,17 +48,7 @@ func (h *Host) Validate(ctx context.Context, kind sdk.Kind, name string, setting
 	return h.validate(d, settings)
 }
 
-// Validate checks settings against the schema in a description. It needs
-// neither host nor process.
-func Validate(d sdk.Description, settings json.RawMessage) error {
-	s, err := compile(d)
-	if err != nil {
-		return err
-	}
-	return s.validate(settings)
-}
-
-// validate is Validate with the schema compiled once.
+// validate checks settings against the schema in a description, which is compiled once.
 func (h *Host) validate(d sdk.Description, settings json.RawMessage) error {
 	k := key(d.Kind, d.Name)
 	h.mu.Lock()

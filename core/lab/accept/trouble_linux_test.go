@@ -71,10 +71,13 @@ func (s *stage) troubles(t *testing.T) {
 func (s *stage) signalFilter(t *testing.T, node string, sig syscall.Signal) {
 	t.Helper()
 	// The daemon knows its plugins while they are halted, too.
-	p := s.plugin(t, node, "filter", "ebpf")
-	if p.PID == 0 {
-		t.Fatalf("the filter of %s does not run: %+v", node, p)
-	}
+	var p plugin
+	eventually(t, "the filter of "+node+" runs", func() string {
+		if p = s.plugin(t, node, "filter", "ebpf"); p.PID == 0 {
+			return fmt.Sprintf("%+v", p)
+		}
+		return ""
+	})
 	if err := syscall.Kill(p.PID, sig); err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 // goBench runs a package's benchmarks; the answer is by name (without the
 // number of processors) and unit.
 func goBench(ctx context.Context, pkg, pattern, duration string) (map[string]map[string]float64, error) {
-	out, err := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", pattern, "-benchtime", duration, pkg).CombinedOutput()
+	out, err := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", pattern, "-benchtime", duration, "-timeout", "0", pkg).CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("go test -bench %s %s: %w: %s", pattern, pkg, err, out)
 	}

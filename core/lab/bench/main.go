@@ -28,6 +28,7 @@ var benchmarks = []benchmark{
 	{"pgmirror", pgMirror},
 	{"mirrordb", mirrorDB},
 	{"mirrorfs", mirrorFS},
+	{"mirrormemory", manyFiles},
 	{"idle", idle},
 	{"ready", ready},
 	{"hooks", hooks},

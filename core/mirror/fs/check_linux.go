@@ -11,15 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Check says why backing cannot be mounted on dir: an error that names the way out.
-func Check(dir, backing string) error {
-	if err := checkPlaces(dir, backing); err != nil {
-		return err
-	}
-	return checkBusy(backing)
-}
-
-// checkPlaces is Check apart from who is there.
+// checkPlaces says why backing cannot be mounted on dir, apart from who is there: an error
+// that names the way out.
 func checkPlaces(dir, backing string) error {
 	for _, p := range []string{dir, backing} {
 		if err := checkPath(p); err != nil {
@@ -201,7 +194,7 @@ func uses(process, dir string) string {
 			return "fd " + to
 		}
 	}
-	maps, _ := os.ReadFile(process + "/maps")
+	maps := readSoon(process + "/maps")
 	for line := range strings.Lines(string(maps)) {
 		if i := strings.Index(line, dir); i >= 0 {
 			if to := strings.TrimSuffix(strings.TrimSuffix(line[i:], "\n"), " (deleted)"); within(to, dir) && line[i-1] == ' ' {

@@ -56,11 +56,11 @@ func TestDirectoriesThatAreRefused(t *testing.T) {
 		{empty, "/proc/sys", "procfs"},
 		{empty, dir + "/mixed", "/mixed/in side"},
 	} {
-		if err := Check(c.dir, c.backing); err == nil || !strings.Contains(err.Error(), c.want) {
+		if err := mountable(c.dir, c.backing); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s over %s: %v; want …%s…", c.dir, c.backing, err, c.want)
 		}
 	}
-	if err := Check(empty, good); err != nil {
+	if err := mountable(empty, good); err != nil {
 		t.Error(err)
 	}
 }
@@ -94,7 +94,7 @@ func TestBusyDirectoriesAreRefused(t *testing.T) {
 		in.Close()
 		_ = cmd.Wait()
 	}
-	if err := Check(dir+"/m", dir+"/a"); err != nil {
+	if err := mountable(dir+"/m", dir+"/a"); err != nil {
 		t.Errorf("when all have ended: %v", err)
 	}
 }
@@ -221,4 +221,12 @@ func TestFullDisk(t *testing.T) {
 	if len(p.rec.diverged) > 0 {
 		t.Error(p.rec.diverged)
 	}
+}
+
+// mountable is what is looked at before backing is mounted on dir.
+func mountable(dir, backing string) error {
+	if err := checkPlaces(dir, backing); err != nil {
+		return err
+	}
+	return checkBusy(backing)
 }

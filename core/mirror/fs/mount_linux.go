@@ -57,7 +57,7 @@ type Mount struct {
 	last   error // of what is done when all requests are answered
 }
 
-// Start mounts o.Backing on o.Dir, after Check, and records to rec what changes there.
+// Start mounts o.Backing on o.Dir if nothing speaks against it, and records to rec what changes there.
 func Start(o Options, rec Recorder) (*Mount, error) {
 	if err := ClearLeftovers(o.Dir, o.Backing); err != nil {
 		return nil, err

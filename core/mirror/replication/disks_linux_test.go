@@ -7,71 +7,22 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/orchestrator-ha/orchestrator/core"
 )
 
-// smallDisk gives a node's first folder a file system of its own, mounted behind it, and
-// answers the image that it is in.
-func smallDisk(t *testing.T, n *node, mib int64) (image string) {
-	t.Helper()
-	behind := n.dirs[0] + "_behind"
-	image = t.TempDir() + "/image"
-	must(t, os.Mkdir(behind, 0o755))
-	must(t, os.WriteFile(image, nil, 0o600))
-	must(t, os.Truncate(image, mib<<20))
-	if out, err := exec.Command("mkfs.ext4", "-q", "-m", "0", image).CombinedOutput(); err != nil {
-		t.Skipf("mkfs.ext4: %v %s", err, out)
-	}
-	if out, err := exec.Command("mount", "-o", "loop,errors=remount-ro", image, behind).CombinedOutput(); err != nil {
-		t.Skipf("no loop device: %v %s", err, out)
-	}
-	t.Cleanup(func() {
-		n.r.Close()
-		if err := unix.Unmount(behind, unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-		n.start(nil) // for the clean-up that follows
-	})
-	must(t, os.Remove(n.dirs[0]))
-	return image
-}
-
 // becomesReadOnly makes an ext4 find an error, after which its kernel writes nothing to it.
-func becomesReadOnly(t *testing.T, dir string) {
+func becomesReadOnly(p *powered) {
+	t := p.n.t
 	t.Helper()
-	device, err := exec.Command("findmnt", "-no", "SOURCE", dir).Output()
+	must(t, exec.Command("mount", "-o", "remount,errors=remount-ro", p.behind).Run())
+	device, err := exec.Command("findmnt", "-no", "SOURCE", p.behind).Output()
 	must(t, err)
 	must(t, os.WriteFile("/sys/fs/ext4/"+filepath.Base(strings.TrimSpace(string(device)))+"/trigger_fs_error", []byte("a test"), 0))
-}
-
-// fails makes every operation on an ext4 fail from now on (EXT4_IOC_SHUTDOWN, without a flush).
-func fails(t *testing.T, dir string) {
-	t.Helper()
-	f, err := os.Open(dir)
-	must(t, err)
-	defer f.Close()
-	const request, noFlush = 0x8004587d, 2
-	how := uint32(noFlush)
-	if _, _, e := syscall.Syscall(syscall.SYS_IOCTL, f.Fd(), request, uintptr(unsafe.Pointer(&how))); e != 0 {
-		t.Fatal(e)
-	}
-}
-
-// remount is what an operator does with a broken disk.
-func remount(t *testing.T, image, at string) {
-	t.Helper()
-	must(t, unix.Unmount(at, 0))
-	_ = exec.Command("e2fsck", "-fy", image).Run() // says 1 for what it has repaired
-	if out, err := exec.Command("mount", "-o", "loop", image, at).CombinedOutput(); err != nil {
-		t.Fatalf("%v %s", err, out)
-	}
 }
 
 // synced writes a file and waits until that is on the disks.
@@ -83,17 +34,16 @@ func synced(n *node, name string) error {
 // after that was recorded, the status says why, and when the disk was repaired the secondary
 // comes back.
 func TestBrokenDiskOfTheSecondary(t *testing.T) {
-	for what, breaks := range map[string]func(t *testing.T, dir string){
+	for what, breaks := range map[string]func(*powered){
 		"read-only file system": becomesReadOnly,
-		"input/output error":    fails,
+		"input/output error":    (*powered).cut,
 	} {
 		t.Run(what, func(t *testing.T) {
 			a, b := mirroring(t, nil)
-			image := smallDisk(t, b, 48)
+			disk := onItsOwnDisk(t, b, 48)
 			join(t, a, b)
 			must(t, synced(a, "before"))
-			behind := b.dirs[0] + "_behind"
-			breaks(t, behind)
+			breaks(disk)
 			written := make(chan error, 1)
 			go func() { written <- synced(a, "after") }()
 			a.degrades(2)
@@ -101,11 +51,11 @@ func TestBrokenDiskOfTheSecondary(t *testing.T) {
 			if why := a.r.Status().Why; !strings.Contains(why, what) {
 				t.Errorf("the status says %q", why)
 			}
-			if err := b.r.writable(); err == nil || !strings.Contains(err.Error(), what) || !strings.Contains(err.Error(), behind) {
+			if err := b.r.writable(); err == nil || !strings.Contains(err.Error(), what) || !strings.Contains(err.Error(), disk.behind) {
 				t.Errorf("asked whether replication would work: %v", err)
 			}
 			_ = b.order(Order{Replica: core.ReplicateStop}) // as the cluster wants, when the primary is degraded
-			remount(t, image, behind)
+			disk.restore()
 			a.until("repair", func() bool { return a.told(core.ReplicaRepaired) })
 			must(t, b.order(Order{Replica: core.ReplicateSecond}))
 			a.isCopied(generation(2))
@@ -120,7 +70,7 @@ func TestBrokenDiskOfTheSecondary(t *testing.T) {
 // back when it moves on.
 func TestFrozenDiskOfTheSecondary(t *testing.T) {
 	a, b := mirroring(t, func(o *Options) { o.Patience, o.SyncPatience = time.Second, time.Second })
-	smallDisk(t, b, 48)
+	onItsOwnDisk(t, b, 48)
 	join(t, a, b)
 	behind := b.dirs[0] + "_behind"
 	must(t, exec.Command("fsfreeze", "-f", behind).Run())
@@ -140,7 +90,7 @@ func TestFrozenDiskOfTheSecondary(t *testing.T) {
 // The primary's disk is full: the application is told, and both copies go on.
 func TestFullDiskOfThePrimary(t *testing.T) {
 	a, b := mirroring(t, nil)
-	smallDisk(t, a, 48)
+	onItsOwnDisk(t, a, 48)
 	join(t, a, b)
 	out, err := exec.Command("dd", "if=/dev/urandom", "of="+a.dirs[0]+"/big", "bs=1M", "count=60", "conv=fsync", "status=none").CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "No space left on device") {
@@ -160,10 +110,10 @@ func TestFullDiskOfThePrimary(t *testing.T) {
 // was acknowledged.
 func TestBrokenDiskOfThePrimary(t *testing.T) {
 	a, b := mirroring(t, nil)
-	smallDisk(t, a, 48)
+	disk := onItsOwnDisk(t, a, 48)
 	join(t, a, b)
 	must(t, synced(a, "kept"))
-	fails(t, a.dirs[0]+"_behind")
+	disk.cut()
 	if err := synced(a, "lost"); err == nil {
 		t.Error("a write to a disk that fails was answered as done")
 	}
@@ -185,7 +135,7 @@ func TestBrokenDiskOfThePrimary(t *testing.T) {
 // overwritten until there is.
 func TestNoRoomToSetAside(t *testing.T) {
 	a, b := mirroring(t, nil)
-	smallDisk(t, b, 128)
+	onItsOwnDisk(t, b, 128)
 	filler := b.dirs[0] + "_behind/filler"
 	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}))
 	a.run(0, `head -c 40M /dev/urandom >f`)

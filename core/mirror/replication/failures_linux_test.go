@@ -54,7 +54,7 @@ func (n *node) degrades(g uint64) {
 // itself when there is room. Its disk is a file system that is mounted behind the folder.
 func TestFullDiskOfTheSecondary(t *testing.T) {
 	a, b := mirroring(t, nil)
-	smallDisk(t, b, 48)
+	onItsOwnDisk(t, b, 48)
 	join(t, a, b)
 	written := make(chan error, 1)
 	go func() {

@@ -31,6 +31,7 @@ type Order struct {
 type Replicator struct {
 	opts    Options                 // it was made with
 	changed atomic.Pointer[Options] // with what was changed since, see Change
+	speed   atomic.Int64            // of the last resynchronisation that says something: bytes compared a second
 
 	signal  chan struct{} // something came into orders
 	closed  chan struct{}
@@ -46,6 +47,7 @@ type Replicator struct {
 // New makes a Replicator that is neither primary nor secondary, and answers the peer at the
 // port.
 func New(o Options) *Replicator {
+	enoughProcs()
 	r := &Replicator{opts: o.orDefaults(), signal: make(chan struct{}, 1), closed: make(chan struct{})}
 	r.changed.Store(&r.opts)
 	r.opts.Port.Register(o.Module, r)

@@ -104,6 +104,9 @@ type Estimate struct {
 	Everything bool  `json:"everything"`
 	Files      int64 `json:"files"`
 	Bytes      int64 `json:"bytes"` // that would be compared; of them what differs would be sent
+	// Took is how long that would take at the speed of the last one, or at that which the limit
+	// allows; 0 if nothing is known.
+	Took time.Duration `json:"took,omitempty"`
 }
 
 // Estimate adds up what is recorded for the secondary, on a primary without it.
@@ -117,6 +120,13 @@ func (r *Replicator) Estimate() (Estimate, error) {
 		if err := e.add(s.roots[i], s.copies.logs[i].Recorded()); err != nil {
 			return Estimate{}, fmt.Errorf("%s: %w", s.copies.places[i].Dir, err)
 		}
+	}
+	speed := r.speed.Load()
+	if limit := int64(r.now().Limit); limit > 0 && (speed == 0 || limit < speed) {
+		speed = limit // more is compared than is sent: this is the most it takes
+	}
+	if speed > 0 {
+		e.Took = time.Duration(float64(e.Bytes) / float64(speed) * float64(time.Second)).Round(time.Second)
 	}
 	return e, nil
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
 )
@@ -72,5 +73,32 @@ func TestVerify(t *testing.T) {
 	same(t, a, b)
 	if kept := a.r.LastVerification(); kept == nil || kept.Different != v.Different {
 		t.Errorf("kept: %+v", kept)
+	}
+}
+
+// The estimate of what the return of the secondary takes is what is recorded for it, and the
+// time is that of the last one, or what the limit allows.
+func TestEstimate(t *testing.T) {
+	a, b := newPair(t, 1)
+	if _, err := a.r.Estimate(); err == nil {
+		t.Error("estimated by who is not primary")
+	}
+	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}))
+	a.run(0, `head -c 20M /dev/urandom >f; head -c 20M /dev/urandom >same`)
+	must(t, b.order(Order{Replica: core.ReplicateSecond}))
+	a.isCopied(generation(1))
+	settled(t, a)
+	must(t, b.order(Order{Replica: core.ReplicateStop}))
+	a.goesAlone(2)
+	a.run(0, `for at in 1 5 9; do printf x | dd of=f bs=1M seek=$at conv=notrunc status=none; done; head -c 5000 /dev/zero >new; sync f new`)
+	e, err := a.r.Estimate()
+	must(t, err)
+	if e.Everything || e.Files != 3 || e.Bytes != 3<<20+5000 { // the folder, f and new
+		t.Errorf("%+v", e)
+	}
+	reconfigure(func(o *Options) { o.Limit = 64 << 10 }, a)
+	a.eventually("limit", func() bool { return a.r.now().Limit > 0 })
+	if e, err = a.r.Estimate(); err != nil || e.Took != 48*time.Second {
+		t.Errorf("at 64 KiB a second: %+v, %v", e, err)
 	}
 }

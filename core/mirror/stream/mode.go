@@ -1,7 +1,5 @@
 package stream
 
-import "fmt"
-
 // Mode says what the application's calls wait for on the secondary.
 type Mode int
 
@@ -22,16 +20,6 @@ const (
 var modeNames = [...]string{"fsync", "write", "memory"}
 
 func (m Mode) String() string { return modeNames[m] }
-
-// ParseMode reads what String writes.
-func ParseMode(s string) (Mode, error) {
-	for m, name := range modeNames {
-		if s == name {
-			return Mode(m), nil
-		}
-	}
-	return 0, fmt.Errorf("acknowledgement mode %q: use fsync, write or memory", s)
-}
 
 // Level is how far the secondary has to be.
 type Level int

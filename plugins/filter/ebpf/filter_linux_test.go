@@ -200,24 +200,6 @@ func TestBrokenPins(t *testing.T) {
 	check0(t, f.Remove(context.Background(), "web"))
 }
 
-// TestPassPinned: the passing program outlives who attached it, and ends with
-// its file.
-func TestPassPinned(t *testing.T) {
-	fx := newFixture(t)
-	check0(t, fx.filter.Close())
-	pin := filepath.Join(bpffs(t), "pass")
-	for range 2 {
-		check0(t, AttachPassPinned(fx.ifindex, pin))
-		if id, native, err := attachedXDP(fx.ifindex); id == 0 || !native || err != nil {
-			t.Errorf("program %d, native %v, %v", id, native, err)
-		}
-	}
-	check0(t, os.Remove(pin))
-	if err := AttachPassPinned(fx.ifindex, filepath.Join(t.TempDir(), "pass")); err == nil {
-		t.Error("no error for a pin on an ordinary file system")
-	}
-}
-
 // TestLayoutTwin: the maps' values have the size that layout.go gives them.
 func TestLayoutTwin(t *testing.T) {
 	spec, err := loadFilter()

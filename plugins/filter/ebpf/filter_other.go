@@ -28,9 +28,6 @@ func (*Filter) Prefer(string) error { return ErrPlatform }
 // AttachPass fails: this is not Linux.
 func AttachPass(ifindex int) (io.Closer, error) { return nil, ErrPlatform }
 
-// AttachPassPinned fails: this is not Linux.
-func AttachPassPinned(ifindex int, pinPath string) error { return ErrPlatform }
-
 // Read finds nothing: this is not Linux.
 func Read(pinDir string) (*Snapshot, error) { return nil, ErrPlatform }
 

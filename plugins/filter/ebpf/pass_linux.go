@@ -1,11 +1,8 @@
 package ebpf
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 
 	bpf "github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -21,31 +18,6 @@ const xdpPass = 2 // XDP_PASS of linux/bpf.h
 // ends.
 func AttachPass(ifindex int) (io.Closer, error) {
 	return attachPass(ifindex)
-}
-
-// AttachPassPinned is AttachPass that lasts until the interface or the file
-// pinPath, on a BPF file system, is removed. Its directory is made if missing.
-// If pinPath exists it is replaced.
-func AttachPassPinned(ifindex int, pinPath string) error {
-	dir := filepath.Dir(pinPath)
-	if err := preparePins(dir); err != nil {
-		return fmt.Errorf("pin a passing XDP program: %w", err)
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make the directory for a pinned XDP program: %w", err)
-	}
-	if err := removePin(pinPath); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("replace a pinned XDP program: %w", err)
-	}
-	l, err := attachPass(ifindex)
-	if err != nil {
-		return err
-	}
-	defer l.Close()
-	if err := l.Pin(pinPath); err != nil {
-		return fmt.Errorf("pin a passing XDP program at %s: %w", pinPath, err)
-	}
-	return nil
 }
 
 func attachPass(ifindex int) (link.Link, error) {
