@@ -194,7 +194,7 @@ func uses(process, dir string) string {
 			return "fd " + to
 		}
 	}
-	maps, _ := os.ReadFile(process + "/maps")
+	maps := readSoon(process + "/maps")
 	for line := range strings.Lines(string(maps)) {
 		if i := strings.Index(line, dir); i >= 0 {
 			if to := strings.TrimSuffix(strings.TrimSuffix(line[i:], "\n"), " (deleted)"); within(to, dir) && line[i-1] == ' ' {

@@ -67,13 +67,33 @@ func (m mounted) usedBy(process string) bool {
 		return false
 	}
 	device := fmt.Sprintf("%02x:%02x", major, minor)
-	maps, _ := os.ReadFile(process + "/maps")
+	maps := readSoon(process + "/maps")
 	for line := range strings.Lines(string(maps)) {
 		if f := strings.Fields(line); len(f) > 4 && f[3] == device {
 			return true
 		}
 	}
 	return false
+}
+
+// soonTime is how long readSoon waits.
+const soonTime = time.Second
+
+// readSoon reads a file of /proc that may make whoever reads it wait for the process it is
+// about: its map of memory is locked while it waits for a page, from a file system that does
+// not answer, for instance. What cannot be read soon counts as empty.
+func readSoon(path string) []byte {
+	read := make(chan []byte, 1)
+	go func() {
+		b, _ := os.ReadFile(path) // one that ended meanwhile has none
+		read <- b
+	}()
+	select {
+	case b := <-read:
+		return b
+	case <-time.After(soonTime):
+		return nil
+	}
 }
 
 // end kills a process and waits until it is no more, which a parent may not have noticed.

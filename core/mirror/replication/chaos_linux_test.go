@@ -87,7 +87,7 @@ func (n *node) crash() {
 		}
 		s.mounts, s.copies.records = nil, nil // nothing more is stored
 	}
-	r.Close()
+	n.end()
 	n.via.set(false)
 	n.peer.via.set(false)
 }

@@ -234,6 +234,14 @@ func (n *node) start(change func(*Options)) {
 	n.r = New(o)
 }
 
+// end closes the node's Replicator, if it has one.
+func (n *node) end() {
+	if n.r != nil {
+		n.r.Close()
+		n.r = nil
+	}
+}
+
 // newPair makes two nodes with some folders each.
 func newPair(t testing.TB, folders int) (a, b *node) {
 	t.Helper()
@@ -262,7 +270,7 @@ func newPair(t testing.TB, folders int) (a, b *node) {
 	a.via, b.via = newCable(t, b.port.Address().String()), newCable(t, a.port.Address().String())
 	for _, n := range nodes {
 		n.start(nil)
-		t.Cleanup(func() { n.r.Close() })
+		t.Cleanup(n.end)
 	}
 	return a, b
 }

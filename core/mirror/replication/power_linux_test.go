@@ -4,10 +4,14 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strings"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/mirror"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/zones"
 )
 
 // powered is a file system of a node's own behind its folder, whose power can go: ext4 on a
@@ -32,7 +36,7 @@ func onItsOwnDisk(t testing.TB, n *node, megabytes int64) *powered {
 	}
 	must(t, os.Remove(n.dirs[0]))
 	t.Cleanup(func() {
-		n.r.Close()
+		n.end()
 		must(t, unix.Unmount(p.behind, 0))
 		n.start(nil) // for the clean-up that follows
 	})
@@ -63,13 +67,71 @@ func (p *powered) cut() {
 	must(p.n.t, unix.IoctlSetPointerInt(fd, shutdown, noLogFlush))
 }
 
-// restore mounts the file system again, when nobody has it any more.
+// restore mounts what the disk holds then. It is a copy: a mount namespace that somebody made
+// meanwhile may still have the file system whose power went, and so its loop device.
 func (p *powered) restore() {
 	p.n.t.Helper()
 	must(p.n.t, unix.Unmount(p.behind, 0))
-	p.n.eventually("end of the file system whose power went", func() bool {
-		out, err := exec.Command("losetup", "-j", p.image).Output()
-		return err == nil && strings.TrimSpace(string(out)) == ""
-	})
+	next := p.image + "'"
+	if out, err := exec.Command("cp", "--sparse=always", p.image, next).CombinedOutput(); err != nil {
+		p.n.t.Fatalf("%v: %s", err, out)
+	}
+	must(p.n.t, os.Remove(p.image))
+	p.image = next
 	must(p.n.t, p.mount())
+}
+
+// What an epoch forgets is durable on both sides: whoever loses its power then has it, though
+// nobody synced it.
+func TestEpochsMakeDurable(t *testing.T) {
+	a, b := newPair(t, 1)
+	disks := map[*node]*powered{a: onItsOwnDisk(t, a, 64), b: onItsOwnDisk(t, b, 64)}
+	join(t, a, b)
+	for _, n := range []*node{b, a} { // the secondary, then the primary
+		p, s := a, b
+		p.run(0, `for i in 1 2 3; do head -c 700000 /dev/urandom >`+n.name+`.$i; done`)
+		settled(t, p) // an epoch
+		disks[n].cut()
+		n.crash()
+		disks[n].restore()
+		n.start(nil)
+		for _, x := range []*node{p, s} {
+			x.forget()
+		}
+		if n == s {
+			p.r.Alone(generation(2))
+			must(t, s.order(Order{Replica: core.ReplicateSecond}))
+		} else {
+			must(t, s.order(Order{Replica: core.ReplicatePrim, Data: generation(3)}))
+			must(t, p.order(Order{Replica: core.ReplicateSecond}))
+			p, s = s, p
+		}
+		s.until("complete copy", func() bool { return s.copied != (core.Generation{}) })
+		settled(t, p)
+		same(t, p, s)
+	}
+}
+
+// Names and attributes are recorded just after they were changed: what changed as the power
+// went is found when the copy is opened again.
+func TestWhatChangedLast(t *testing.T) {
+	top := t.TempDir()
+	places := []Place{{top + "/a", "_behind"}}
+	must(t, os.Mkdir(places[0].Dir, 0o755))
+	c, err := openCopies(options(top, places), false)
+	must(t, err)
+	must(t, os.WriteFile(places[0].Data()+"/f", nil, 0o644))
+	must(t, c.store(mirror.Generations{Current: 5}.Promoted(6)))
+	must(t, c.logs[0].MarkDirty(1, 0, 1)) // the last record
+	c.close()
+	must(t, os.Chmod(places[0].Data()+"/f", 0o600))
+	if c, err = openCopies(options(top, places), false); err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	var st unix.Stat_t
+	must(t, unix.Stat(places[0].Data()+"/f", &st))
+	if r := c.logs[0].Recorded(); !slices.Contains(r.Dirty, zones.Zone{Inode: st.Ino, Index: zones.Names}) {
+		t.Errorf("recorded is %+v, and file %d was changed last", r, st.Ino)
+	}
 }
