@@ -71,7 +71,7 @@ func Bearer(token func() string) Who {
 		got, ok := bearer(r)
 		want := token()
 		if !ok || want == "" || subtle.ConstantTimeCompare([]byte(got), []byte(want)) != 1 {
-			return Caller{}, errors.New("a login is needed: send the header Authorization: Bearer TOKEN; the token is in cluster/admin.token on every node. For the console, type on a server: orchestrator console")
+			return Caller{}, errors.New("a login is needed: send the header Authorization: Bearer TOKEN, with one that is given out by: orchestrator token. For the console, type on a server: orchestrator console")
 		}
 		return Caller{"admin from " + r.RemoteAddr, Admin}, nil
 	}
