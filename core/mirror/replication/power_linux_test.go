@@ -38,7 +38,7 @@ func onItsOwnDisk(t testing.TB, n *node, megabytes int64) *powered {
 	must(t, os.Remove(n.dirs[0]))
 	t.Cleanup(func() {
 		n.end()
-		must(t, unix.Unmount(p.behind, 0))
+		n.eventually("a disk that nobody uses", func() bool { return unix.Unmount(p.behind, 0) == nil })
 		n.start(nil) // for the clean-up that follows
 	})
 	return p
