@@ -25,7 +25,9 @@
 //	GET    /metrics                      of this node, for Prometheus
 //	GET    /v1/nodes/{node}/{path}       the same of another node: /v1/nodes/n2/log
 //	POST   /v1/console                   invite somebody into the web console
-//	POST   /v1/login                     log in with an invitation: sets a cookie
+//	POST   /v1/token                     a token with which a program may use this API, on all nodes
+//	POST   /v1/login                     log in with an invitation or a token: sets a cookie, good on all nodes
+//	POST   /v1/login/elsewhere           a token that takes the login along to another node's console, once
 //	GET    /v1/login                     who one is; DELETE logs out
 //	GET    /var/modules/{name}/ready.txt the same as SafeKit has it: 200, else 404
 //	GET    /health/{name}                200 while the module takes connections here, else 503
