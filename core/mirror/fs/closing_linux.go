@@ -20,8 +20,9 @@ type closer struct {
 }
 
 // moment is longer than a started program takes from vfork's return to the closing of
-// what it inherited.
-const moment = 5 * time.Millisecond
+// what it inherited, also where it has to wait for a processor: a false alarm costs a
+// resynchronisation. Meanwhile no other program starts.
+const moment = 20 * time.Millisecond
 
 // close closes fd soon.
 func (c *closer) close(fd int) {
