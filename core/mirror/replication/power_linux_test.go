@@ -1,7 +1,9 @@
 package replication
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"slices"
@@ -44,12 +46,39 @@ func onItsOwnDisk(t testing.TB, n *node, megabytes int64) *powered {
 	return p
 }
 
+// mount mounts the image on a loop device that goes with it. It starts no program: one inherits
+// what the clients in this process have open in the folder, and cannot close it while
+// their writes wait for what the test does next.
 func (p *powered) mount() error {
-	out, err := exec.Command("mount", "-o", "loop", p.image, p.behind).CombinedOutput()
+	control, err := os.OpenFile("/dev/loop-control", os.O_RDWR, 0)
 	if err != nil {
-		err = fmt.Errorf("%w: %s", err, out)
+		return err
 	}
-	return err
+	defer control.Close()
+	image, err := os.OpenFile(p.image, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer image.Close()
+	for { // another test may be faster
+		number, err := unix.IoctlRetInt(int(control.Fd()), unix.LOOP_CTL_GET_FREE)
+		if err != nil {
+			return fmt.Errorf("find a loop device: %w", err)
+		}
+		device, err := os.OpenFile(fmt.Sprintf("/dev/loop%d", number), os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		defer device.Close()
+		err = unix.IoctlLoopConfigure(int(device.Fd()), &unix.LoopConfig{Fd: uint32(image.Fd()), Info: unix.LoopInfo64{Flags: unix.LO_FLAGS_AUTOCLEAR}})
+		if errors.Is(err, unix.EBUSY) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("attach %s to %s: %w", p.image, device.Name(), err)
+		}
+		return unix.Mount(device.Name(), p.behind, "ext4", 0, "")
+	}
 }
 
 // Of linux/fs.h and ext4: FS_IOC_SHUTDOWN, with EXT4_GOING_FLAGS_NOLOGFLUSH.
@@ -74,12 +103,43 @@ func (p *powered) restore() {
 	p.n.t.Helper()
 	must(p.n.t, unix.Unmount(p.behind, 0))
 	next := p.image + "'"
-	if out, err := exec.Command("cp", "--sparse=always", p.image, next).CombinedOutput(); err != nil {
-		p.n.t.Fatalf("%v: %s", err, out)
-	}
+	must(p.n.t, copySparse(p.image, next))
 	must(p.n.t, os.Remove(p.image))
 	p.image = next
 	must(p.n.t, p.mount())
+}
+
+// copySparse copies what is written of a file to a new one.
+func copySparse(from, to string) error {
+	src, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	info, err := src.Stat()
+	if err != nil {
+		return err
+	}
+	dst, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	defer dst.Close()
+	for at := int64(0); ; {
+		begin, err := unix.Seek(int(src.Fd()), at, unix.SEEK_DATA)
+		if errors.Is(err, unix.ENXIO) { // nothing but a hole is left
+			return dst.Truncate(info.Size())
+		}
+		if err != nil {
+			return err
+		}
+		if at, err = unix.Seek(int(src.Fd()), begin, unix.SEEK_HOLE); err != nil {
+			return err
+		}
+		if _, err := io.Copy(io.NewOffsetWriter(dst, begin), io.NewSectionReader(src, begin, at-begin)); err != nil {
+			return err
+		}
+	}
 }
 
 // What an epoch forgets is durable on both sides: whoever loses its power then has it, though
