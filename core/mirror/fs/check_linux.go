@@ -179,10 +179,17 @@ func look(processes []string, ask func(process string) string, patience time.Dur
 	return found
 }
 
-// uses says what the process uses in dir. One that ended meanwhile uses nothing.
+// uses says what the process uses in dir. One that ended meanwhile uses nothing. In a mount
+// namespace of its own, as a container has, a path may lead to something else.
 func uses(process, dir string) string {
+	var device uint64 // that what is used must be on; 0: any
+	if here, err := os.Readlink("/proc/self/ns/mnt"); err == nil {
+		if there, err := os.Readlink(process + "/ns/mnt"); err == nil && there != here {
+			device, _ = deviceOf(dir)
+		}
+	}
 	for _, kind := range []string{"cwd", "root", "exe"} {
-		if to, ok := leadsInto(process+"/"+kind, dir); ok {
+		if to, ok := leadsInto(process+"/"+kind, dir, device); ok {
 			return kind + " " + to
 		}
 	}
@@ -190,14 +197,14 @@ func uses(process, dir string) string {
 	names, _ := files.Readdirnames(-1) // of nil, none
 	files.Close()
 	for _, n := range names {
-		if to, ok := leadsInto(process+"/fd/"+n, dir); ok {
+		if to, ok := leadsInto(process+"/fd/"+n, dir, device); ok {
 			return "fd " + to
 		}
 	}
 	maps, _ := os.ReadFile(process + "/maps")
 	for line := range strings.Lines(string(maps)) {
 		if i := strings.Index(line, dir); i >= 0 {
-			if to := strings.TrimSuffix(strings.TrimSuffix(line[i:], "\n"), " (deleted)"); within(to, dir) && line[i-1] == ' ' {
+			if to := strings.TrimSuffix(strings.TrimSuffix(line[i:], "\n"), " (deleted)"); within(to, dir) && line[i-1] == ' ' && mappedFrom(line, device) {
 				return "map " + to
 			}
 		}
@@ -205,7 +212,18 @@ func uses(process, dir string) string {
 	return ""
 }
 
-func leadsInto(link, dir string) (to string, ok bool) {
+func leadsInto(link, dir string, device uint64) (to string, ok bool) {
 	to, err := os.Readlink(link)
-	return to, err == nil && within(strings.TrimSuffix(to, " (deleted)"), dir)
+	ok = err == nil && within(strings.TrimSuffix(to, " (deleted)"), dir)
+	if ok && device != 0 {
+		on, err := deviceOf(link)
+		ok = err == nil && on == device
+	}
+	return to, ok
+}
+
+// mappedFrom says whether a line of proc_pid_maps(5) tells of a file on the device.
+func mappedFrom(line string, device uint64) bool {
+	f := strings.Fields(line)
+	return device == 0 || len(f) > 4 && f[3] == fmt.Sprintf("%02x:%02x", unix.Major(device), unix.Minor(device))
 }

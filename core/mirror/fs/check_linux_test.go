@@ -230,3 +230,23 @@ func mountable(dir, backing string) error {
 	}
 	return checkBusy(backing)
 }
+
+// A container may have something else at a path, or the same.
+func TestBusyInAnotherNamespace(t *testing.T) {
+	dir := t.TempDir()
+	for before, busy := range map[string]bool{`mount -t tmpfs x "$0"`: false, `true`: true} {
+		inside := exec.Command("unshare", "-m", "--propagation", "private", "bash", "-ec", before+`; cd "$0"; exec 5>"$0/f"; echo ready; read || true`, dir)
+		in, err := inside.StdinPipe()
+		must(t, err)
+		out, err := inside.StdoutPipe()
+		must(t, err)
+		must(t, inside.Start())
+		_, err = out.Read(make([]byte, 6))
+		must(t, err)
+		if err := checkBusy(dir); (err != nil) != busy {
+			t.Errorf("%s: %v", before, err)
+		}
+		must(t, in.Close())
+		must(t, inside.Wait())
+	}
+}
