@@ -179,17 +179,13 @@ func look(processes []string, ask func(process string) string, patience time.Dur
 	return found
 }
 
-// uses says what the process uses in dir. One that ended meanwhile uses nothing. In a mount
-// namespace of its own, as a container has, a path may lead to something else.
+// uses says what the process uses in dir. One that ended meanwhile uses nothing.
 func uses(process, dir string) string {
-	var device uint64 // that what is used must be on; 0: any
-	if here, err := os.Readlink("/proc/self/ns/mnt"); err == nil {
-		if there, err := os.Readlink(process + "/ns/mnt"); err == nil && there != here {
-			device, _ = deviceOf(dir)
-		}
+	if !sees(process, dir) {
+		return ""
 	}
 	for _, kind := range []string{"cwd", "root", "exe"} {
-		if to, ok := leadsInto(process+"/"+kind, dir, device); ok {
+		if to, ok := leadsInto(process+"/"+kind, dir); ok {
 			return kind + " " + to
 		}
 	}
@@ -197,14 +193,14 @@ func uses(process, dir string) string {
 	names, _ := files.Readdirnames(-1) // of nil, none
 	files.Close()
 	for _, n := range names {
-		if to, ok := leadsInto(process+"/fd/"+n, dir, device); ok {
+		if to, ok := leadsInto(process+"/fd/"+n, dir); ok {
 			return "fd " + to
 		}
 	}
 	maps, _ := os.ReadFile(process + "/maps")
 	for line := range strings.Lines(string(maps)) {
 		if i := strings.Index(line, dir); i >= 0 {
-			if to := strings.TrimSuffix(strings.TrimSuffix(line[i:], "\n"), " (deleted)"); within(to, dir) && line[i-1] == ' ' && mappedFrom(line, device) {
+			if to := strings.TrimSuffix(strings.TrimSuffix(line[i:], "\n"), " (deleted)"); within(to, dir) && line[i-1] == ' ' {
 				return "map " + to
 			}
 		}
@@ -212,18 +208,20 @@ func uses(process, dir string) string {
 	return ""
 }
 
-func leadsInto(link, dir string, device uint64) (to string, ok bool) {
-	to, err := os.Readlink(link)
-	ok = err == nil && within(strings.TrimSuffix(to, " (deleted)"), dir)
-	if ok && device != 0 {
-		on, err := deviceOf(link)
-		ok = err == nil && on == device
+// sees says whether the path leads to the same directory for a process as here. In a mount
+// namespace of its own, as a container has, it may be another.
+func sees(process, dir string) bool {
+	here, err := os.Readlink("/proc/self/ns/mnt")
+	there, gone := os.Readlink(process + "/ns/mnt")
+	if err != nil || gone != nil || here == there {
+		return true
 	}
-	return to, ok
+	own, err := os.Stat(dir)
+	other, gone := os.Stat(process + "/root" + dir)
+	return err != nil || gone == nil && os.SameFile(own, other)
 }
 
-// mappedFrom says whether a line of proc_pid_maps(5) tells of a file on the device.
-func mappedFrom(line string, device uint64) bool {
-	f := strings.Fields(line)
-	return device == 0 || len(f) > 4 && f[3] == fmt.Sprintf("%02x:%02x", unix.Major(device), unix.Minor(device))
+func leadsInto(link, dir string) (to string, ok bool) {
+	to, err := os.Readlink(link)
+	return to, err == nil && within(strings.TrimSuffix(to, " (deleted)"), dir)
 }
