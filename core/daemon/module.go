@@ -93,8 +93,10 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 		in.Wanted = core.Up
 	}
 	in.Failures = mod.saved.Failures
+	whole := make(chan struct{})
+	defer close(whole) // before that an effect may find no pair, replica or network
 	mod.runner = runner.New(runner.Options{
-		Instance: in, Effects: mod, Journal: records{m.d.journal}, Log: m.log, Persist: mod.persist,
+		Instance: in, Effects: mod, Journal: records{m.d.journal}, Log: m.log, Persist: mod.persist, Hold: whole,
 	})
 	mod.follow(conf)
 	if conf.Mode == core.Mirror {

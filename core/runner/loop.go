@@ -11,6 +11,13 @@ import (
 func (r *Runner) loop() {
 	defer close(r.done)
 	defer r.stopTimers()
+	if r.opt.Hold != nil {
+		select {
+		case <-r.ctx.Done():
+			return
+		case <-r.opt.Hold:
+		}
+	}
 	for {
 		select {
 		case <-r.ctx.Done():

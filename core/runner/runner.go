@@ -52,6 +52,7 @@ type Options struct {
 	Log      *slog.Logger        // one line per transition; nil is slog.Default()
 	Clock    func() time.Time    // nil is time.Now
 	Persist  func(core.Instance) // called in the loop after a change, before the effects; may be nil
+	Hold     <-chan struct{}     // events wait until it is closed: what effects need is made meanwhile; may be nil
 }
 
 // Runner is the loop of one module. Its methods may be called from anywhere.

@@ -340,3 +340,22 @@ func TestPersistAndSubscribe(t *testing.T) {
 		}
 	})
 }
+
+// What effects need may be made after the runner: events wait for it.
+func TestHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, whole := newStage(), make(chan struct{})
+		r := New(Options{Instance: core.New(farm()), Effects: s, Journal: s, Hold: whole})
+		defer r.Close()
+		r.Post(core.Event{Kind: core.EventResource, Resource: core.Resource{Name: "count.x", Value: core.ResUp}})
+		synctest.Wait()
+		if got, early := r.Snapshot().Resources["count.x"]; early {
+			t.Errorf("it has heard of %v", got)
+		}
+		close(whole)
+		synctest.Wait()
+		if got := r.Snapshot().Resources["count.x"].Value; got != core.ResUp {
+			t.Errorf("count.x is %v", got)
+		}
+	})
+}

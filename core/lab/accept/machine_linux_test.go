@@ -15,7 +15,8 @@ const machine = `#!/bin/sh
 disk="$ORCHESTRATOR_HOME/disk" machine="$ORCHESTRATOR_HOME/machine"
 [ -e "$disk" ] || %[2]s
 chmod 755 "$ORCHESTRATOR_HOME"
-if ! grep -qs sleep "/proc/$(cat "$machine" 2>/dev/null)/comm"; then
+pid=$(cat "$machine" 2>/dev/null)
+if ! grep -qs sleep "/proc/$pid/comm" || ! nsenter --mount --target "$pid" true 2>/dev/null; then # or it is just ending
 	rm -f "$machine"
 	setsid unshare --mount --propagation private sh -ec '
 		disk="$0"
