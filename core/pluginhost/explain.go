@@ -51,9 +51,9 @@ func (w *walk) walk(s *jsonschema.Schema, v any, at []string) {
 	for _, forms := range [][]*jsonschema.Schema{s.AnyOf, s.OneOf} {
 		w.forms(forms, v, at)
 	}
-	for _, r := range refusals(s) {
+	for _, r := range refusals(s, v) {
 		if !accepts(r.part, v) {
-			w.add(at, show(v)+" "+r.text(v))
+			w.add(at, show(v)+" "+r.text)
 		}
 	}
 	if len(w.found) == before {
@@ -107,18 +107,19 @@ func (w *walk) forms(forms []*jsonschema.Schema, v any, at []string) {
 // with the value that it refuses.
 type refusal struct {
 	part *jsonschema.Schema
-	text func(v any) string
+	text string
 }
 
-func refusals(s *jsonschema.Schema) (list []refusal) {
+func refusals(s *jsonschema.Schema, v any) (list []refusal) {
 	say := func(part jsonschema.Schema, format string, args ...any) {
-		list = append(list, refusal{&part, func(any) string { return fmt.Sprintf(format, args...) }})
+		list = append(list, refusal{&part, fmt.Sprintf(format, args...)})
 	}
 	if s.Type != "" || s.Types != nil {
-		want := strings.Join(append(slices.Clone(s.Types), s.Type), " or ")
-		list = append(list, refusal{&jsonschema.Schema{Type: s.Type, Types: s.Types}, func(v any) string {
-			return "is of type " + kind(v) + ", wanted is " + strings.TrimSuffix(want, " or ")
-		}})
+		want := s.Types
+		if s.Type != "" {
+			want = []string{s.Type}
+		}
+		say(jsonschema.Schema{Type: s.Type, Types: s.Types}, "is of type %s, wanted is %s", kind(v), strings.Join(want, " or "))
 	}
 	if s.Minimum != nil {
 		say(jsonschema.Schema{Minimum: s.Minimum}, "is less than %s", number(*s.Minimum))
