@@ -34,8 +34,7 @@ func consoleCommand(a *app) *cobra.Command {
 		Example: "  orchestrator console\n  orchestrator console --user anna --role control\n  orchestrator console --address console.example.com:9010",
 	})
 	c.Flags().StringVar(&q.User, "user", "", "`NAME` of who logs in (default that of the role)")
-	c.Flags().StringVar(&role, "role", control.Admin.String(), "what they may do: the `ROLE` monitor, control or admin")
-	completeFlag(c, "role", always("monitor", "control", "admin"))
+	roleFlag(c, &role, control.Admin, "they")
 	c.Flags().StringVar(&address, "address", "", "`HOST[:PORT]` by which the browser reaches this server (default its address in the cluster)")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := q.Role.UnmarshalText([]byte(role)); err != nil {

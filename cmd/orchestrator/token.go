@@ -31,7 +31,7 @@ func tokenCommand(a *app) *cobra.Command {
 		Example: "  orchestrator token --user prometheus > orchestrator.token\n  orchestrator token --user deploy --role control --ttl 24h",
 	})
 	c.Flags().StringVar(&q.User, "user", "", "`NAME` of the program (default that of the role)")
-	c.Flags().StringVar(&role, "role", control.Monitor.String(), "what it may do: the `ROLE` monitor, control or admin")
+	roleFlag(c, &role, control.Monitor, "it")
 	c.Flags().DurationVar(&ttl, "ttl", 365*24*time.Hour, "how long it is good")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := q.Role.UnmarshalText([]byte(role)); err != nil {
@@ -57,4 +57,10 @@ func tokenCommand(a *app) *cobra.Command {
 		return err
 	}
 	return c
+}
+
+// roleFlag is the flag for what somebody may do who is let in.
+func roleFlag(c *cobra.Command, role *string, def control.Role, who string) {
+	c.Flags().StringVar(role, "role", def.String(), "what "+who+" may do: the `ROLE` monitor, control or admin")
+	completeFlag(c, "role", always("monitor", "control", "admin"))
 }
