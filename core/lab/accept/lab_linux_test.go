@@ -21,25 +21,17 @@ type bench struct{ name, root string }
 
 func newBench(t *testing.T, name string) bench {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("a lab needs root: it makes network namespaces and attaches packet filters")
-	}
-	// Not t.TempDir: the path of a unix socket must be short.
-	root, err := os.MkdirTemp("", "acc")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := bench{name, root}
+	b := bench{name, labRoot(t)}
 	t.Cleanup(func() {
 		if r := b.call(t, "down"); r.code != 0 {
 			t.Errorf("down: %+v", r)
 		}
 		left, err := filepath.Glob("/run/netns/orch-" + name + "-*")
-		files, readErr := os.ReadDir(root) // an empty root goes with the last lab
+		files, readErr := os.ReadDir(b.root) // an empty root goes with the last lab
 		if err != nil || readErr != nil && !errors.Is(readErr, os.ErrNotExist) || len(left)+len(files) > 0 {
 			t.Errorf("left behind: %v %v %v %v", left, files, err, readErr)
 		}
-		if err := os.RemoveAll(root); err != nil {
+		if err := os.RemoveAll(b.root); err != nil {
 			t.Error(err)
 		}
 	})

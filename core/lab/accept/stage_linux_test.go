@@ -35,9 +35,8 @@ type stage struct {
 	name, root, module string
 }
 
-// build makes a lab of three nodes; change alters its options. The test fails if
-// anything of it is left at the end.
-func build(t *testing.T, name, module string, change ...func(*lab.Options)) *stage {
+// labRoot is a folder for a lab's folders, which the lab takes away at its end.
+func labRoot(t *testing.T) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("a lab needs root: it makes network namespaces and attaches packet filters")
@@ -47,6 +46,14 @@ func build(t *testing.T, name, module string, change ...func(*lab.Options)) *sta
 	if err != nil {
 		t.Fatal(err)
 	}
+	return root
+}
+
+// build makes a lab of three nodes; change alters its options. The test fails if
+// anything of it is left at the end.
+func build(t *testing.T, name, module string, change ...func(*lab.Options)) *stage {
+	t.Helper()
+	root := labRoot(t)
 	s := &stage{name: name, root: root, module: module}
 	o := lab.Options{
 		Name: name, Nodes: len(everybody), Root: root, Program: program, HostPort: -1, ClientAddresses: 16,
@@ -56,6 +63,7 @@ func build(t *testing.T, name, module string, change ...func(*lab.Options)) *sta
 	for _, one := range change {
 		one(&o)
 	}
+	var err error
 	if s.Lab, err = lab.Start(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package fs
 
 import (
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -79,15 +80,8 @@ func TestBusyDirectoriesAreRefused(t *testing.T) {
 		"fd":  `exec 5>"$1/f"; echo; read`,
 		"exe": `cp /bin/bash "$1/sh"; exec "$1/sh" -c 'echo; read'`,
 	} {
-		cmd := exec.Command("bash", "-c", script, "bash", dir+"/a")
-		in, err := cmd.StdinPipe()
-		must(t, err)
-		out, err := cmd.StdoutPipe()
-		must(t, err)
-		must(t, cmd.Start())
-		_, err = out.Read(make([]byte, 1))
-		must(t, err)
-		_, err = Start(Options{Dir: dir + "/m", Backing: dir + "/a"}, &recorder{session: 1})
+		cmd, in := waiting(t, "bash", "-c", script, "bash", dir+"/a")
+		_, err := Start(Options{Dir: dir + "/m", Backing: dir + "/a"}, &recorder{session: 1})
 		if busy := (*BusyError)(nil); !errors.As(err, &busy) || !strings.Contains(err.Error(), what) {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -235,18 +229,25 @@ func mountable(dir, backing string) error {
 func TestBusyInAnotherNamespace(t *testing.T) {
 	dir := t.TempDir()
 	for before, busy := range map[string]bool{`mount -t tmpfs x "$0"`: false, `true`: true} {
-		inside := exec.Command("unshare", "-m", "--propagation", "private", "bash", "-ec", before+`; cd "$0"; exec 5>"$0/f"; echo ready; read || true`, dir)
-		in, err := inside.StdinPipe()
-		must(t, err)
-		out, err := inside.StdoutPipe()
-		must(t, err)
-		must(t, inside.Start())
-		_, err = out.Read(make([]byte, 6))
-		must(t, err)
+		inside, in := waiting(t, "unshare", "-m", "--propagation", "private", "bash", "-ec", before+`; cd "$0"; exec 5>"$0/f"; echo ready; read || true`, dir)
 		if err := checkBusy(dir); (err != nil) != busy {
 			t.Errorf("%s: %v", before, err)
 		}
 		must(t, in.Close())
 		must(t, inside.Wait())
 	}
+}
+
+// waiting starts a program, and answers when that has printed something. It ends when in is closed.
+func waiting(t *testing.T, name string, args ...string) (cmd *exec.Cmd, in io.Closer) {
+	t.Helper()
+	cmd = exec.Command(name, args...)
+	in, err := cmd.StdinPipe()
+	must(t, err)
+	out, err := cmd.StdoutPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	_, err = out.Read(make([]byte, 10))
+	must(t, err)
+	return cmd, in
 }

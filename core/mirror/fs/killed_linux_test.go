@@ -65,22 +65,8 @@ func TestKilledDaemon(t *testing.T) {
 		if _, err := Start(Options{Dir: dir + "/m", Backing: dir + "/a"}, &recorder{session: 1}); err == nil || !strings.Contains(err.Error(), "another daemon") {
 			t.Errorf("beside one that runs: %v", err)
 		}
-		inside := exec.Command("unshare", "-m", "--propagation", "private", "bash", "-c", `cd "$0/d"; exec 5<"$0/f"; echo ready; read`, dir+"/m")
-		in, err := inside.StdinPipe()
-		must(t, err)
-		out, err := inside.StdoutPipe()
-		must(t, err)
-		must(t, inside.Start())
-		_, err = out.Read(make([]byte, 10))
-		must(t, err)
-		user := exec.Command("bash", "-c", `exec 5<"$0/f"; echo ready; read`, dir+"/m")
-		_, err = user.StdinPipe()
-		must(t, err)
-		ready, err := user.StdoutPipe()
-		must(t, err)
-		must(t, user.Start())
-		_, err = ready.Read(make([]byte, 10))
-		must(t, err)
+		inside, in := waiting(t, "unshare", "-m", "--propagation", "private", "bash", "-c", `cd "$0/d"; exec 5<"$0/f"; echo ready; read`, dir+"/m")
+		user, _ := waiting(t, "bash", "-c", `exec 5<"$0/f"; echo ready; read`, dir+"/m")
 		if ended, err := EndUsers(dir + "/m"); err != nil || len(ended) > 0 {
 			t.Errorf("where the mount is served, %v are ended, %v", ended, err)
 		}
