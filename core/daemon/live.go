@@ -151,13 +151,11 @@ func (mod *module) renew(number string, cause int64) {
 		mod.m.d.noteModule(mod.conf.Name, "config", "error", fmt.Sprintf("Files of the new configuration could not be written: %v.", err), nil, cause)
 	}
 	mod.now.Store(&next.version)
-	mod.renewals.went(errors.Join(err, mod.isConfigured()))
 	mod.refollow(next.conf)
 	if mod.replica != nil {
-		if err := mod.replica.Change(next.conf); err != nil {
-			mod.renewals.went(err)
-		}
+		err = errors.Join(err, mod.replica.Change(next.conf))
 	}
+	mod.renewals.went(errors.Join(err, mod.isConfigured()))
 	mod.timetable.poke()
 	if mod.rules != nil {
 		mod.rules.know(rulesName(next.conf), mod.groups())
