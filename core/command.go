@@ -80,7 +80,7 @@ func (m *machine) hold(ev Event, operator bool, reason string) {
 // letGo ends that somebody lets the module wait.
 func (m *machine) letGo(reason string) {
 	m.Held = ""
-	if m.Phase == NotReady {
+	if m.State == Wait && m.Phase == NotReady {
 		m.BlockedBy, m.LastReason, m.Cause = "", reason, m.cause
 		m.enter(status{Wait, Transient}, reason, m.cause)
 	}
