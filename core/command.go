@@ -32,11 +32,8 @@ func (m *machine) command(ev Event) error {
 		return m.markPair(ev.Verb, reason)
 	case r.how == mark:
 		return m.setDrained(ev.Verb == VerbDrain, reason)
-	case r.how == swap && operator:
-		m.Failures = nil
-		return m.swapRoles(Order{Verb: VerbSwap, Reason: reason, Cause: m.cause})
 	case r.how == swap:
-		return m.swapRoles(Order{Verb: VerbSwap, Reason: reason, Cause: m.cause})
+		return m.swapAsked(operator, reason)
 	case r.how == begin && wishOf[ev.Verb] != "":
 		if err := m.startRefused(ev.Verb); err != nil {
 			return err

@@ -37,7 +37,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "shutdown", now: "orchestrator stop AM --node NODE, for each module; systemctl stop orchestrator", note: "stops all modules of this server and waits", reach: onHosts, run: shutdown},
 		{words: "waitstate", args: "-m AM STOP|ALONE|UP|PRIM|SECOND", now: "orchestrator status AM --watch", note: "waits until the module is there and settled", run: waitState},
 		{words: "update", args: "-m AM", now: "orchestrator config apply AM", reach: everywhere, run: as("config", "apply", "AM")},
-		{words: "swap", args: "-m AM [nosync] [-i identity]", now: "orchestrator swap AM", note: "refused while the secondary is not up to date, also with nosync", reach: onHosts, run: move(core.VerbSwap, 0)},
+		{words: "swap", args: "-m AM [nosync] [-i identity]", now: "orchestrator swap AM", note: "refused while the secondary is not up to date, also with nosync; with -i it counts in maxloop", reach: onHosts, run: move(core.VerbSwap, 0)},
 		{words: "prim", args: "-m AM [fullsync]", now: "orchestrator prim AM --node NODE", note: "also where the module waits already; the other server copies everything if it has to, fullsync or not", reach: onHosts, run: move(core.VerbPrim, 0)},
 		{words: "second", args: "-m AM [fullsync]", now: "orchestrator second AM --node NODE", note: "with fullsync as secondforce", reach: onHosts, run: second},
 		{words: "primforce", args: "-m AM", now: "orchestrator primforce AM --node NODE", reach: onHosts, run: move(core.VerbPrimForce, 0)},
