@@ -37,7 +37,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "shutdown", now: "orchestrator stop AM --node NODE, for each module; systemctl stop orchestrator", note: "stops all modules of this server and waits", reach: onHosts, run: shutdown},
 		{words: "waitstate", args: "-m AM STOP|ALONE|UP|PRIM|SECOND", now: "orchestrator status AM --watch", note: "waits until the module is there and settled", run: waitState},
 		{words: "update", args: "-m AM", now: "orchestrator config apply AM", reach: everywhere, run: as("config", "apply", "AM")},
-		{words: "swap", args: "-m AM [nosync] [-i identity]", now: "orchestrator swap AM", note: "refused while the secondary is not up to date, also with nosync", reach: onHosts, run: move(core.VerbSwap, 0)},
+		{words: "swap", args: "-m AM [nosync] [-i identity]", now: "orchestrator swap AM", note: "refused while the secondary is not up to date, also with nosync; with -i it counts in maxloop", reach: onHosts, run: move(core.VerbSwap, 0)},
 		{words: "prim", args: "-m AM [fullsync]", now: "orchestrator prim AM --node NODE", note: "also where the module waits already; the other server copies everything if it has to, fullsync or not", reach: onHosts, run: move(core.VerbPrim, 0)},
 		{words: "second", args: "-m AM [fullsync]", now: "orchestrator second AM --node NODE", note: "with fullsync as secondforce", reach: onHosts, run: second},
 		{words: "primforce", args: "-m AM", now: "orchestrator primforce AM --node NODE", reach: onHosts, run: move(core.VerbPrimForce, 0)},
@@ -54,7 +54,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "printw", args: "-m AM TEXT…", now: "orchestrator note AM --level warn TEXT; in Lua: log.warn(TEXT)", run: printOld("warn")},
 		{words: "printe", args: "-m AM TEXT…", now: "orchestrator note AM --level error TEXT; in Lua: log.error(TEXT)", run: printOld("error")},
 
-		{words: "get", args: "-m AM -r resource", now: "orchestrator resource get AM NAME; in Lua: resource.get(NAME)", note: "also state.local, state.remote, usersetting.checker, .errd, .boot, .failover and .encryption, rfs.uptodate, .degraded, .synced, .syncat, .rep_bandwidth and .rei_bandwidth, GROUP_0 (the share), connections.ADDRESS", reach: fromHosts, run: getResource},
+		{words: "get", args: "-m AM -r resource", now: "orchestrator resource get AM NAME; in Lua: resource.get(NAME)", note: "also state.local, state.remote, usersetting.checker, .errd, .boot, .failover and .encryption, rfs.uptodate, .degraded, .synced, .syncat, .rep_bandwidth and .rei_bandwidth, GROUP_0 (the share), connections.ADDRESS; heart.stopstartloop is the time, in seconds since 1970, of the first action that counts in maxloop now, or 0", reach: fromHosts, run: getResource},
 		{words: "set", args: "-m AM -r resource -v up|down|unknown [-n] [-l] [-i identity]", now: "orchestrator resource set AM NAME VALUE; in Lua: resource.set(NAME, VALUE)", note: "resources of class custom, as there; rfs.syncat up synchronises now", run: setResource},
 		{words: "incloop", args: "-m AM [-i identity]", now: "orchestrator loop count AM", note: "counts one automatic action; ends with 1 when the limit is reached", run: move(core.VerbIncLoop, 0)},
 		{words: "resetloop", args: "-m AM [-i identity]", now: "orchestrator loop reset AM", note: "forgets what was counted, as any command of an operator does", run: move(core.VerbResetLoop, 0)},

@@ -34,7 +34,7 @@ called with force, and what does not end is killed.`},
 	{name: "wait", short: "Stop the application and hold the module back", where: namesOne, long: `Stop the application on a server and hold the module back in WAIT until "wakeup": its
 address goes, in a mirror the other server takes over, and its checks from before the
 start go on. It is what failover rules do with wait(), which wake up by themselves. A
-start or stop ends it as well, and so does a restart of the daemon.`},
+start or stop ends it as well; a restart of the daemon or the machine does not.`},
 	{name: "wakeup", short: "Let a module go on that was held back", long: `Let a module go on that "wait" holds back. One that waits for a resource goes on by
 itself when that is up, and needs no wakeup.`},
 	{name: "drain", short: "Take the load off servers, without stopping", long: drainLong},

@@ -78,9 +78,10 @@ type Pair struct {
 // Loop is a module's error counter: Count automatic actions of the last Interval.
 // One more than Max stops the module; with an Interval of 0 nothing is counted.
 type Loop struct {
-	Count    int      `json:"count"`
-	Max      int      `json:"max"`
-	Interval Duration `json:"interval"`
+	Count    int       `json:"count"`
+	Since    time.Time `json:"since,omitzero"` // the first of them
+	Max      int       `json:"max"`
+	Interval Duration  `json:"interval"`
 }
 
 // ModuleInfo is one installed module.
