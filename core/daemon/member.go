@@ -151,7 +151,7 @@ func (m *member) closeCluster() error {
 func (m *member) startHeart(self core.NodeID) error {
 	m.lease = newLease(m.d.filter, m.log)
 	m.work(func() { m.lease.run(m.ctx) })
-	inbox := newHeartInbox()
+	inbox := newInbox[heartbeat.Event]()
 	run, err := m.d.incarnation(time.Now())
 	if err != nil {
 		return fmt.Errorf("start the heartbeat: %w", err)
