@@ -236,10 +236,13 @@ func listenMessage() []byte {
 
 // answered waits for the kernel's answer. Where it may not tell this process, it says so
 // or is silent.
-func answered(f *os.File) error {
+func answered(f *os.File) (err error) {
 	if err := f.SetReadDeadline(time.Now().Add(answerWithin)); err != nil {
 		return err
 	}
+	defer func() { // the events come whenever they come
+		err = errors.Join(err, f.SetReadDeadline(time.Time{}))
+	}()
 	buffer := make([]byte, 4096)
 	for {
 		n, err := f.Read(buffer)

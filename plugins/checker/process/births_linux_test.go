@@ -1,6 +1,7 @@
 package process
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -88,6 +89,47 @@ func TestBorn(t *testing.T) {
 		if pid, ok := born(buffer[:n]); ok && pid == cmd.Process.Pid {
 			seen++
 		}
+	}
+}
+
+// The kernel's answer is waited for so long and no longer; what it tells is heard at any
+// time after.
+func TestBirthsOutliveTheAnswer(t *testing.T) {
+	t.Parallel()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kernel, f := os.NewFile(uintptr(fds[0]), "kernel"), os.NewFile(uintptr(fds[1]), "process connector")
+	defer kernel.Close() //nolint:errcheck // the test is over
+	if _, err := kernel.Write(make([]byte, 80)); err != nil {
+		t.Fatal(err)
+	}
+	if err := answered(f); err != nil {
+		t.Fatal(err)
+	}
+	heard := make(chan proc, 1)
+	b := births{open: func() (*os.File, error) { return f, nil }}
+	cancel, err := b.subscribe(birthListener{call: func(p proc) { heard <- p }, missed: func() {}},
+		func(pid int) (proc, bool) { return proc{name: fmt.Sprint(pid)}, true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cancel()
+	<-time.After(answerWithin + 10*batch) // the time for the answer is over
+	event := make([]byte, 80)
+	binary.NativeEndian.PutUint32(event[nlmsgHeader+cnHeader:], eventExec)
+	binary.NativeEndian.PutUint32(event[nlmsgHeader+cnHeader+eventHeader+4:], 7)
+	if _, err := kernel.Write(event); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case p := <-heard:
+		if p.name != "7" {
+			t.Errorf("heard of process %s", p.name)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("nothing is heard any more")
 	}
 }
 
