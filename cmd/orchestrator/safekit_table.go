@@ -74,7 +74,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "confcheck", args: "-m AM", now: "orchestrator module check FOLDER", note: "checks the copy that may be edited, and calls its hook confcheck", run: checkOld},
 		{words: "-E", args: "AM", note: byItself, reach: everywhere, now: "orchestrator config apply AM", run: as("config", "apply", "FILE")},
 
-		{words: "cluster config", args: "[FILE] [lock|unlock]", now: "orchestrator cluster check FILE", note: "a cluster is founded by its first server and joined by the others; the new command says what to type for this file", reach: everywhere, run: says(1)},
+		{words: "cluster config", args: "[FILE] [lock|unlock]", now: "orchestrator cluster apply FILE", note: "makes the cluster of that cluster.xml (or of the one that SafeKit has on this machine): its first server founds it, and for each other one what to type there is printed, with a token; on a member it tells what differs, and ends with 1 where this server cannot change it", reach: everywhere, run: configCluster},
 		{words: "cluster confcheck", args: "FILE", now: "orchestrator cluster check FILE", run: as("cluster", "check", "FILE")},
 		{words: "cluster confinfo", now: "orchestrator cluster status", reach: everywhere, run: as("cluster", "status")},
 		{words: "cluster state", now: "orchestrator cluster status", reach: everywhere, run: as("cluster", "status")},
