@@ -116,7 +116,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "-r processtree list", args: "[NAME] [REGEX]", now: "ps -ef", note: "processes of this server by name (or all) and arguments", run: listProcesses},
 		{words: "-r processtree kill", args: "NAME [REGEX]", now: "pkill -9 -f REGEX; in Lua: application(\"process\"):stop { force = true }", note: "NAME may be all, with a REGEX", run: killProcesses},
 		{words: "-r vip_if_ctrl", args: "[-l]", now: "orchestrator filter show", run: as("filter", "show")},
-		{words: "-r saferpc_send vipd SETGROUPS", args: "all|none [second] [third] -m AM", now: "orchestrator undrain AM --node NODE; orchestrator drain AM --node NODE", note: "all opens this server to the traffic, none closes it; here traffic comes only after start_both has succeeded", run: setGroups},
+		{words: "-r saferpc_send vipd SETGROUPS", args: "all|none [second] [third] -m AM", now: "orchestrator undrain AM --node NODE; orchestrator drain AM --node NODE", note: "all opens this server to the traffic, none closes it; here traffic comes only after start_both has succeeded; none ends with 1, and this server goes on serving, where no other server takes the traffic: stop closes it there", run: setGroups},
 		{words: "-r errdpoll_running", now: "orchestrator status", note: "processes are watched by the daemon itself", run: says(0)},
 		{words: "-r healthcheck.sh", now: "orchestrator cluster status", run: as("cluster", "status")},
 		{words: "-r anontool anonymize-snapshot", args: "[rest…]", now: "orchestrator snapshot FILE --anonymize", note: "made anonymous as it is written", run: says(1)},
