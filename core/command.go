@@ -131,8 +131,11 @@ func (m *machine) refusal(r reply) error {
 	case r == alreadyUp && m.Drained:
 		text += ", but drained: undrain it to let it take connections"
 	}
-	if r == alreadyUp || r == alreadyStop {
+	switch r {
+	case alreadyUp, alreadyStop:
 		return &Already{Refusal{text}}
+	case notStarted:
+		return &NotStarted{Refusal{text}}
 	}
 	return &Refusal{text}
 }

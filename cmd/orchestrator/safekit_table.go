@@ -74,7 +74,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "confcheck", args: "-m AM", now: "orchestrator module check FOLDER", note: "checks the copy that may be edited, and calls its hook confcheck", run: checkOld},
 		{words: "-E", args: "AM", note: byItself, reach: everywhere, now: "orchestrator config apply AM", run: as("config", "apply", "FILE")},
 
-		{words: "cluster config", args: "[FILE] [lock|unlock]", now: "orchestrator cluster check FILE", note: "a cluster is founded by its first server and joined by the others; the new command says what to type for this file", reach: everywhere, run: says(1)},
+		{words: "cluster config", args: "[FILE] [lock|unlock]", now: "orchestrator cluster apply FILE", note: "makes the cluster of that cluster.xml (or of the one that SafeKit has on this machine): its first server founds it, and for each other one what to type there is printed, with a token; on a member it tells what differs, and ends with 1 where this server cannot change it", reach: everywhere, run: configCluster},
 		{words: "cluster confcheck", args: "FILE", now: "orchestrator cluster check FILE", run: as("cluster", "check", "FILE")},
 		{words: "cluster confinfo", now: "orchestrator cluster status", reach: everywhere, run: as("cluster", "status")},
 		{words: "cluster state", now: "orchestrator cluster status", reach: everywhere, run: as("cluster", "status")},
@@ -116,7 +116,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "-r processtree list", args: "[NAME] [REGEX]", now: "ps -ef", note: "processes of this server by name (or all) and arguments", run: listProcesses},
 		{words: "-r processtree kill", args: "NAME [REGEX]", now: "pkill -9 -f REGEX; in Lua: application(\"process\"):stop { force = true }", note: "NAME may be all, with a REGEX", run: killProcesses},
 		{words: "-r vip_if_ctrl", args: "[-l]", now: "orchestrator filter show", run: as("filter", "show")},
-		{words: "-r saferpc_send vipd SETGROUPS", args: "all|none [second] [third] -m AM", now: "orchestrator undrain AM --node NODE; orchestrator drain AM --node NODE", note: "all opens this server to the traffic, none closes it; here traffic comes only after start_both has succeeded", run: setGroups},
+		{words: "-r saferpc_send vipd SETGROUPS", args: "all|none [second] [third] -m AM", now: "orchestrator undrain AM --node NODE; orchestrator drain AM --node NODE", note: "all opens this server to the traffic, none closes it; here traffic comes only after start_both has succeeded; none ends with 1, and this server goes on serving, where no other server takes the traffic: stop closes it there", run: setGroups},
 		{words: "-r errdpoll_running", now: "orchestrator status", note: "processes are watched by the daemon itself", run: says(0)},
 		{words: "-r healthcheck.sh", now: "orchestrator cluster status", run: as("cluster", "status")},
 		{words: "-r anontool anonymize-snapshot", args: "[rest…]", now: "orchestrator snapshot FILE --anonymize", note: "made anonymous as it is written", run: says(1)},

@@ -107,6 +107,7 @@ type Outcome struct {
 type NodeOutcome struct {
 	Node  string `json:"node"`
 	OK    bool   `json:"ok"`
+	Idle  bool   `json:"idle,omitempty"` // OK, as no node was named and the module is not started here: there was nothing to do
 	State string `json:"state,omitempty"`
 	Text  string `json:"text,omitempty"`
 }
