@@ -52,9 +52,17 @@ func (f *fakeNode) Join(_ context.Context, _ string, r control.JoinRequest) (con
 	return control.Outcome{Text: "joined"}, nil
 }
 
-func (f *fakeNode) Leave(context.Context, string) (control.Outcome, error) {
-	f.note("leave")
+func (f *fakeNode) Leave(_ context.Context, _ string, force bool) (control.Outcome, error) {
+	f.note("leave%s", map[bool]string{true: " by force"}[force])
 	return control.Outcome{Text: "this node belongs to no cluster any more"}, nil
+}
+
+func (f *fakeNode) Remove(_ context.Context, _, node string) (control.Outcome, error) {
+	f.note("remove %s", node)
+	if node != "n3" {
+		return control.Outcome{}, &control.Refusal{Kind: control.ErrRefused, Text: node + " is alive: type there: orchestrator cluster leave"}
+	}
+	return control.Outcome{Text: node + " is no server of the cluster any more"}, nil
 }
 
 func (f *fakeNode) Token(_ context.Context, _ string, ttl time.Duration) (control.TokenReply, error) {
