@@ -122,6 +122,22 @@ func (f *fakeNode) Diff(_ context.Context, name string, r control.DiffRequest) (
 	return d, nil
 }
 
+func (f *fakeNode) Files(context.Context, string) ([]control.CopyFile, error) {
+	return []control.CopyFile{{Path: "bin/start_both.lua", Size: 12, Text: true}, {Path: "conf/userconfig.xml", Size: 60, Text: true}, {Path: "web/logo.png", Size: 5}}, nil
+}
+
+func (f *fakeNode) ReadFile(_ context.Context, _, path string) ([]byte, error) {
+	if path == "conf/userconfig.xml" {
+		return []byte("<safe><!-- as it is --></safe>"), nil
+	}
+	return []byte("-- " + path), nil
+}
+
+func (f *fakeNode) WriteFile(_ context.Context, name, path string, content []byte) error {
+	f.note("write %s of %s: %s", path, name, content)
+	return nil
+}
+
 func (f *fakeNode) History(context.Context, string) ([]control.Version, error) {
 	return []control.Version{
 		{Version: "3.1", Signature: "0123456789ab", Applied: fakeTime, By: "root on this node"},

@@ -40,6 +40,7 @@ type Cluster interface {
 type Modules interface {
 	Install(ctx context.Context, by string, r InstallRequest) (Outcome, error)
 	Configurations
+	Copies
 	Uninstall(ctx context.Context, by, name string) (Outcome, error)
 	Package(ctx context.Context, name string) ([]byte, error)
 	Do(ctx context.Context, by, name string, verb core.Verb, r VerbRequest) (Outcome, error)

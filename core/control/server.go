@@ -74,6 +74,7 @@ func (s *server) routes() {
 		return m.Install(r.Context(), by, q)
 	})
 	s.configurations()
+	s.copies()
 	s.write(Admin, "DELETE /v1/modules/{name}", func(by string, r *http.Request) (any, error) {
 		return m.Uninstall(r.Context(), by, r.PathValue("name"))
 	})
