@@ -94,7 +94,7 @@ func (m *member) start() error {
 	}
 	me, ok := m.config.Node(self)
 	if !ok {
-		return fmt.Errorf("this node (number %d) is not in the cluster's configuration any more: run 'orchestrator cluster leave', then join again", self)
+		return errTakenOut
 	}
 	m.cluster, err = cluster.New(cluster.Options{
 		Self: self, Name: me.Name, Cluster: m.config.ID, Key: m.id.Keys.Gossip,
@@ -270,7 +270,7 @@ func (m *member) reconfigure() {
 	}
 	self := m.id.Node.Number
 	if _, ok := c.Node(self); !ok {
-		m.d.note("member", "warn", "This node was removed from the cluster.", nil, 0)
+		go m.d.removed(m) // which waits for who calls this
 		return
 	}
 	m.mu.Lock()
@@ -282,6 +282,9 @@ func (m *member) reconfigure() {
 	}
 	for _, mod := range m.all() {
 		mod.reweigh()
+		if mod.widowed() {
+			m.changed(moduleItem(mod.conf.Name))
+		}
 	}
 }
 
