@@ -317,6 +317,11 @@ func (m *member) standing(name string) (*module, error) {
 func (m *member) stopModules(limit time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
+	m.loading.Lock() // what is being loaded is stopped with the others
+	m.mu.Lock()
+	m.closing = true // and one that has stopped is not loaded anew, with another configuration
+	m.mu.Unlock()
+	m.loading.Unlock()
 	var all sync.WaitGroup
 	for _, mod := range m.all() {
 		mod.frozen.Store(true)
@@ -334,7 +339,6 @@ func (m *member) stopModules(limit time.Duration) {
 	}
 	all.Wait()
 	m.mu.Lock()
-	m.closing = true
 	m.modules = map[string]*module{}
 	m.mu.Unlock()
 }
