@@ -61,7 +61,8 @@ type Daemon struct {
 	holder  *vip.Holder
 	speaker *vip.Announcer
 
-	sessions *control.Sessions // logins to the console
+	sessions  *control.Sessions // logins to the console
+	strangers strangers
 
 	booted   bool      // no daemon has run here since the machine was booted
 	clean    sync.Once // removes leftovers

@@ -165,7 +165,9 @@ func (d *Daemon) Admit(_ context.Context, request json.RawMessage) (json.RawMess
 		return m.enroll(r)
 	})
 	if err != nil {
-		d.note("command", "warn", fmt.Sprintf("A node that calls itself %q was not let in: %v.", r.Name, err), nil, 0)
+		if n := d.strangers.refuse(time.Now()); n > 0 {
+			d.note("command", "warn", strangerText(r.Name, n, err), nil, 0)
+		}
 		return nil, refused(err)
 	}
 	d.note("member", "info", fmt.Sprintf("%s joined the cluster.", r.Name), nil, 0)
