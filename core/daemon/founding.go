@@ -86,7 +86,7 @@ func (d *Daemon) writeFirst(conf cluster.Config, by string) error {
 		return fmt.Errorf("make the admin token: %w", err)
 	}
 	token := base64.RawURLEncoding.EncodeToString(secret)
-	if err := replaceFile(d.path("cluster", "admin.token"), []byte(token+"\n")); err != nil {
+	if err := replaceDurably(d.path("cluster", "admin.token"), []byte(token+"\n")); err != nil {
 		return fmt.Errorf("write the admin token: %w", err)
 	}
 	c, err := catalog.Open(d.path("catalog"), 1)
@@ -241,7 +241,7 @@ func (d *Daemon) Join(ctx context.Context, by string, r control.JoinRequest) (co
 
 // writeJoined stores what the cluster gave a new node.
 func (d *Daemon) writeJoined(a admission, self core.NodeID) error {
-	if err := replaceFile(d.path("cluster", "admin.token"), []byte(a.Admin+"\n")); err != nil {
+	if err := replaceDurably(d.path("cluster", "admin.token"), []byte(a.Admin+"\n")); err != nil {
 		return fmt.Errorf("write the admin token: %w", err)
 	}
 	c, err := catalog.Open(d.path("catalog"), self)

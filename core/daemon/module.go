@@ -242,7 +242,7 @@ func (mod *module) persist(in core.Instance) {
 	}
 	raw, err := json.Marshal(w)
 	if err == nil {
-		err = replaceFile(mod.m.d.path("state", mod.conf.Name+".json"), raw)
+		err = replaceDurably(mod.m.d.path("state", mod.conf.Name+".json"), raw)
 	}
 	if err != nil {
 		mod.m.log.Error("save the wanted state", "module", mod.conf.Name, "error", err)
@@ -265,7 +265,8 @@ func (m *member) wish(name string) (w wish) {
 	return w
 }
 
-// replaceFile writes a file as a whole or not at all.
+// replaceFile writes a file as a whole or not at all, unless the power fails; see
+// replaceDurably.
 func replaceFile(path string, content []byte) error {
 	next := path + ".new"
 	if err := os.WriteFile(next, content, 0o600); err != nil {
