@@ -269,10 +269,17 @@ func TestHooksAroundAConfiguration(t *testing.T) {
 	}
 	install("red")
 	expect("installed", "postconfig red;")
+	readme := d.path("modules", "app", "README.md")
+	if err := os.WriteFile(readme, []byte("not applied yet"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	d.member.stopModules(time.Minute) // as the daemon does at its end
 	d.member.closing = false
 	d.member.loadAll()
 	expect("the daemon is started anew", "postconfig red;")
+	if text, err := os.ReadFile(readme); err != nil || string(text) != "not applied yet" {
+		t.Errorf("what was edited is %q after a restart of the daemon: %v", text, err)
+	}
 	if _, err := d.Do(ctx, "root", "app", core.VerbStart, control.VerbRequest{Wait: control.Duration(time.Minute)}); err != nil {
 		t.Fatal(err)
 	}

@@ -98,7 +98,7 @@ func (m *member) start() error {
 	}
 	me, ok := m.config.Node(self)
 	if !ok {
-		return fmt.Errorf("this node (number %d) is not in the cluster's configuration any more: run 'orchestrator cluster leave', then join again", self)
+		return errTakenOut
 	}
 	m.cluster, err = cluster.New(cluster.Options{
 		Self: self, Name: me.Name, Cluster: m.config.ID, Key: m.id.Keys.Gossip,
@@ -155,10 +155,13 @@ func (m *member) closeCluster() error {
 func (m *member) startHeart(self core.NodeID) error {
 	m.lease = newLease(m.d.filter, m.log)
 	m.work(func() { m.lease.run(m.ctx) })
-	inbox := newHeartInbox()
-	var err error
+	inbox := newInbox[heartbeat.Event]()
+	run, err := m.d.incarnation(time.Now())
+	if err != nil {
+		return fmt.Errorf("start the heartbeat: %w", err)
+	}
 	m.heart, err = heartbeat.Start(heartbeat.Options{
-		Self: self, Incarnation: uint64(time.Now().UnixNano()), Key: m.id.Keys.Heartbeat,
+		Self: self, Incarnation: run, Key: m.id.Keys.Heartbeat,
 		Interval: m.config.HeartbeatInterval, Timeout: m.config.HeartbeatTimeout, Digest: m.leftDigest(),
 		Networks: heartNetworks(m.config, self, m.local), OnBeat: m.lease.until, Events: inbox.put, Log: m.log,
 	})
@@ -271,7 +274,7 @@ func (m *member) reconfigure() {
 	}
 	self := m.id.Node.Number
 	if _, ok := c.Node(self); !ok {
-		m.d.note("member", "warn", "This node was removed from the cluster.", nil, 0)
+		go m.d.removed(m) // which waits for who calls this
 		return
 	}
 	m.mu.Lock()
@@ -283,6 +286,9 @@ func (m *member) reconfigure() {
 	}
 	for _, mod := range m.all() {
 		mod.reweigh()
+		if mod.widowed() {
+			m.changed(moduleItem(mod.conf.Name))
+		}
 	}
 }
 
