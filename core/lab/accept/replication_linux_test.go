@@ -272,8 +272,8 @@ func TestReplication(t *testing.T) {
 			t.Errorf("%d was acknowledged on %s, and %s has %d", told, prim, second, has)
 		}
 		s.counts(t, second)
-		if log := s.do(t, prim, "log", s.module); !strings.Contains(log, "rfs.disk") || !strings.Contains(log, "input/output error") {
-			t.Errorf("the journal does not tell why:\n%s", log)
+		if log := s.do(t, prim, "log", s.module, "--grep", "rfs.disk"); !strings.Contains(log, "input/output error") {
+			t.Errorf("the journal does not tell why: %s", log)
 		}
 		s.fault(t, lab.Kill, true, prim) // and it gets another one, of which the old one's files are
 		s.fault(t, lab.Heal, false, prim)
