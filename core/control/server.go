@@ -78,6 +78,7 @@ func (s *server) routes() {
 		return m.Uninstall(r.Context(), by, r.PathValue("name"))
 	})
 	s.write(Operator, "POST /v1/modules/{name}/switch", named(m.Switch))
+	s.write(Operator, "POST /v1/modules/{name}/bare", named(m.Bare))
 	s.write(Operator, "POST /v1/modules/{name}/verify", func(_ string, r *http.Request) (any, error) {
 		return v.Verify(r.Context(), r.PathValue("name"))
 	})

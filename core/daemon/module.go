@@ -48,6 +48,7 @@ type module struct {
 	probed       int         // how many addresses were asked for
 	refresh      refresh
 	hooks        hookRuns
+	bare         sync.Mutex // held while the application is started or stopped without the module
 	census       census
 	tookOver     atomic.Int64 // time of the last announcement for a reason, in ns
 	settle       sync.Mutex   // held while the checks are set; guards switches
@@ -92,7 +93,7 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 	if mod.saved.Wanted == core.Up { // and stays so: what starts it at boot is no operator
 		in.Wanted = core.Up
 	}
-	in.Failures = mod.saved.Failures
+	in.Failures, in.Held = mod.saved.Failures, mod.saved.Held
 	whole := make(chan struct{})
 	defer close(whole) // before that an effect may find no pair, replica or network
 	mod.runner = runner.New(runner.Options{
@@ -221,11 +222,12 @@ func (mod *module) close() {
 // wish is what is kept of a module's state over a restart of the daemon.
 type wish struct {
 	Wanted   core.State  `json:"wanted"`
+	Held     string      `json:"held,omitempty"`     // who lets it wait until wakeup
 	Failures []time.Time `json:"failures,omitempty"` // automatic actions that count in maxloop: also those that restarted the machine
 }
 
 func (w wish) equal(o wish) bool {
-	return w.Wanted == o.Wanted && slices.EqualFunc(w.Failures, o.Failures, time.Time.Equal)
+	return w.Wanted == o.Wanted && w.Held == o.Held && slices.EqualFunc(w.Failures, o.Failures, time.Time.Equal)
 }
 
 // persist saves what the operator wants of the module.
@@ -236,7 +238,7 @@ func (mod *module) persist(in core.Instance) {
 			mod.m.d.noteModule(mod.conf.Name, "config", "error", fmt.Sprintf("After a loss of power this node may misjudge its data: %v.", err), nil, 0)
 		}
 	}
-	w := wish{in.Wanted, slices.Clone(in.Failures)}
+	w := wish{in.Wanted, in.Held, slices.Clone(in.Failures)}
 	if mod.frozen.Load() || w.equal(mod.saved) {
 		return
 	}
