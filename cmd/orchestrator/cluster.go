@@ -17,7 +17,7 @@ on one server reaches all of them.`
 
 func clusterCommand(a *app) *cobra.Command {
 	return noun("cluster", "The servers: found a cluster, join, leave, look", clusterLong,
-		clusterInit(a), clusterJoin(a), clusterToken(a), clusterLeave(a), clusterRemove(a), clusterStatus(a), clusterCheck(a), clusterDiff(a))
+		clusterInit(a), clusterJoin(a), clusterToken(a), clusterLeave(a), clusterRemove(a), clusterStatus(a), clusterCheck(a), clusterDiff(a), clusterApply(a))
 }
 
 // nodeFlags are what init and join ask of this server.

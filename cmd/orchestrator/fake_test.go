@@ -197,6 +197,13 @@ func (f *fakeNode) Switch(_ context.Context, _, name string, r control.SwitchReq
 	return control.Outcome{Nodes: []control.NodeOutcome{{Node: "n1", OK: true, State: "UP Ready"}}}, nil
 }
 
+func (f *fakeNode) Bare(_ context.Context, _, name string, r control.BareRequest) (control.Outcome, error) {
+	if r.Start && name == "web_farm" {
+		return control.Outcome{}, &control.Refusal{Kind: control.ErrRefused, Text: "web_farm is UP Ready on n1: stop it everywhere first"}
+	}
+	return control.Outcome{Text: fmt.Sprintf("the application of %s is stopped on this node, without the module", name)}, nil
+}
+
 func (f *fakeNode) Tell(_ context.Context, _, name string, r control.TellRequest) (control.Outcome, error) {
 	f.note("tell %s %s %q", name, r.Level, r.Text)
 	return control.Outcome{Text: "noted"}, nil

@@ -68,6 +68,7 @@ func newRoot(a *app) *cobra.Command {
 	add(groupChange, verbCommands(a)...)
 	add(groupChange, failoverCommand(a))
 	add(groupChange, muteCommands(a)...)
+	add(groupChange, bareCommand(a))
 	add(groupScript, resourceCommand(a), noteCommand(a), loopCommand(a), tokenCommand(a))
 	add(groupSetup, clusterCommand(a), moduleCommand(a), configCommand(a), rulesCommand(a), mirrorCommand(a), pluginCommand(a), filterCommand(a), labCommand(a))
 	add(groupProgram, daemonCommand(a), webCommand(a), versionCommand(a))

@@ -48,6 +48,8 @@ type Modules interface {
 	SetResource(ctx context.Context, by, name string, r ResourceRequest) (Outcome, error)
 	// Switch turns a switch of a module on nodes.
 	Switch(ctx context.Context, by, name string, r SwitchRequest) (Outcome, error)
+	// Bare starts or stops the application of a stopped module on this node, without the module.
+	Bare(ctx context.Context, by, name string, r BareRequest) (Outcome, error)
 	// Tell writes into the journal of a module on this node.
 	Tell(ctx context.Context, by, name string, r TellRequest) (Outcome, error)
 }

@@ -180,7 +180,7 @@ func (m *member) adopt(name string, item catalog.Item) error {
 	if conf == nil {
 		return problems
 	}
-	if err := writeGenerated(dir, conf); err != nil {
+	if err := writeGenerated(dir, m.d.opt.Home, conf); err != nil {
 		return err
 	}
 	mod := m.newModule(item, conf, dir)

@@ -107,13 +107,33 @@ func (m *member) each(ctx context.Context, names []string, here bool, o order) (
 		}
 	}
 	all.Wait()
-	failed := len(failedNodes(out.Nodes))
+	done := doneNodes(out.Nodes)
 	what := string(o.Verb)
 	if o.Switch != nil {
 		what = o.Switch.Name + " " + o.Switch.To
 	}
-	out.Text = fmt.Sprintf("%s of %s on %d of %d nodes", what, o.Module, len(nodes)-failed, len(nodes))
+	out.Text = fmt.Sprintf("%s of %s on %d of %d nodes", what, o.Module, done, len(nodes))
 	return out, nil
+}
+
+// doneNodes counts the nodes on which something was done, or was so already. If all there
+// is to tell is that the module is not started anywhere, it failed.
+func doneNodes(list []control.NodeOutcome) (done int) {
+	idle := 0
+	for _, n := range list {
+		switch {
+		case n.Idle:
+			idle++
+		case n.OK:
+			done++
+		}
+	}
+	for i := range list {
+		if idle == len(list) {
+			list[i].OK, list[i].Idle = false, false
+		}
+	}
+	return done
 }
 
 // chosen finds nodes by name; none means all.
@@ -200,21 +220,22 @@ func (m *member) obey(ctx context.Context, o order) control.NodeOutcome {
 			return out
 		}
 	}
-	out.OK, out.Text = mod.drive(ctx, o)
+	out.OK, out.Text = mod.drive(ctx, o, &out.Idle)
 	out.State = mod.runner.Snapshot().Status()
 	return out
 }
 
 // drive carries out a verb, waits for its end if the order says so, and answers whether
-// the module came to where it leads; if not, why.
-func (mod *module) drive(ctx context.Context, o order) (bool, string) {
+// the module came to where it leads; if not, why. idle says that there is nothing to do here.
+func (mod *module) drive(ctx context.Context, o order, idle *bool) (bool, string) {
 	if o.Verb == core.VerbPrimForce && mod.replica != nil {
 		mod.replica.Forced()
 	}
 	before := mod.runner.Snapshot().State
 	if err := mod.runner.Command(ctx, o.Verb, o.Identity, o.By); err != nil {
-		already := new(core.Already)
-		return o.All && errors.As(err, &already), err.Error()
+		already, stopped := new(core.Already), new(core.NotStarted)
+		*idle = o.All && errors.As(err, &stopped)
+		return *idle || o.All && errors.As(err, &already), err.Error()
 	}
 	if o.Wait <= 0 {
 		return true, ""

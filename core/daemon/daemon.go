@@ -61,7 +61,8 @@ type Daemon struct {
 	holder  *vip.Holder
 	speaker *vip.Announcer
 
-	sessions *control.Sessions // logins to the console
+	sessions  *control.Sessions // logins to the console
+	strangers strangers
 
 	booted   bool      // no daemon has run here since the machine was booted
 	clean    sync.Once // removes leftovers
@@ -231,6 +232,7 @@ func (d *Daemon) server(who control.Who) *http.Server {
 	return &http.Server{
 		Handler:           control.Handler(control.Backend{Cluster: d, Modules: d, Views: d, Metrics: d.metricsHandler(), Nodes: d, Commands: d, Console: d, Sessions: d.sessions}, who, d.log),
 		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute, // a connection costs memory, and a file of the daemon's
 		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return d.ctx },
 	}

@@ -152,10 +152,13 @@ func (m *member) closeCluster() error {
 func (m *member) startHeart(self core.NodeID) error {
 	m.lease = newLease(m.d.filter, m.log)
 	m.work(func() { m.lease.run(m.ctx) })
-	inbox := newHeartInbox()
-	var err error
+	inbox := newInbox[heartbeat.Event]()
+	run, err := m.d.incarnation(time.Now())
+	if err != nil {
+		return fmt.Errorf("start the heartbeat: %w", err)
+	}
 	m.heart, err = heartbeat.Start(heartbeat.Options{
-		Self: self, Incarnation: uint64(time.Now().UnixNano()), Key: m.id.Keys.Heartbeat,
+		Self: self, Incarnation: run, Key: m.id.Keys.Heartbeat,
 		Interval: m.config.HeartbeatInterval, Timeout: m.config.HeartbeatTimeout, Digest: m.leftDigest(),
 		Networks: heartNetworks(m.config, self, m.local), OnBeat: m.lease.until, Events: inbox.put, Log: m.log,
 	})

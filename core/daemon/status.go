@@ -22,6 +22,9 @@ func (mod *module) status(ctx context.Context) control.ModuleNode {
 		Muted:     mod.muted(), Boot: mod.atBoot(),
 		Loop: control.Loop{Count: in.Counted(time.Now()), Max: in.Module.MaxLoop, Interval: control.Duration(in.Module.LoopInterval)},
 	}
+	if counted := n.Loop.Count; counted > 0 {
+		n.Loop.Since = in.Failures[len(in.Failures)-counted] // the latest are at the end
+	}
 	if in.BlockedBy != "" {
 		n.Reason = in.BlockedBy
 	}

@@ -35,6 +35,7 @@ func (s *serving) copy(e mirror.Extent) {
 			<-before.done // it notes what is changed, too
 		}
 		err := c.run(sess.ctx)
+		c.sources = nil // they remember what they walked
 		for _, f := range s.recorder.Folders() {
 			f.Touched(false)
 		}

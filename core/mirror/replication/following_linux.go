@@ -148,6 +148,7 @@ func (f *following) session(conn net.Conn, to netip.AddrPort) error {
 	a.receiver = receiver
 	a.target = resync.NewTarget(files, resync.TargetOptions{
 		Remove:   a.remove,
+		PartSize: now.PartSize,
 		Answer:   func(x resync.Answer) { receiver.Say(message{Answer: &x}.encode()) },
 		Recorded: func(root stream.FileID) zones.Recorded { return f.copies.logs[folderOf(root)].Recorded() },
 	})

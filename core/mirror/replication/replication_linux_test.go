@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -138,7 +139,13 @@ func TestSecondNameAfterTheFirst(t *testing.T) {
 // Hard links that were made, moved and broken while the secondary was away are as they are
 // here, and no file gets what belongs to another.
 func TestHardLinks(t *testing.T) {
-	a, b := newPair(t, 1)
+	for _, part := range []int{2, 1000} { // with directories that are taken in parts, and without
+		t.Run(fmt.Sprint(part), func(t *testing.T) { hardLinks(t, part) })
+	}
+}
+
+func hardLinks(t *testing.T, part int) {
+	a, b := mirroring(t, func(o *Options) { o.PartSize = part })
 	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}))
 	a.run(0, `mkdir d0 d2 d3 d9 e0 e2
 		echo A >d0/f5; ln d0/f5 d2/f1; echo B >d9/f5   # a directory takes the place of another

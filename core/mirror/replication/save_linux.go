@@ -3,6 +3,7 @@ package replication
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,15 +22,10 @@ type saver struct {
 	files  *replica.Replica
 	places []Place
 	name   string              // of the directories in Saved
-	seen   map[inode]struct{}  // that were set aside, or made since
+	seen   inodes              // that were set aside, or made since
 	made   map[uint64]*os.File // by device: the record of those that were made
 	saved  int
 }
-
-// inode is a file of a file system.
-type inode struct{ dev, number uint64 }
-
-func inodeOf(st *unix.Stat_t) inode { return inode{st.Dev, st.Ino} }
 
 const reportName = "report.txt"
 
@@ -38,7 +34,7 @@ func newSaver(files *replica.Replica, places []Place, name string) *saver {
 	if name == "" {
 		name = time.Now().UTC().Format("2006-01-02T15-04-05.000Z")
 	}
-	s := &saver{files: files, places: places, name: name, seen: map[inode]struct{}{}, made: map[uint64]*os.File{}}
+	s := &saver{files: files, places: places, name: name, seen: inodes{}, made: map[uint64]*os.File{}}
 	s.recall()
 	return s
 }
@@ -85,7 +81,7 @@ func (s *saver) after(op stream.Op) error {
 		var st unix.Stat_t
 		err = unix.Fstatat(fd, "", &st, unix.AT_EMPTY_PATH)
 		if err == nil {
-			s.seen[inodeOf(&st)] = struct{}{}
+			s.seen.add(st.Dev, st.Ino)
 			s.remember(&st)
 		}
 		return err
@@ -104,10 +100,10 @@ func (s *saver) file(id stream.FileID, size int64) error {
 	if err := unix.Fstatat(fd, "", &st, unix.AT_EMPTY_PATH); err != nil {
 		return err
 	}
-	if _, ok := s.seen[inodeOf(&st)]; ok || st.Size == 0 || st.Size == size {
+	if s.seen.has(&st) || st.Size == 0 || st.Size == size {
 		return nil
 	}
-	s.seen[inodeOf(&st)] = struct{}{}
+	s.seen.add(st.Dev, st.Ino)
 	to, err := s.destination(fd, "")
 	if to == "" || err != nil {
 		return err
@@ -130,7 +126,7 @@ func (s *saver) named(parent stream.FileID, name, why string) error {
 	if unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || st.Mode&unix.S_IFMT == unix.S_IFDIR {
 		return nil // nothing is there, or nothing is in it
 	}
-	if _, ok := s.seen[inodeOf(&st)]; ok || st.Nlink > 1 { // it keeps another name
+	if s.seen.has(&st) || st.Nlink > 1 { // it keeps another name
 		return nil
 	}
 	to, err := s.destination(dir, name)
@@ -152,8 +148,7 @@ func (s *saver) remove(dir int, name string) error {
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
 		return s.removeDir(dir, name)
 	}
-	_, made := s.seen[inodeOf(&st)]
-	if made || st.Nlink > 1 {
+	if s.seen.has(&st) || st.Nlink > 1 {
 		return unix.Unlinkat(dir, name, 0)
 	}
 	to, err := s.destination(dir, name)
@@ -174,16 +169,33 @@ func (s *saver) removeDir(dir int, name string) error {
 	if err != nil {
 		return err
 	}
-	names, err := fd.Readdirnames(-1)
-	for _, n := range names {
-		if err == nil {
-			err = s.remove(int(fd.Fd()), n)
-		}
-	}
+	err = s.removeNames(fd)
 	if err := errors.Join(err, fd.Close()); err != nil {
 		return err
 	}
 	return unix.Unlinkat(dir, name, unix.AT_REMOVEDIR)
+}
+
+// removeNames removes what is in a directory: some names at a time, and from the beginning again
+// as long as there are any.
+func (s *saver) removeNames(dir *os.File) error {
+	for {
+		names, err := dir.Readdirnames(1000)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		for _, n := range names {
+			if err == nil {
+				err = s.remove(int(dir.Fd()), n)
+			}
+		}
+		if err == nil {
+			_, err = dir.Seek(0, io.SeekStart)
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // destination is where the file of a descriptor, or a name in its directory, is to go; ""

@@ -91,7 +91,7 @@ func (s *session) answered(a resync.Answer) {
 	}
 	all := &w.answer
 	all.Entries, all.Marks = append(all.Entries, a.Entries...), append(all.Marks, a.Marks...)
-	all.Differs, all.All = append(all.Differs, a.Differs...), all.All || a.All
+	all.Differs, all.All, all.Parts = append(all.Differs, a.Differs...), all.All || a.All, max(all.Parts, a.Parts)
 	for k, v := range a.Xattrs {
 		if all.Xattrs == nil {
 			all.Xattrs = map[string][]byte{}

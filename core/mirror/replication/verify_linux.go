@@ -164,7 +164,7 @@ func (e *Estimate) add(root int, r zones.Recorded) error {
 func (s *serving) source(sess *session, i, root int, p *resync.Progress) *resync.Source {
 	now := s.r.now()
 	return resync.NewSource(root, sess, resync.Options{
-		Root: stream.RootOf(i), ZoneSize: zoneSize, Workers: now.Workers, Limit: s.limit,
+		Root: stream.RootOf(i), ZoneSize: zoneSize, Workers: now.Workers, PartSize: now.PartSize, Limit: s.limit,
 		Skip: now.Folders[i].Rules.Local, Progress: p,
 	})
 }
