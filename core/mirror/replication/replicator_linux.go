@@ -59,7 +59,9 @@ func New(o Options) *Replicator {
 					do()
 				}
 			case <-r.closed:
-				r.stop()
+				if err := r.stop(); err != nil {
+					r.opts.Log.Warn("replication", "module", r.opts.Module, "order", "close", "error", err)
+				}
 				return
 			}
 		}

@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strings"
 	"sync"
@@ -129,5 +130,22 @@ func TestEstimate(t *testing.T) {
 	}
 	if took := (Estimate{Files: 1_000_000}).took(32<<20, 0); took != 977*time.Second { // as long as 30 GB
 		t.Errorf("a million empty files take %s", took)
+	}
+}
+
+// Questions that come when the service has just ended are answered so.
+func TestQuestionsAfterTheEnd(t *testing.T) {
+	a, _ := newPair(t, 1)
+	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}))
+	s := a.r.serves()
+	if _, err := s.estimate(); err != nil {
+		t.Error(err)
+	}
+	must(t, a.order(Order{Replica: core.ReplicateStop}))
+	if _, err := s.estimate(); !errors.Is(err, ErrNotPrimary) {
+		t.Errorf("the estimate's error is %v", err)
+	}
+	if _, ok := s.use(); ok {
+		t.Error("it can still be used")
 	}
 }

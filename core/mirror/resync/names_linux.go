@@ -53,7 +53,7 @@ func (p *pass) nameIn(d *directory, name string, there *Entry) error {
 	}
 	whole := d.below || p.isMarked(e.Inode, zones.Whole)
 	if _, linked := p.links[e.Inode]; e.several() && (whole || linked) {
-		done, err := p.link(e, d.id, name, there)
+		done, err := p.link(fd, e, d.id, name, there)
 		if done || err != nil {
 			return err
 		}
@@ -141,13 +141,13 @@ func (p *pass) keeps(e, there Entry, whole bool) bool {
 	return true
 }
 
-// link gives a name to a file that the copy has under another, and reports whether
+// link gives a name to the file of fd, which the copy has under another, and reports whether
 // that was it.
-func (p *pass) link(e Entry, parent stream.FileID, name string, there *Entry) (bool, error) {
+func (p *pass) link(fd int, e Entry, parent stream.FileID, name string, there *Entry) (bool, error) {
 	l, ok := p.links[e.Inode]
 	if !ok {
 		var err error
-		if l, ok, err = p.elsewhere(e); err != nil {
+		if l, ok, err = p.elsewhere(fd, e); err != nil {
 			return false, err
 		}
 	}
@@ -165,8 +165,8 @@ func (p *pass) link(e Entry, parent stream.FileID, name string, there *Entry) (b
 	return true, p.s.peer.Send(stream.Op{Kind: stream.Link, File: l.id, Parent: parent, Name: name})
 }
 
-// elsewhere looks for another name of a file, under which the copy has it.
-func (p *pass) elsewhere(e Entry) (linked, bool, error) {
+// elsewhere looks for another name of the file of fd, under which the copy has it.
+func (p *pass) elsewhere(fd int, e Entry) (linked, bool, error) {
 	places, err := p.placesOf(e.Inode)
 	if err != nil {
 		return linked{}, false, err
@@ -184,11 +184,6 @@ func (p *pass) elsewhere(e Entry) (linked, bool, error) {
 		if !p.isMarked(e.Inode, zones.Whole) {
 			return l, true, nil // what else is to be done is done by itself
 		}
-		fd, err := p.open(at)
-		if err != nil {
-			return linked{}, false, err
-		}
-		defer unix.Close(fd)
 		p.visited[e.Inode] = true
 		return l, true, p.file(fd, e, id, nil, true, true)
 	}

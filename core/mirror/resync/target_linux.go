@@ -2,6 +2,7 @@ package resync
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -203,25 +204,23 @@ func compare(at int, c Check) ([]byte, error) {
 // zeros sets the one bit if there is anything but zeros. What is beyond the end of the
 // file is none.
 func zeros(fd int, c Check) ([]byte, error) {
-	list, err := extents(fd, c.Offset, c.Offset+c.Length)
-	if err != nil {
-		return nil, err
-	}
 	buf := make([]byte, chunk)
-	for _, x := range list {
-		for at := x.at; at < x.end && !x.hole; at += chunk {
+	for at, end := c.Offset, c.Offset+c.Length; ; {
+		x, ok, err := next(fd, at, end)
+		if err != nil || !ok {
+			return []byte{0}, err
+		}
+		for ; at < x.end && !x.hole; at += chunk {
 			data, err := read(fd, buf[:min(chunk, x.end-at)], at)
 			if err != nil {
 				return nil, err
 			}
-			for _, b := range data {
-				if b != 0 {
-					return []byte{1}, nil
-				}
+			if slices.ContainsFunc(data, func(b byte) bool { return b != 0 }) {
+				return []byte{1}, nil
 			}
 		}
+		at = x.end
 	}
-	return []byte{0}, nil
 }
 
 // marks answers the zones that are recorded here, by the names that their files have
