@@ -9,9 +9,13 @@ func manyFiles(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
+	memory, err := lines.value("BenchmarkManyFiles", "MiB")
+	if err != nil {
+		return err
+	}
 	b.add(Figure{
 		ID: "mirrormemory.million", Name: "memory for the replication of a folder with a million files, both nodes in one process", Unit: "MiB", Target: always(256),
-		Values: []float64{lines["BenchmarkManyFiles"]["MiB"]}, Note: "The largest heap of the daemon's part, what the kernel keeps of the files not included.",
+		Values: []float64{memory}, Note: "The largest heap of the daemon's part, what the kernel keeps of the files not included.",
 	})
 	return nil
 }
