@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/catalog"
 	"github.com/orchestrator-ha/orchestrator/core/cluster"
 	"github.com/orchestrator-ha/orchestrator/core/control"
 	"github.com/orchestrator-ha/orchestrator/core/share"
@@ -60,6 +61,7 @@ func (m *member) handlers() {
 	m.cluster.Handle("arrived", func(ctx context.Context, from core.NodeID, payload []byte) ([]byte, error) {
 		return nil, m.arrived(ctx, from, payload)
 	})
+	m.cluster.Open(catalog.KindGet)
 	m.cluster.Handle("leave", func(_ context.Context, from core.NodeID, payload []byte) ([]byte, error) {
 		return nil, m.removeNode(from, string(payload))
 	})
@@ -148,7 +150,7 @@ func (m *member) chosen(names []string) ([]cluster.Node, error) {
 			for _, k := range conf.Nodes {
 				known = append(known, k.Name)
 			}
-			return nil, &control.Refusal{Kind: control.ErrNotFound, Text: fmt.Sprintf("there is no node %q in the cluster; nodes: %s", name, strings.Join(known, ", "))}
+			return nil, &control.Refusal{Kind: control.ErrNotFound, Text: fmt.Sprintf("there is no node %q in the cluster%s nodes: %s", name, meant(name, known), strings.Join(known, ", "))}
 		}
 		if !slices.ContainsFunc(list, func(x cluster.Node) bool { return x.Number == n.Number }) {
 			list = append(list, n)
@@ -174,7 +176,11 @@ func (m *member) send(ctx context.Context, n cluster.Node, o order) control.Node
 		err = json.Unmarshal(raw, &out)
 	}
 	if err != nil {
-		return control.NodeOutcome{Node: n.Name, Text: "the node cannot be asked: " + err.Error()}
+		text := "it cannot be asked: " + err.Error()
+		if !m.alive(n.Number) {
+			text = m.silence(n.Number) + ": its daemon does not run there, or no network leads to it"
+		}
+		return control.NodeOutcome{Node: n.Name, Text: text}
 	}
 	return out
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core/catalog"
 	"github.com/orchestrator-ha/orchestrator/core/config"
 	"github.com/orchestrator-ha/orchestrator/core/control"
+	"github.com/orchestrator-ha/orchestrator/core/diag"
 	"github.com/orchestrator-ha/orchestrator/core/runner"
 	"github.com/orchestrator-ha/orchestrator/core/share"
 	"github.com/orchestrator-ha/orchestrator/sdk"
@@ -244,7 +245,7 @@ func (mod *module) persist(in core.Instance) {
 	}
 	raw, err := json.Marshal(w)
 	if err == nil {
-		err = replaceFile(mod.m.d.path("state", mod.conf.Name+".json"), raw)
+		err = replaceDurably(mod.m.d.path("state", mod.conf.Name+".json"), raw)
 	}
 	if err != nil {
 		mod.m.log.Error("save the wanted state", "module", mod.conf.Name, "error", err)
@@ -267,7 +268,8 @@ func (m *member) wish(name string) (w wish) {
 	return w
 }
 
-// replaceFile writes a file as a whole or not at all.
+// replaceFile writes a file as a whole or not at all, unless the power fails; see
+// replaceDurably.
 func replaceFile(path string, content []byte) error {
 	next := path + ".new"
 	if err := os.WriteFile(next, content, 0o600); err != nil {
@@ -303,7 +305,15 @@ func (m *member) module(name string) (*module, error) {
 		return mod, nil
 	}
 	names := slices.Sorted(maps.Keys(m.modules))
-	return nil, &control.Refusal{Kind: control.ErrNotFound, Text: fmt.Sprintf("there is no module %q here; installed: %s", name, listOr(names, "none"))}
+	return nil, &control.Refusal{Kind: control.ErrNotFound, Text: fmt.Sprintf("there is no module %q here%s installed: %s", name, meant(name, names), listOr(names, "none"))}
+}
+
+// meant asks for the nearest of some names, if one is near.
+func meant(name string, names []string) string {
+	if near := diag.Nearest(name, names); near != "" {
+		return fmt.Sprintf(": did you mean %q?", near)
+	}
+	return ";"
 }
 
 // standing finds an installed module, not in the moment in which its configuration is
@@ -319,26 +329,35 @@ func (m *member) standing(name string) (*module, error) {
 func (m *member) stopModules(limit time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	var all sync.WaitGroup
-	for _, mod := range m.all() {
-		mod.frozen.Store(true)
-		all.Go(func() {
-			if mod.runner.Snapshot().State != core.Stop {
-				if err := mod.runner.Command(ctx, core.VerbStop, "", "the end of the daemon"); err != nil {
-					m.log.Warn("stop a module", "module", mod.conf.Name, "error", err)
-				}
-			}
-			if _, err := mod.runner.WaitSettled(ctx); err != nil {
-				m.log.Warn("wait for a module to stop", "module", mod.conf.Name, "error", err)
-			}
-			mod.close()
-		})
-	}
-	all.Wait()
+	m.loading.Lock() // what is being loaded is stopped with the others
 	m.mu.Lock()
-	m.closing = true
+	m.closing = true // and one that has stopped is not loaded anew, with another configuration
+	m.mu.Unlock()
+	m.loading.Unlock()
+	m.together(func(mod *module) {
+		mod.frozen.Store(true)
+		if mod.runner.Snapshot().State != core.Stop {
+			if err := mod.runner.Command(ctx, core.VerbStop, "", "the end of the daemon"); err != nil {
+				m.log.Warn("stop a module", "module", mod.conf.Name, "error", err)
+			}
+		}
+		if _, err := mod.runner.WaitSettled(ctx); err != nil {
+			m.log.Warn("wait for a module to stop", "module", mod.conf.Name, "error", err)
+		}
+		mod.close()
+	})
+	m.mu.Lock()
 	m.modules = map[string]*module{}
 	m.mu.Unlock()
+}
+
+// together does something with all modules, side by side.
+func (m *member) together(do func(*module)) {
+	var all sync.WaitGroup
+	for _, mod := range m.all() {
+		all.Go(func() { do(mod) })
+	}
+	all.Wait()
 }
 
 // filterRestarted gives a new filter process all that it has to know.

@@ -78,6 +78,8 @@ func (p Place) take() error {
 		return err
 	case err != nil:
 		return err
+	case st.Mode()&os.ModeSymlink != 0:
+		return fmt.Errorf("%s is a symbolic link: name the directory that it leads to", p.Dir)
 	case !st.IsDir():
 		return fmt.Errorf("%s is not a directory: only directories are replicated", p.Dir)
 	}

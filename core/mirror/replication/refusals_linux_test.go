@@ -252,7 +252,7 @@ func TestFoldersThatAreRefused(t *testing.T) {
 	for _, c := range []struct{ dir, want, way string }{
 		{top + "/missing", "does not exist", "create it"},
 		{top + "/file", "not a directory", "only directories"},
-		{top + "/link", "not a directory", "only directories"},
+		{top + "/link", "is a symbolic link", "name the directory"},
 		{"/", "cannot be replicated", "name a directory"},
 		{top + "/memory/dir", "a tmpfs, which is empty after a restart", "use a directory of a local disk"},
 		{top + "/memory", "a tmpfs", "use a directory of a local disk"},

@@ -31,7 +31,7 @@ type Order struct {
 type Replicator struct {
 	opts    Options                 // it was made with
 	changed atomic.Pointer[Options] // with what was changed since, see Change
-	speed   atomic.Int64            // of the last resynchronisation that says something: bytes compared a second
+	speed   atomic.Int64            // of the last resynchronisation that says something: resync.Cost a second
 
 	signal  chan struct{} // something came into orders
 	closed  chan struct{}

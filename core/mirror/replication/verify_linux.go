@@ -122,14 +122,20 @@ func (r *Replicator) Estimate() (Estimate, error) {
 	if err != nil {
 		return Estimate{}, err
 	}
-	speed := r.speed.Load()
-	if limit := int64(r.now().Limit); limit > 0 && (speed == 0 || limit < speed) {
-		speed = limit // more is compared than is sent: this is the most it takes
-	}
-	if speed > 0 {
-		e.Took = time.Duration(float64(e.Bytes) / float64(speed) * float64(time.Second)).Round(time.Second)
-	}
+	e.Took = e.took(r.speed.Load(), int64(r.now().Limit))
 	return e, nil
+}
+
+// took is the time at a speed and with a limit for bytes, of those that are known.
+func (e Estimate) took(speed, limit int64) time.Duration {
+	seconds := 0.0
+	if speed > 0 {
+		seconds = float64(resync.Cost(e.Files, e.Bytes)) / float64(speed)
+	}
+	if limit > 0 { // more is compared than is sent: this is the most it takes
+		seconds = max(seconds, float64(e.Bytes)/float64(limit))
+	}
+	return time.Duration(seconds * float64(time.Second)).Round(time.Second)
 }
 
 // estimate looks through the folders, which may take a while: the service does not wait for it

@@ -102,6 +102,9 @@ func TestEstimate(t *testing.T) {
 	if e, err = a.r.Estimate(); err != nil || e.Took != 48*time.Second {
 		t.Errorf("at 64 KiB a second: %+v, %v", e, err)
 	}
+	if took := (Estimate{Files: 1_000_000}).took(32<<20, 0); took != 977*time.Second { // as long as 30 GB
+		t.Errorf("a million empty files take %s", took)
+	}
 }
 
 // Questions that come when the service has just ended are answered so.
