@@ -337,7 +337,21 @@ func (f *fakeNode) Invite(_ context.Context, by string, r control.InviteRequest)
 
 func (f *fakeNode) Access(_ context.Context, by string, r control.AccessRequest) (control.AccessToken, error) {
 	f.note("token %q %s %s by %s", r.User, r.Role, time.Duration(r.TTL), by)
-	return control.AccessToken{Token: "TOKEN", User: cmp.Or(r.User, r.Role.String()), Role: r.Role, Expires: fakeTime}, nil
+	return control.AccessToken{ID: "BQ2X", Token: "TOKEN", User: cmp.Or(r.User, r.Role.String()), Role: r.Role, Expires: fakeTime}, nil
+}
+
+func (f *fakeNode) Tokens(context.Context) ([]control.TokenInfo, error) {
+	return []control.TokenInfo{{ID: "BQ2X", User: "prometheus", Role: control.Monitor, Expires: fakeTime, Given: fakeTime, By: "root"}}, nil
+}
+
+func (f *fakeNode) Withdraw(_ context.Context, by, which string) (control.Outcome, error) {
+	f.note("withdraw %s by %s", which, by)
+	return control.Outcome{Text: "the token of prometheus is withdrawn"}, nil
+}
+
+func (f *fakeNode) LoggedOut(_ context.Context, c control.Caller, _ string, _ time.Time) error {
+	f.note("logout %s", c.Role)
+	return nil
 }
 
 func (f *fakeNode) Refused(from string, times int) { f.note("refused %d from %s", times, from) }

@@ -57,6 +57,8 @@ func (m *member) changed(item string) {
 	switch name, isModule := strings.CutPrefix(item, "module/"); {
 	case item == clusterItem:
 		m.reconfigure()
+	case item == accessItem:
+		m.takeAccess()
 	case isModule:
 		if err := m.load(name); err != nil {
 			m.d.noteModule(name, "config", "error", fmt.Sprintf("The new configuration of %s cannot be used on this node: %v", name, err), nil, 0)

@@ -52,6 +52,9 @@ type member struct {
 	done        sync.WaitGroup
 	ways        ways
 	replication replicationPort
+
+	accessing sync.Mutex // guards what follows
+	access    accessList
 }
 
 // clusterItem is the name of the cluster document in the catalog.
@@ -90,6 +93,7 @@ func (m *member) start() error {
 	if m.config, err = m.readConfig(); err != nil {
 		return err
 	}
+	m.takeAccess()
 	if m.local, err = d.readLocal(); err != nil {
 		return err
 	}

@@ -226,6 +226,37 @@ func TestLowBits(t *testing.T) {
 	}
 }
 
+// TestSilentNodesAreAskedLast: while a silent node is not back, connections that another
+// previous owner has go on; and what the silent one may have is not reset.
+func TestSilentNodesAreAskedLast(t *testing.T) {
+	h := Here{Serves: true, Ready: true}
+	for _, c := range []struct {
+		name   string
+		self   core.NodeID
+		row    Row
+		silent uint64
+		agreed bool
+		p      Packet
+		want   Verdict
+	}{
+		{"nobody is silent", 1, MakeRow(1, 2, 3), 0, true, Packet{}, Verdict{To: 2, Round: true}},
+		{"passed by", 1, MakeRow(1, 2, 3), bit(2), true, Packet{}, Verdict{To: 3, Round: true}},
+		{"the others may have it as an owner", 1, MakeRow(1, 2, 3), bit(2), false, Packet{}, Verdict{To: 2, Round: true}},
+		{"no other is left", 1, MakeRow(1, 2), bit(2), true, Packet{}, Verdict{To: 2, Round: true}},
+		{"two are silent", 1, MakeRow(1, 2, 3, 4), bit(2) | bit(3), true, Packet{}, Verdict{To: 4, Round: true}},
+		{"the last one", 3, MakeRow(1, 2, 3), bit(2), true, Packet{Peer: 1, Round: true}, Verdict{}},
+		{"the last one, nobody is silent", 3, MakeRow(1, 2, 3), 0, true, Packet{Peer: 1, Round: true}, Verdict{Accept: true}},
+		{"the last one, one far away is silent", 3, MakeRow(1, 2, 3), bit(9), true, Packet{Peer: 1, Round: true}, Verdict{Accept: true}},
+		{"from a peer, not on the round", 1, MakeRow(1, 2, 3), bit(2), true, Packet{Peer: 5}, Verdict{To: 3, Round: true}},
+		{"the number 64", 1, MakeRow(1, 63, 64), bit(63), true, Packet{}, Verdict{To: 64, Round: true}},
+	} {
+		h.Self, h.Silent, h.Agreed = c.self, c.silent, c.agreed
+		if got, _ := h.Decide(c.row, c.p); got != c.want {
+			t.Errorf("%s: node %d, row %v, silent %b: %+v, want %+v", c.name, c.self, c.row, c.silent, got, c.want)
+		}
+	}
+}
+
 // TestDatagramsPassSilentNodesBy: without its lease such a node would drop them.
 func TestDatagramsPassSilentNodesBy(t *testing.T) {
 	h := Here{Self: 1, Serves: true, Ready: true, Agreed: true}

@@ -38,7 +38,7 @@ function replication(r) {
   if (r.role === "prim" && r.connected) lines.push(h("div", null, `lag ${r.lag_operations} operations, ${size(r.lag_bytes)}; ${size(r.rate)}/s`))
   if (x?.running) {
     lines.push(h("div", { class: "busy" }, h("meter", { value: x.total ? x.done / x.total : 0, "aria-hidden": "true" }),
-      ` ${size(x.done)} of ${size(x.total)} compared, ${size(x.sent)} sent`, x.left ? `, about ${x.left} left` : ""))
+      ` ${size(x.done)} of ${size(x.total)} in ${Math.min(x.files, x.known)} of ${x.known} files compared, ${size(x.sent)} sent`, x.left ? `, about ${x.left} left` : ""))
   }
   if (!r.connected && r.why) lines.push(h("div", { class: "busy" }, r.why))
   if (v) {
