@@ -168,9 +168,13 @@ func (m *machine) settle() bool {
 		m.begin(o)
 		return true
 	}
+	ended := m.Verb != ""
 	m.Verb, m.Services, m.Target = "", "", m.State
 	if m.State == Stop {
-		m.Drained, m.Held, m.Pair.Self.Wish = false, "", ""
+		m.Drained, m.Pair.Self.Wish = false, ""
+		if ended {
+			m.Held = "" // else it was kept over a restart of the host, until the start that is to come
+		}
 		m.renews()
 		return false
 	}

@@ -139,7 +139,7 @@ func replicationText(r control.Replication) string {
 		}
 	}
 	if x := r.Resync; x != nil && x.Running {
-		text += fmt.Sprintf("; %s of %s compared, %s sent", size(x.Done), size(x.Total), size(x.Sent))
+		text += fmt.Sprintf("; %s of %s in %d of %d files compared, %s sent", size(x.Done), size(x.Total), min(x.Files, x.Known), x.Known, size(x.Sent))
 		if x.Rate > 0 {
 			text += fmt.Sprintf(", %s/s", size(x.Rate))
 		}

@@ -20,6 +20,10 @@ func ownResource(m control.ModuleStatus, n control.ModuleNode, name string) (str
 		return setting(n, id)
 	case "rfs":
 		return pairResource(n, id)
+	case "heart":
+		if id == "stopstartloop" {
+			return loopBegun(n.Loop), true
+		}
 	case "connections":
 		if len(m.Addresses) == 1 && m.Addresses[0] == id { // of more than one nobody knows which has how many
 			return strconv.Itoa(n.Connections), true
@@ -28,6 +32,15 @@ func ownResource(m control.ModuleStatus, n control.ModuleNode, name string) (str
 		return groupShare(n, name)
 	}
 	return "", false
+}
+
+// loopBegun is when the error counter began to count, in seconds since 1970: at the first
+// of the actions that count now; 0 when none does.
+func loopBegun(l control.Loop) string {
+	if l.Since.IsZero() {
+		return "0"
+	}
+	return strconv.FormatInt(l.Since.Unix(), 10)
 }
 
 // pairResource is what is known of a mirror's data.

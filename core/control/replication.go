@@ -28,6 +28,7 @@ type Resync struct {
 	Since   time.Time `json:"since"`
 	Round   int       `json:"round"`
 	Files   int64     `json:"files"`          // looked at
+	Known   int64     `json:"known"`          // files to look at, as far as that is known
 	Total   int64     `json:"total"`          // bytes to compare
 	Done    int64     `json:"done"`           // bytes compared
 	Sent    int64     `json:"sent"`           // bytes that differed

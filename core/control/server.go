@@ -74,10 +74,12 @@ func (s *server) routes() {
 		return m.Install(r.Context(), by, q)
 	})
 	s.configurations()
+	s.copies()
 	s.write(Admin, "DELETE /v1/modules/{name}", func(by string, r *http.Request) (any, error) {
 		return m.Uninstall(r.Context(), by, r.PathValue("name"))
 	})
 	s.write(Operator, "POST /v1/modules/{name}/switch", named(m.Switch))
+	s.write(Operator, "POST /v1/modules/{name}/bare", named(m.Bare))
 	s.write(Operator, "POST /v1/modules/{name}/verify", func(_ string, r *http.Request) (any, error) {
 		return v.Verify(r.Context(), r.PathValue("name"))
 	})
@@ -86,7 +88,10 @@ func (s *server) routes() {
 	s.mux.HandleFunc("POST /v1/modules/{name}/{verb}", s.verb)
 	s.write(Admin, "POST /v1/cluster/init", decoded(c.Init))
 	s.write(Admin, "POST /v1/cluster/join", decoded(c.Join))
-	s.write(Admin, "POST /v1/cluster/leave", func(by string, r *http.Request) (any, error) { return c.Leave(r.Context(), by) })
+	s.write(Admin, "POST /v1/cluster/leave", func(by string, r *http.Request) (any, error) {
+		return c.Leave(r.Context(), by, r.FormValue("force") == "true")
+	})
+	s.write(Admin, "DELETE /v1/cluster/nodes/{node}", func(by string, r *http.Request) (any, error) { return c.Remove(r.Context(), by, r.PathValue("node")) })
 	s.write(Admin, "POST /v1/cluster/token", func(by string, r *http.Request) (any, error) {
 		ttl, err := time.ParseDuration(r.FormValue("ttl"))
 		if err != nil {

@@ -105,7 +105,11 @@ func Run(ctx context.Context, opt Options) (err error) {
 	if err := d.resume(); err != nil { // who asks meanwhile waits for an answer
 		return err
 	}
-	undo.add("leave the network", func() error { return d.stopMember(shutdownTime) })
+	undo.add("leave the network", func() error {
+		d.found.Lock()
+		defer d.found.Unlock()
+		return d.stopMember(shutdownTime)
+	})
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	d.note("node", "info", "The daemon has started.", nil, 0)
@@ -200,7 +204,12 @@ func (d *Daemon) resume() error {
 	if err != nil {
 		return fmt.Errorf("open the cluster's keys: %w", err)
 	}
-	return d.startMember(id)
+	err = d.startMember(id)
+	if errors.Is(err, errTakenOut) { // and the daemon died before it had departed
+		d.note("member", "warn", "This server was taken out of the cluster, and forgets it. Files of replicated folders are where they were.", nil, 0)
+		return d.forgetCluster()
+	}
+	return err
 }
 
 // listenLocal opens the unix socket of the API for root.

@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -38,11 +39,7 @@ const joinTime = 20 * time.Second
 func (d *Daemon) Init(_ context.Context, by string, r control.InitRequest) (control.Outcome, error) {
 	d.found.Lock()
 	defer d.found.Unlock()
-	addresses, networks, err := parseAddresses(r.Addresses)
-	if err != nil {
-		return control.Outcome{}, err
-	}
-	local, err := parseLocal(r.Local, addresses)
+	addresses, local, networks, err := own(r.Addresses, r.Local)
 	if err != nil {
 		return control.Outcome{}, err
 	}
@@ -208,11 +205,7 @@ func (d *Daemon) Join(ctx context.Context, by string, r control.JoinRequest) (co
 	if d.current() != nil {
 		return control.Outcome{}, refused(pki.ErrMember)
 	}
-	addresses, _, err := parseAddresses(r.Addresses)
-	if err != nil {
-		return control.Outcome{}, err
-	}
-	local, err := parseLocal(r.Local, addresses)
+	addresses, local, _, err := own(r.Addresses, r.Local)
 	if err != nil {
 		return control.Outcome{}, err
 	}
@@ -278,6 +271,10 @@ func ask(ctx context.Context, joiner *pki.Joiner, peer string) (admission, error
 		if errors.As(err, &refusal) {
 			return answer, refusal
 		}
+		var call *url.Error
+		if errors.As(err, &call) {
+			err = call.Err
+		}
 		return answer, fmt.Errorf("ask %s to let this node in: %w; is the address right, the daemon running there, and the port open in the firewall?", peer, err)
 	}
 	defer resp.Body.Close()
@@ -296,80 +293,6 @@ func ask(ctx context.Context, joiner *pki.Joiner, peer string) (admission, error
 		return answer, fmt.Errorf("read the answer of %s: %w", peer, err)
 	}
 	return answer, nil
-}
-
-// Leave takes this node out of its cluster.
-func (d *Daemon) Leave(_ context.Context, by string) (control.Outcome, error) {
-	d.found.Lock()
-	defer d.found.Unlock()
-	m := d.current()
-	if m == nil {
-		return control.Outcome{}, errNoCluster
-	}
-	for _, mod := range m.all() {
-		if in := mod.runner.Snapshot(); in.State != core.Stop {
-			return control.Outcome{}, &control.Refusal{Kind: control.ErrRefused, Text: fmt.Sprintf("%s is %s here: stop it first with: orchestrator stop %s --node %s", mod.conf.Name, in.Status(), mod.conf.Name, m.name(m.id.Node.Number))}
-		}
-	}
-	conf, err := m.readConfig()
-	if err != nil {
-		return control.Outcome{}, err
-	}
-	name := m.name(m.id.Node.Number)
-	if len(conf.Nodes) > 1 {
-		if err := m.tellLeave(conf, by); err != nil {
-			return control.Outcome{}, err
-		}
-	}
-	if err := errors.Join(d.stopMember(shutdownTime), d.forgetCluster()); err != nil {
-		return control.Outcome{}, err
-	}
-	for _, dir := range []string{"active", "modules", "state"} {
-		if err := os.RemoveAll(d.path(dir)); err != nil {
-			return control.Outcome{}, fmt.Errorf("clean up: %w", err)
-		}
-		if err := os.MkdirAll(d.path(dir), 0o700); err != nil {
-			return control.Outcome{}, fmt.Errorf("clean up: %w", err)
-		}
-	}
-	return control.Outcome{Text: name + " left the cluster"}, nil
-}
-
-// tellLeave has another node take this one out of the cluster document, so
-// that the change survives this node.
-func (m *member) tellLeave(conf cluster.Config, by string) error {
-	ctx, cancel := context.WithTimeout(m.ctx, joinTime)
-	defer cancel()
-	var all error
-	for _, n := range conf.Nodes {
-		if n.Number == m.id.Node.Number {
-			continue
-		}
-		_, err := m.cluster.Call(ctx, n.Number, "leave", []byte(by))
-		if err == nil {
-			return nil
-		}
-		all = errors.Join(all, fmt.Errorf("%s: %w", n.Name, err))
-	}
-	return &control.Refusal{Kind: control.ErrRefused, Text: "no other node could take note: " + all.Error()}
-}
-
-// removeNode takes a node that leaves out of the cluster document.
-func (m *member) removeNode(n core.NodeID, by string) error {
-	conf, err := m.readConfig()
-	if err != nil {
-		return err
-	}
-	next, err := conf.RemoveNode(n)
-	if err != nil {
-		return err
-	}
-	content, err := json.Marshal(next)
-	if err != nil {
-		return err
-	}
-	_, err = m.catalog.Put(clusterItem, content, nil, by)
-	return err
 }
 
 func refused(err error) error     { return &control.Refusal{Kind: control.ErrRefused, Text: err.Error()} }

@@ -29,6 +29,7 @@ func (m *member) heartEvents(inbox *inbox[heartbeat.Event]) {
 }
 
 func (m *member) heartEvent(e heartbeat.Event) {
+	e.Evidence = m.named(e.Evidence)
 	switch e.Kind {
 	case heartbeat.Up:
 		m.noteMember("info", fmt.Sprintf("%s is heard%s.", m.name(e.Node), map[bool]string{false: " again", true: ""}[e.First]), e)

@@ -71,6 +71,11 @@ func (m *member) aimed(mod *module, verb core.Verb, r *control.VerbRequest) erro
 	return nil
 }
 
+// widowed says that the other node of a mirror is not the one that it was made for.
+func (mod *module) widowed() bool {
+	return mod.pair != nil && mod.m.coreOf(mod.config()).Mirror.Peer != mod.pair.peer
+}
+
 // joinPair connects a mirror with its other node.
 func (mod *module) joinPair(in core.Instance) {
 	m := mod.m

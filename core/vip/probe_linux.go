@@ -113,23 +113,23 @@ func listenForClaims(fd, index int, six bool) error {
 	return nil
 }
 
-// hear notes whoever claims one of addrs until deadline.
+// hear notes whoever claims one of addrs until deadline. What has come is noted, too, if this
+// process was stalled until after it.
 func (p *prober) hear(ctx context.Context, addrs []netip.Addr, deadline time.Time) error {
-	for {
+	for left := time.Until(deadline); ; left = time.Until(deadline) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		left := time.Until(deadline)
-		if left <= 0 {
-			return nil
-		}
-		if _, err := unix.Poll(p.sockets, int(left.Milliseconds())+1); err != nil && !errors.Is(err, unix.EINTR) {
+		if _, err := unix.Poll(p.sockets, int(max(left, 0).Milliseconds())+1); err != nil && !errors.Is(err, unix.EINTR) {
 			return fmt.Errorf("wait for answers: %w", err)
 		}
 		for _, s := range p.sockets {
 			if err := p.receive(int(s.Fd), addrs); err != nil {
 				return err
 			}
+		}
+		if left <= 0 {
+			return nil
 		}
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/orchestrator-ha/orchestrator/sdk/proc"
 )
 
 // Bypass is a change of the backing directory that did not come through the mount.
@@ -171,7 +173,7 @@ func (a *alarm) event(m *unix.FanotifyEventMetadata, info []byte, places map[str
 	if at.fd < 0 {
 		return
 	}
-	a.tell(bypass{Bypass{Path: path.Join(at.path, name), What: deeds(m.Mask), PID: int(m.Pid), Program: program(m.Pid)}, at.fd, name})
+	a.tell(bypass{Bypass{Path: path.Join(at.path, name), What: deeds(m.Mask), PID: int(m.Pid), Program: program(int(m.Pid))}, at.fd, name})
 }
 
 // place finds where a directory is.
@@ -233,8 +235,11 @@ func deeds(mask uint64) string {
 	return strings.Join(list, ", ")
 }
 
-func program(pid int32) string {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+func program(pid int) string {
+	b, err := proc.ReadFile(pid, "comm")
+	if errors.Is(err, proc.ErrHangs) {
+		return "a program that hangs"
+	}
 	if err != nil {
 		return "a program that has ended"
 	}

@@ -78,6 +78,8 @@ func (p Place) take() error {
 		return err
 	case err != nil:
 		return err
+	case st.Mode()&os.ModeSymlink != 0:
+		return fmt.Errorf("%s is a symbolic link: name the directory that it leads to", p.Dir)
 	case !st.IsDir():
 		return fmt.Errorf("%s is not a directory: only directories are replicated", p.Dir)
 	}
@@ -140,10 +142,8 @@ func (p Place) Release() error {
 	if err := fs.ClearLeftovers(p.Dir, p.Data()); err != nil {
 		return err
 	}
-	if err := os.Remove(p.Dir); err != nil && !missing(err) {
-		return fmt.Errorf("give %s its files back: %w; they are in %s", p.Dir, err, p.Data())
-	}
-	if err := os.Rename(p.Data(), p.Dir); err != nil {
+	// In one step, so that the folder is there whatever comes between: it is empty.
+	if err := unix.Rename(p.Data(), p.Dir); err != nil {
 		return fmt.Errorf("give %s its files back: %w; they are in %s", p.Dir, err, p.Data())
 	}
 	err := errors.Join(os.RemoveAll(p.Zones()), os.RemoveAll(p.state()), os.RemoveAll(filepath.Join(p.behind(), "reserve")), os.RemoveAll(filepath.Join(p.behind(), "verify.json")))

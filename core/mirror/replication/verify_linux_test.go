@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"sync"
@@ -100,5 +101,25 @@ func TestEstimate(t *testing.T) {
 	a.eventually("limit", func() bool { return a.r.now().Limit > 0 })
 	if e, err = a.r.Estimate(); err != nil || e.Took != 48*time.Second {
 		t.Errorf("at 64 KiB a second: %+v, %v", e, err)
+	}
+	if took := (Estimate{Files: 1_000_000}).took(32<<20, 0); took != 977*time.Second { // as long as 30 GB
+		t.Errorf("a million empty files take %s", took)
+	}
+}
+
+// Questions that come when the service has just ended are answered so.
+func TestQuestionsAfterTheEnd(t *testing.T) {
+	a, _ := newPair(t, 1)
+	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}))
+	s := a.r.serves()
+	if _, err := s.estimate(); err != nil {
+		t.Error(err)
+	}
+	must(t, a.order(Order{Replica: core.ReplicateStop}))
+	if _, err := s.estimate(); !errors.Is(err, ErrNotPrimary) {
+		t.Errorf("the estimate's error is %v", err)
+	}
+	if _, ok := s.use(); ok {
+		t.Error("it can still be used")
 	}
 }
