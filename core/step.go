@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -285,6 +286,9 @@ func (m *machine) enter(to status, reason string, cause int64) {
 
 // note adds to the story of the transition what went wrong without ending it.
 func (m *machine) note(text string) {
+	if strings.Contains("; "+m.LastReason+"; ", "; "+text+"; ") {
+		return // it went wrong in the same way again
+	}
 	if m.LastReason != "" {
 		text = m.LastReason + "; " + text
 	}

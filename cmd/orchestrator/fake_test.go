@@ -96,7 +96,7 @@ func (f *fakeNode) Install(_ context.Context, _ string, r control.InstallRequest
 		return control.Outcome{}, &control.Refusal{Kind: control.ErrInput, Text: r.Name + " has mistakes; nothing was changed", Problems: problems}
 	}
 	f.note("install %s builtin=%q %v", r.Name, r.Builtin, r.Set)
-	return control.Outcome{Text: r.Name + " installed"}, nil
+	return control.Outcome{Text: r.Name + " installed", Next: "Start it with: orchestrator start " + r.Name}, nil
 }
 
 func (f *fakeNode) Apply(_ context.Context, _, name string, r control.ApplyRequest) (control.Outcome, error) {

@@ -10,6 +10,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -269,6 +270,37 @@ func TestCookie(t *testing.T) {
 		t.Errorf("cookie: %v", resp.Header["Set-Cookie"])
 	}
 }
+
+// hurried notes until when the body of a request has to come.
+type hurried struct {
+	*httptest.ResponseRecorder
+	until time.Time
+}
+
+func (h *hurried) SetReadDeadline(t time.Time) error { h.until = t; return nil }
+
+// Who has no login yet cannot hold a connection open by sending nothing.
+func TestStrangersAreHurried(t *testing.T) {
+	n := &node{sessions: control.NewSessions(func() string { return adminToken })}
+	h := control.Handler(control.Backend{Cluster: n, Modules: n, Views: n, Nodes: n, Console: n, Sessions: n.sessions}, n.sessions.Or(control.Bearer(func() string { return adminToken })), slog.New(slog.DiscardHandler))
+	for _, path := range []string{"/v1/login", "/v1/admit"} {
+		w := &hurried{ResponseRecorder: httptest.NewRecorder()}
+		body := readerFunc(func([]byte) (int, error) {
+			if left := time.Until(w.until); left <= 0 || left > time.Minute {
+				t.Errorf("%s reads with %v left", path, left)
+			}
+			return 0, os.ErrDeadlineExceeded
+		})
+		h.ServeHTTP(w, httptest.NewRequest("POST", path, body))
+		if w.Code == http.StatusOK || w.until.IsZero() {
+			t.Errorf("%s: %d, until %v", path, w.Code, w.until)
+		}
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
 
 func TestSessionsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -63,6 +63,7 @@ func (s *server) sessionRoutes() {
 
 // login opens a session for an invitation, or for another token.
 func (s *server) login(w http.ResponseWriter, r *http.Request) {
+	s.hurry(w)
 	q, err := body[struct {
 		Token string `json:"token"`
 	}](r)

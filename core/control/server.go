@@ -100,6 +100,7 @@ func (s *server) routes() {
 		return c.Token(r.Context(), by, ttl)
 	})
 	s.mux.HandleFunc("POST /v1/admit", func(w http.ResponseWriter, r *http.Request) {
+		s.hurry(w)
 		raw, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 		if err == nil {
 			raw, err = c.Admit(r.Context(), raw)
@@ -188,6 +189,17 @@ func (s *server) send(w http.ResponseWriter, status int, v any) {
 	w.WriteHeader(status)
 	if err := json.NewEncoder(w).Encode(v); err != nil {
 		s.log.Debug("answer a request", "error", err)
+	}
+}
+
+// bodyTime is how long who is not known yet may take to send a request.
+const bodyTime = 10 * time.Second
+
+// hurry limits the time for the body of a request whose sender is not known yet: nobody
+// shall hold connections open by saying nothing. The next request begins without.
+func (s *server) hurry(w http.ResponseWriter) {
+	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime)); err != nil {
+		s.log.Debug("limit the time of a request", "error", err)
 	}
 }
 

@@ -101,6 +101,7 @@ type Outcome struct {
 	Warnings diag.Problems `json:"warnings,omitempty"`
 	Nodes    []NodeOutcome `json:"nodes,omitempty"`
 	Changes  []Change      `json:"changes,omitempty"` // of a configuration
+	Next     string        `json:"next,omitempty"`    // what to do now, in words
 }
 
 // NodeOutcome is what a command did on one node.

@@ -61,7 +61,8 @@ type Daemon struct {
 	holder  *vip.Holder
 	speaker *vip.Announcer
 
-	sessions *control.Sessions // logins to the console
+	sessions  *control.Sessions // logins to the console
+	strangers strangers
 
 	booted   bool      // no daemon has run here since the machine was booted
 	clean    sync.Once // removes leftovers
@@ -206,7 +207,7 @@ func (d *Daemon) resume() error {
 	err = d.startMember(id)
 	if errors.Is(err, errTakenOut) { // and the daemon died before it had departed
 		d.note("member", "warn", "This server was taken out of the cluster, and forgets it. Files of replicated folders are where they were.", nil, 0)
-		return d.forgetCluster()
+		return d.forget()
 	}
 	return err
 }
@@ -231,6 +232,7 @@ func (d *Daemon) server(who control.Who) *http.Server {
 	return &http.Server{
 		Handler:           control.Handler(control.Backend{Cluster: d, Modules: d, Views: d, Metrics: d.metricsHandler(), Nodes: d, Commands: d, Console: d, Sessions: d.sessions}, who, d.log),
 		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute, // a connection costs memory, and a file of the daemon's
 		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return d.ctx },
 	}

@@ -83,7 +83,7 @@ func (d *Daemon) writeFirst(conf cluster.Config, by string) error {
 		return fmt.Errorf("make the admin token: %w", err)
 	}
 	token := base64.RawURLEncoding.EncodeToString(secret)
-	if err := replaceFile(d.path("cluster", "admin.token"), []byte(token+"\n")); err != nil {
+	if err := replaceDurably(d.path("cluster", "admin.token"), []byte(token+"\n")); err != nil {
 		return fmt.Errorf("write the admin token: %w", err)
 	}
 	c, err := catalog.Open(d.path("catalog"), 1)
@@ -162,7 +162,9 @@ func (d *Daemon) Admit(_ context.Context, request json.RawMessage) (json.RawMess
 		return m.enroll(r)
 	})
 	if err != nil {
-		d.note("command", "warn", fmt.Sprintf("A node that calls itself %q was not let in: %v.", r.Name, err), nil, 0)
+		if n := d.strangers.refuse(time.Now()); n > 0 {
+			d.note("command", "warn", strangerText(r.Name, n, err), nil, 0)
+		}
 		return nil, refused(err)
 	}
 	d.note("member", "info", fmt.Sprintf("%s joined the cluster.", r.Name), nil, 0)
@@ -186,6 +188,9 @@ func (m *member) enroll(r pki.JoinRequest) (core.NodeID, json.RawMessage, error)
 		return 0, nil, err
 	}
 	if err := errors.Join(next.Validate()...); err != nil {
+		return 0, nil, err
+	}
+	if err := m.crowded(len(next.Nodes)); err != nil {
 		return 0, nil, err
 	}
 	content, err := json.Marshal(next)
@@ -232,7 +237,7 @@ func (d *Daemon) Join(ctx context.Context, by string, r control.JoinRequest) (co
 
 // writeJoined stores what the cluster gave a new node.
 func (d *Daemon) writeJoined(a admission, self core.NodeID) error {
-	if err := replaceFile(d.path("cluster", "admin.token"), []byte(a.Admin+"\n")); err != nil {
+	if err := replaceDurably(d.path("cluster", "admin.token"), []byte(a.Admin+"\n")); err != nil {
 		return fmt.Errorf("write the admin token: %w", err)
 	}
 	c, err := catalog.Open(d.path("catalog"), self)

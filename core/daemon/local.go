@@ -95,7 +95,7 @@ func (d *Daemon) writeLocal(local map[string]netip.Addr) error {
 	}
 	raw, err := json.Marshal(local)
 	if err == nil {
-		err = replaceFile(d.localFile(), raw)
+		err = replaceDurably(d.localFile(), raw)
 	}
 	if err != nil {
 		return fmt.Errorf("write this node's own addresses: %w", err)

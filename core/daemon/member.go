@@ -77,6 +77,7 @@ func (d *Daemon) startMember(id *pki.Identity) error {
 	m.loadAll()
 	m.forgetLeft()
 	close(m.ready)
+	m.reconfigure() // what came before somebody listened for it
 	return nil
 }
 

@@ -245,7 +245,7 @@ func (mod *module) persist(in core.Instance) {
 	}
 	raw, err := json.Marshal(w)
 	if err == nil {
-		err = replaceFile(mod.m.d.path("state", mod.conf.Name+".json"), raw)
+		err = replaceDurably(mod.m.d.path("state", mod.conf.Name+".json"), raw)
 	}
 	if err != nil {
 		mod.m.log.Error("save the wanted state", "module", mod.conf.Name, "error", err)
@@ -268,7 +268,8 @@ func (m *member) wish(name string) (w wish) {
 	return w
 }
 
-// replaceFile writes a file as a whole or not at all.
+// replaceFile writes a file as a whole or not at all, unless the power fails; see
+// replaceDurably.
 func replaceFile(path string, content []byte) error {
 	next := path + ".new"
 	if err := os.WriteFile(next, content, 0o600); err != nil {
@@ -328,6 +329,11 @@ func (m *member) standing(name string) (*module, error) {
 func (m *member) stopModules(limit time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
+	m.loading.Lock() // what is being loaded is stopped with the others
+	m.mu.Lock()
+	m.closing = true // and one that has stopped is not loaded anew, with another configuration
+	m.mu.Unlock()
+	m.loading.Unlock()
 	m.together(func(mod *module) {
 		mod.frozen.Store(true)
 		if mod.runner.Snapshot().State != core.Stop {
@@ -341,7 +347,6 @@ func (m *member) stopModules(limit time.Duration) {
 		mod.close()
 	})
 	m.mu.Lock()
-	m.closing = true
 	m.modules = map[string]*module{}
 	m.mu.Unlock()
 }

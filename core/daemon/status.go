@@ -36,6 +36,9 @@ func (mod *module) status(ctx context.Context) control.ModuleNode {
 	if mod.pair != nil {
 		n.Pair = mod.pairStatus(in)
 	}
+	if mod.widowed() {
+		n.Reason = strings.TrimPrefix(n.Reason+"; the other server is another one now: stop and start the module here, so that they find each other", "; ")
+	}
 	if mod.network == nil || !in.Network {
 		return n
 	}

@@ -133,7 +133,7 @@ func (mod *module) turn(r control.SwitchRequest, by string) error {
 	}
 	raw, err := json.Marshal(next)
 	if err == nil {
-		err = replaceFile(mod.m.switchesFile(mod.conf.Name), raw)
+		err = replaceDurably(mod.m.switchesFile(mod.conf.Name), raw)
 	}
 	if err != nil {
 		return fmt.Errorf("keep what was switched: %w", err)

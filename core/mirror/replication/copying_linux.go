@@ -41,8 +41,8 @@ func (s *serving) copy(e mirror.Extent) {
 		}
 		if err == nil {
 			f := c.progress.Figures()
-			if f.Done >= 1<<20 {
-				s.r.speed.Store(int64(float64(f.Done) / time.Since(f.Since).Seconds()))
+			if done := resync.Cost(f.Files, f.Done); done >= 1<<20 {
+				s.r.speed.Store(int64(float64(done) / time.Since(f.Since).Seconds()))
 			}
 			s.r.opts.Host.Note("info", fmt.Sprintf("The secondary was brought up to date in %s: %d of %d bytes that were compared (%s) differed and were sent.",
 				time.Since(f.Since).Round(time.Millisecond), f.Sent, f.Total, c.extent))

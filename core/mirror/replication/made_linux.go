@@ -80,6 +80,7 @@ func (s *saver) end() {
 	s.close()
 	for _, p := range s.places {
 		_ = os.Remove(s.notes(p))
+		_ = os.Remove(filepath.Join(p.Saved(), s.name+"."+partName)) // of a crash
 	}
 }
 

@@ -2,8 +2,10 @@ package replication
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -106,6 +108,29 @@ func copySparse(from, to string) error {
 	}
 }
 
+// What is stored of a copy is on its disk when that is answered.
+func TestRecordIsDurable(t *testing.T) {
+	a, _ := newPair(t, 1)
+	disk := onItsOwnDisk(t, a, 48)
+	o := options(t.TempDir(), []Place{{a.dirs[0], "_behind"}})
+	c, err := openCopies(o, false)
+	must(t, err)
+	for n := mirror.Generation(5); n < 9; n++ { // a new file, and one that replaces another
+		want := mirror.Generations{Current: n}.Promoted(n + 100)
+		must(t, c.store(want))
+		disk.cut()
+		c.close()
+		disk.restore()
+		if c, err = openCopies(o, false); err != nil {
+			t.Fatalf("after a power cut: %v", err)
+		}
+		if got := c.generations(); !reflect.DeepEqual(got, want) {
+			t.Errorf("after a power cut the copy is %s, and %s was stored", got, want)
+		}
+	}
+	c.close()
+}
+
 // What an epoch forgets is durable on both sides: whoever loses its power then has it, though
 // nobody synced it.
 func TestEpochsMakeDurable(t *testing.T) {
@@ -118,6 +143,7 @@ func TestEpochsMakeDurable(t *testing.T) {
 		p.run(0, `for i in 1 2 3; do dd if=/dev/urandom of=`+n.name+`.$i bs=700000 count=1 conv=notrunc status=none; done`)
 		pause(1200 * time.Millisecond) // what was changed last is looked for in any case
 		settled(t, p)                  // an epoch
+		must(t, n.r.writable())        // syncs names and times: also when it was that the zones were recorded last
 		disks[n].cut()
 		n.crash()
 		disks[n].restore()
@@ -136,6 +162,47 @@ func TestEpochsMakeDurable(t *testing.T) {
 		s.until("complete copy", func() bool { return s.copied != (core.Generation{}) })
 		settled(t, p)
 		same(t, p, s)
+	}
+}
+
+// When two join and forget what they have recorded, both have it on their disks: the secondary
+// what was copied to it, and the primary what it was sent when it was secondary itself, which
+// the record of the other tells of.
+func TestJoiningMakesDurable(t *testing.T) {
+	a, b := newPair(t, 1)
+	disks := map[*node]*powered{a: onItsOwnDisk(t, a, 64), b: onItsOwnDisk(t, b, 64)}
+	for _, n := range []*node{a, b} {
+		n.end()
+		n.start(func(o *Options) { o.Epoch = time.Hour })
+	}
+	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}))
+	const written = `dd if=/dev/urandom of=%s bs=700000 count=1 conv=notrunc status=none`
+	a.run(0, fmt.Sprintf(written, "alone"))
+	follows := func(n *node) {
+		must(t, n.order(Order{Replica: core.ReplicateSecond}))
+		n.until("complete copy", func() bool { return n.copied != (core.Generation{}) })
+		n.peer.until("complete copy", func() bool { return n.peer.copied != (core.Generation{}) })
+		same(t, a, b)
+		must(t, errors.Join(n.r.writable(), n.peer.r.writable())) // as above
+	}
+	loses := func(n *node) {
+		disks[n].cut()
+		n.crash()
+		disks[n].restore()
+		n.start(nil)
+		a.forget()
+		b.forget()
+	}
+	follows(b)
+	loses(b)
+	a.r.Alone(generation(2))
+	follows(b)
+	a.run(0, fmt.Sprintf(written, "together"))
+	pause(1200 * time.Millisecond) // what was changed last is looked for in any case
+	for g, n := range []*node{a, b} {
+		loses(n)
+		must(t, n.peer.order(Order{Replica: core.ReplicatePrim, Data: generation(uint64(g) + 3)}))
+		follows(n)
 	}
 }
 

@@ -108,8 +108,7 @@ func (s *saver) file(id stream.FileID, size int64) error {
 	if to == "" || err != nil {
 		return err
 	}
-	if err := duplicate(fd, to); err != nil {
-		_ = os.Remove(to)
+	if err := s.duplicate(fd, to); err != nil {
 		return s.noRoom(to, err)
 	}
 	return s.report(to, "overwritten")
@@ -230,27 +229,49 @@ func (s *saver) noRoom(to string, err error) error {
 // report adds a line to the report.
 func (s *saver) report(to, why string) error {
 	s.saved++
-	for _, p := range s.places {
-		dir := filepath.Join(p.Saved(), s.name)
-		rel, ok := strings.CutPrefix(to, dir+"/")
-		if !ok {
-			continue
-		}
-		f, err := os.OpenFile(dir+"."+reportName, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-		if err != nil {
-			return s.noRoom(to, err)
-		}
-		_, err = fmt.Fprintf(f, "%s\t%q\n", why, rel)
-		if err := errors.Join(err, f.Close()); err != nil {
-			return s.noRoom(to, err)
-		}
+	dir := s.dirOf(to)
+	f, err := os.OpenFile(dir+"."+reportName, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return s.noRoom(to, err)
+	}
+	_, err = fmt.Fprintf(f, "%s\t%q\n", why, strings.TrimPrefix(to, dir+"/"))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return s.noRoom(to, err)
 	}
 	return nil
 }
 
-// duplicate copies a file with its attributes; where the file system can, its blocks are
-// shared.
-func duplicate(fd int, to string) error {
+// dirOf is the directory of what is set aside that a destination is in.
+func (s *saver) dirOf(to string) string {
+	for _, p := range s.places {
+		if dir := filepath.Join(p.Saved(), s.name); strings.HasPrefix(to, dir+"/") {
+			return dir
+		}
+	}
+	return filepath.Dir(to)
+}
+
+// partName is a copy that is being made, beside the directory that it goes to.
+const partName = "part"
+
+// duplicate makes a durable copy of a file, which has its name when it is whole: after a
+// crash, what has a name is taken for set aside, and what it was made of is overwritten.
+func (s *saver) duplicate(fd int, to string) error {
+	part := s.dirOf(to) + "." + partName
+	err := copyFile(fd, part)
+	if err == nil {
+		err = os.Rename(part, to)
+	}
+	if err != nil {
+		_ = os.Remove(part)
+		return err
+	}
+	return syncDir(filepath.Dir(to))
+}
+
+// copyFile makes a durable copy of a file with its attributes; where the file system can, its
+// blocks are shared.
+func copyFile(fd int, to string) error {
 	from, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", fd))
 	if err != nil {
 		return err
@@ -260,7 +281,7 @@ func duplicate(fd int, to string) error {
 	if err != nil {
 		return err
 	}
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
@@ -271,7 +292,7 @@ func duplicate(fd int, to string) error {
 		}
 	}
 	sys := unixStat(st)
-	return errors.Join(out.Chown(int(sys.Uid), int(sys.Gid)), out.Chmod(st.Mode()), os.Chtimes(to, time.Time{}, st.ModTime()))
+	return errors.Join(out.Chown(int(sys.Uid), int(sys.Gid)), out.Chmod(st.Mode()), os.Chtimes(to, time.Time{}, st.ModTime()), out.Sync())
 }
 
 // copyData copies what is not a hole.

@@ -37,6 +37,7 @@ func (p *pass) file(fd int, e Entry, id stream.FileID, there *Entry, whole, shar
 	}
 	if !p.everything {
 		p.s.opts.Progress.add(func(f *Figures) {
+			f.Known++
 			for _, x := range j.ranges {
 				f.Total += x.end - x.at
 			}

@@ -288,7 +288,7 @@ func (p *pass) end() {
 func (p *pass) measure() error {
 	var walk func(fd int, at string) error
 	walk = func(fd int, at string) error {
-		var size int64
+		var size, files int64
 		err := each(fd, func(d dirent) error {
 			if p.skipped(join(at, d.name), d.kind == unix.DT_DIR) {
 				return nil
@@ -302,9 +302,10 @@ func (p *pass) measure() error {
 			if d.kind == unix.DT_DIR {
 				return into(fd, d, func(dir int) error { return walk(dir, join(at, d.name)) })
 			}
+			files++
 			return nil
 		})
-		p.s.opts.Progress.add(func(f *Figures) { f.Total += size })
+		p.s.opts.Progress.add(func(f *Figures) { f.Total, f.Known = f.Total+size, f.Known+files })
 		if err != nil && !gone(err) {
 			return err
 		}

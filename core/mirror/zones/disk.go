@@ -25,6 +25,26 @@ type File interface {
 	Sync() error
 }
 
+// Replace makes a file durable in one step: after a crash it holds data, or what it held
+// before.
+func Replace(d Disk, name string, data []byte) error {
+	f, err := d.Create(name + ".new")
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(data, 0)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := d.Rename(name+".new", name); err != nil {
+		return err
+	}
+	return d.Sync()
+}
+
 // Directory is a directory of the operating system.
 type Directory string
 

@@ -87,7 +87,7 @@ func Open(disk Disk, o Options) (*Log, error) {
 	return l, damage
 }
 
-const checkpointName, newName = "zones", "zones.new"
+const checkpointName = "zones"
 
 func logName(n uint64) string { return fmt.Sprintf("zones.log.%d", n) }
 
@@ -207,24 +207,10 @@ func (l *Log) checkpointIfFull() error {
 }
 
 func (l *Log) store(next uint64) error {
-	f, err := l.disk.Create(newName)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteAt(encode(next, l.set.records()), 0)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
 	if err := l.disk.Sync(); err != nil { // the new log's name, before the checkpoint that names it
 		return err
 	}
-	if err := l.disk.Rename(newName, checkpointName); err != nil {
-		return err
-	}
-	return l.disk.Sync()
+	return Replace(l.disk, checkpointName, encode(next, l.set.records()))
 }
 
 // Close closes the files. Nothing more may be marked.

@@ -16,13 +16,13 @@ import (
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
-const (
-	// killAfter is how long a program has after it was asked to end.
-	killAfter = time.Second
-	// drainWait is how long output is awaited that a child which left the process
-	// group may still write.
-	drainWait = 250 * time.Millisecond
-)
+// killAfter is how long a program has after it was asked to end. Tests change it.
+var killAfter = time.Second
+
+// drainWait is how long output is awaited after the end of a program: more than a busy
+// machine keeps this process from reading what is there. Only a child that left the
+// process group makes it wait.
+const drainWait = 2 * time.Second
 
 // Exit codes of the shell for what it could not run; POSIX, 2.8.2.
 const (
