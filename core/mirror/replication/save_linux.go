@@ -112,11 +112,26 @@ func (s *saver) file(id stream.FileID, size int64) error {
 	if to == "" || err != nil {
 		return err
 	}
-	if err := duplicate(fd, to); err != nil {
-		_ = os.Remove(to)
+	half := s.half(to)
+	err = duplicate(fd, half)
+	if err == nil {
+		err = os.Rename(half, to)
+	}
+	if err != nil {
+		_ = os.Remove(half)
 		return s.noRoom(to, err)
 	}
 	return s.report(to, "overwritten")
+}
+
+// half is the name of what is not set aside completely, as a crash may come between.
+func (s *saver) half(to string) string {
+	for _, p := range s.places {
+		if strings.HasPrefix(to, p.Saved()+"/") {
+			return filepath.Join(p.Saved(), s.name+".half")
+		}
+	}
+	return to
 }
 
 // named sets aside the file that has a name and is about to lose it.
@@ -236,8 +251,8 @@ func (s *saver) report(to, why string) error {
 	return nil
 }
 
-// duplicate copies a file with its attributes; where the file system can, its blocks are
-// shared.
+// duplicate copies a file with its attributes, durably; where the file system can, its blocks
+// are shared.
 func duplicate(fd int, to string) error {
 	from, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", fd))
 	if err != nil {
@@ -248,7 +263,7 @@ func duplicate(fd int, to string) error {
 	if err != nil {
 		return err
 	}
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
@@ -259,7 +274,7 @@ func duplicate(fd int, to string) error {
 		}
 	}
 	sys := unixStat(st)
-	return errors.Join(out.Chown(int(sys.Uid), int(sys.Gid)), out.Chmod(st.Mode()), os.Chtimes(to, time.Time{}, st.ModTime()))
+	return errors.Join(out.Chown(int(sys.Uid), int(sys.Gid)), out.Chmod(st.Mode()), os.Chtimes(to, time.Time{}, st.ModTime()), out.Sync())
 }
 
 // copyData copies what is not a hole.
