@@ -10,6 +10,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -25,6 +26,7 @@ type node struct {
 	control.Modules
 	control.Views
 	sessions *control.Sessions
+	others   []*node          // that are told what ended
 	secret   string           // the admin token
 	other    *httptest.Server // n2
 	asked    []string
@@ -69,9 +71,30 @@ func (n *node) Invite(_ context.Context, by string, r control.InviteRequest) (co
 
 func (n *node) Access(_ context.Context, by string, r control.AccessRequest) (t control.AccessToken, err error) {
 	n.note("token for %s by %s", r.User, by)
-	t.User, t.Role = r.User, r.Role
-	t.Token, t.Expires, err = n.sessions.Token(r.User, r.Role, time.Duration(r.TTL))
-	return t, err
+	return n.sessions.Token(r.User, r.Role, time.Duration(r.TTL))
+}
+
+func (n *node) Tokens(context.Context) ([]control.TokenInfo, error) {
+	return []control.TokenInfo{{ID: "one", User: "prometheus"}}, nil
+}
+
+func (n *node) Withdraw(_ context.Context, by, which string) (control.Outcome, error) {
+	n.note("withdraw by %s", by)
+	n.end(which, time.Now().Add(time.Hour))
+	return control.Outcome{Text: "withdrawn"}, nil
+}
+
+func (n *node) LoggedOut(_ context.Context, c control.Caller, login string, until time.Time) error {
+	n.note("logout of %s", c.Name)
+	n.end(login, until)
+	return nil
+}
+
+// end tells the whole cluster.
+func (n *node) end(id string, until time.Time) {
+	for _, one := range append(n.others, n) {
+		one.sessions.End(map[string]time.Time{id: until})
+	}
 }
 
 func (n *node) Entered(c control.Caller) { n.note("login of %s as %s", c.Name, c.Role) }
@@ -233,7 +256,7 @@ func TestLogin(t *testing.T) {
 // What one server has signed another one of the cluster takes, and nobody else.
 func TestLoginOnAllServers(t *testing.T) {
 	n1, server1 := serve(t)
-	_, server2 := serve(t)
+	n2, server2 := serve(t)
 	foreign, server3 := serve(t)
 	foreign.secret = "of another cluster"
 	b, u := browser(t, server1), func(s *httptest.Server) *url.URL { u, _ := url.Parse(s.URL); return u }
@@ -275,12 +298,42 @@ func TestLoginOnAllServers(t *testing.T) {
 			t.Fatalf("a session with byte %d changed is taken: %s", i, changed)
 		}
 	}
+
+	// A logout ends all that came of the login, wherever it is done; another login goes on.
+	n1.others = []*node{n2}
+	n2.others = []*node{n1}
+	there := browser(t, server2)
+	if code, text := send(t, b, "POST", server1.URL+"/v1/login/elsewhere", ""); code != 200 || json.Unmarshal([]byte(text), &pass) != nil {
+		t.Fatalf("another token for other servers: %d %s", code, text)
+	}
+	send(t, there, "POST", server2.URL+"/v1/login", `{"token": "`+pass.Token+`"}`)
+	if code, text := send(t, there, "POST", server2.URL+"/v1/login/elsewhere", ""); code != 200 || json.Unmarshal([]byte(text), &pass) != nil {
+		t.Fatalf("a token from there: %d %s", code, text)
+	}
+	invitation, _ = n1.sessions.Invite("bert", control.Monitor)
+	bert := browser(t, server1)
+	send(t, bert, "POST", server1.URL+"/v1/login", `{"token": "`+invitation+`"}`)
+	if code, text := send(t, there, "DELETE", server2.URL+"/v1/login", ""); code != 200 {
+		t.Fatalf("log out: %d %s", code, text)
+	}
+	for name, one := range map[string]struct {
+		c      *http.Client
+		server *httptest.Server
+		want   int
+	}{"where it was done": {there, server2, 401}, "where it began": {b, server1, 401}, "another login": {bert, server1, 200}} {
+		if code, _ := send(t, one.c, "GET", one.server.URL+"/v1/status", ""); code != one.want {
+			t.Errorf("%s: %d, want %d", name, code, one.want)
+		}
+	}
+	if code, _ := send(t, browser(t, server1), "POST", server1.URL+"/v1/login", `{"token": "`+pass.Token+`"}`); code != 401 {
+		t.Errorf("a token for other servers after the logout: %d", code)
+	}
 }
 
 // A program's token does what its role allows, on all servers, until its end.
 func TestTokens(t *testing.T) {
 	n, server := serve(t)
-	_, other := serve(t)
+	second, other := serve(t)
 	c, admin := server.Client(), []string{"Authorization", "Bearer " + adminToken}
 	code, text := send(t, c, "POST", server.URL+"/v1/token", `{"user": "prometheus", "role": "monitor", "ttl": "1h"}`, admin...)
 	var got control.AccessToken
@@ -308,15 +361,48 @@ func TestTokens(t *testing.T) {
 	if _, text := send(t, b, "GET", server.URL+"/v1/login", ""); json.Unmarshal([]byte(text), &s) != nil || s.Expires.After(got.Expires.Add(time.Second)) {
 		t.Errorf("the session: %s", text)
 	}
-	over, _, err := n.sessions.Token("late", control.Admin, -time.Second)
+	late, err := n.sessions.Token("late", control.Admin, -time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
+	over := late.Token
 	if code, _ := send(t, c, "GET", server.URL+"/v1/status", "", "Authorization", "Bearer "+over); code != 401 {
 		t.Errorf("a token that has ended: %d", code)
 	}
+	// One that is withdrawn ends on all servers, with what it opened in a browser; others go on.
+	n.others = []*node{second}
+	if code, text := send(t, c, "GET", server.URL+"/v1/tokens", "", bearer...); code != 403 {
+		t.Errorf("a list of tokens for %s: %d %s", got.User, code, text)
+	}
+	if code, text := send(t, c, "GET", server.URL+"/v1/tokens", "", admin...); code != 200 || !strings.Contains(text, `"user":"prometheus"`) {
+		t.Errorf("a list of tokens: %d %s", code, text)
+	}
+	more, err := n.sessions.Token("more", control.Monitor, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id, _, ok := n.sessions.Identify(got.Token); !ok || id != got.ID {
+		t.Errorf("the token is %q, %t", id, ok)
+	}
+	if code, text := send(t, c, "DELETE", server.URL+"/v1/tokens/"+got.ID, "", bearer...); code != 403 {
+		t.Errorf("a token that withdraws tokens: %d %s", code, text)
+	}
+	if code, text := send(t, c, "DELETE", server.URL+"/v1/tokens/"+got.ID, "", admin...); code != 200 {
+		t.Errorf("withdraw: %d %s", code, text)
+	}
+	for _, s := range []*httptest.Server{server, other} {
+		if code, _ := send(t, c, "GET", s.URL+"/metrics", "", bearer...); code != 401 {
+			t.Errorf("a token that was withdrawn: %d", code)
+		}
+		if code, _ := send(t, c, "GET", s.URL+"/metrics", "", "Authorization", "Bearer "+more.Token); code != 200 {
+			t.Errorf("another token: %d", code)
+		}
+	}
+	if code, _ := send(t, b, "GET", server.URL+"/v1/status", ""); code != 401 {
+		t.Errorf("the session that it opened: %d", code)
+	}
 	n.secret = ""
-	if _, _, err := n.sessions.Token("nobody", control.Admin, time.Hour); err == nil {
+	if _, err := n.sessions.Token("nobody", control.Admin, time.Hour); err == nil {
 		t.Error("a node without a secret signs")
 	}
 	if code, _ := send(t, c, "GET", server.URL+"/v1/status", "", bearer...); code != 401 {
@@ -341,6 +427,37 @@ func TestCookie(t *testing.T) {
 		t.Errorf("cookie: %v", resp.Header["Set-Cookie"])
 	}
 }
+
+// hurried notes until when the body of a request has to come.
+type hurried struct {
+	*httptest.ResponseRecorder
+	until time.Time
+}
+
+func (h *hurried) SetReadDeadline(t time.Time) error { h.until = t; return nil }
+
+// Who has no login yet cannot hold a connection open by sending nothing.
+func TestStrangersAreHurried(t *testing.T) {
+	n := &node{sessions: control.NewSessions(func() string { return adminToken })}
+	h := control.Handler(control.Backend{Cluster: n, Modules: n, Views: n, Nodes: n, Console: n, Sessions: n.sessions}, n.sessions.Or(control.Bearer(func() string { return adminToken })), slog.New(slog.DiscardHandler))
+	for _, path := range []string{"/v1/login", "/v1/admit"} {
+		w := &hurried{ResponseRecorder: httptest.NewRecorder()}
+		body := readerFunc(func([]byte) (int, error) {
+			if left := time.Until(w.until); left <= 0 || left > time.Minute {
+				t.Errorf("%s reads with %v left", path, left)
+			}
+			return 0, os.ErrDeadlineExceeded
+		})
+		h.ServeHTTP(w, httptest.NewRequest("POST", path, body))
+		if w.Code == http.StatusOK || w.until.IsZero() {
+			t.Errorf("%s: %d, until %v", path, w.Code, w.until)
+		}
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
 
 func TestSessionsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"reflect"
 	"slices"
 	"testing"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/mirror"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/loopdisk"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/replica"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/stream"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/zones"
@@ -33,11 +33,7 @@ func onItsOwnDisk(t testing.TB, n *node, megabytes int64) *powered {
 	t.Helper()
 	p := &powered{n, t.TempDir() + "/image", n.dirs[0] + "_behind"}
 	must(t, os.Mkdir(p.behind, 0o755))
-	must(t, os.WriteFile(p.image, nil, 0o600))
-	must(t, os.Truncate(p.image, megabytes<<20))
-	if out, err := exec.Command("mkfs.ext4", "-q", "-m", "0", p.image).CombinedOutput(); err != nil {
-		t.Skipf("mkfs.ext4: %v %s", err, out)
-	}
+	loopdisk.Make(t, p.image, megabytes<<20)
 	if err := p.mount(); err != nil {
 		t.Skipf("no loop device: %v", err)
 	}
@@ -50,41 +46,9 @@ func onItsOwnDisk(t testing.TB, n *node, megabytes int64) *powered {
 	return p
 }
 
-// mount mounts the image on a loop device that goes with it. It starts no program: one inherits
-// what the clients in this process have open in the folder, and cannot close it while
-// their writes wait for what the test does next.
-func (p *powered) mount() error {
-	control, err := os.OpenFile("/dev/loop-control", os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer control.Close()
-	image, err := os.OpenFile(p.image, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer image.Close()
-	for { // another test may be faster
-		number, err := unix.IoctlRetInt(int(control.Fd()), unix.LOOP_CTL_GET_FREE)
-		if err != nil {
-			return fmt.Errorf("find a loop device: %w", err)
-		}
-		device, err := os.OpenFile(fmt.Sprintf("/dev/loop%d", number), os.O_RDWR, 0)
-		if err != nil {
-			return err
-		}
-		defer device.Close()
-		err = unix.IoctlLoopConfigure(int(device.Fd()), &unix.LoopConfig{Fd: uint32(image.Fd()), Info: unix.LoopInfo64{Flags: unix.LO_FLAGS_AUTOCLEAR}})
-		if errors.Is(err, unix.EBUSY) {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("attach %s to %s: %w", p.image, device.Name(), err)
-		}
-		// Without it, ext4 syncs what is renamed over another file, which others do not.
-		return unix.Mount(device.Name(), p.behind, "ext4", 0, "noauto_da_alloc")
-	}
-}
+// mount mounts what the disk holds. Without the option, ext4 syncs what is renamed over
+// another file, which others do not.
+func (p *powered) mount() error { return loopdisk.Mount(p.image, p.behind, "noauto_da_alloc") }
 
 // Of linux/fs.h and ext4: FS_IOC_SHUTDOWN, with EXT4_GOING_FLAGS_NOLOGFLUSH.
 const (

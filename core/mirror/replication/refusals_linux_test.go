@@ -252,15 +252,19 @@ func TestFoldersThatAreRefused(t *testing.T) {
 	for _, c := range []struct{ dir, want, way string }{
 		{top + "/missing", "does not exist", "create it"},
 		{top + "/file", "not a directory", "only directories"},
-		{top + "/link", "not a directory", "only directories"},
+		{top + "/link", "is a symbolic link", "name the directory"},
 		{"/", "cannot be replicated", "name a directory"},
 		{top + "/memory/dir", "a tmpfs, which is empty after a restart", "use a directory of a local disk"},
 		{top + "/memory", "a tmpfs", "use a directory of a local disk"},
 		{top + "/mixed", "is mounted on", "unmount it"},
 		{top + "/busy", "is in use by", "stop them first"},
 		{served + "/inner", "it is replicated already", "use a directory of a local disk"},
+		{top + "/good", "must be there before replication starts", "mount what it lies on"},
 	} {
 		o := options(top, []Place{{c.dir, "_behind"}})
+		if c.dir == top+"/good" {
+			o.Folders[0].MustHave = []string{"disk is mounted"}
+		}
 		o.Memory = ""
 		r := &Replicator{opts: o.orDefaults()}
 		r.changed.Store(&r.opts)
@@ -278,6 +282,31 @@ func TestFoldersThatAreRefused(t *testing.T) {
 	if _, err := os.Stat(top + "/busy/f"); err != nil {
 		t.Error(err)
 	}
+}
+
+// What was changed behind the folder while it was not mounted is told of, and copied.
+func TestEditedWhileStopped(t *testing.T) {
+	a, b := newPair(t, 1)
+	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}))
+	a.run(0, `echo old >f; echo same >g`)
+	must(t, b.order(Order{Replica: core.ReplicateSecond}))
+	a.isCopied(generation(1))
+	b.isCopied(generation(1))
+	must(t, a.order(Order{Replica: core.ReplicateStop}))
+	a.forget()
+	b.forget()
+	must(t, os.WriteFile(a.dirs[0]+"_behind/data/f", []byte("by hand"), 0o644))
+	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}))
+	a.mu.Lock()
+	told := strings.Join(a.notes, "\n")
+	a.mu.Unlock()
+	if !strings.Contains(told, "f was changed, while it was not mounted, past the mount") || strings.Contains(told, "g was") {
+		t.Errorf("told: %s", told)
+	}
+	a.isCopied(generation(1))
+	b.isCopied(generation(1))
+	settled(t, a)
+	same(t, a, b)
 }
 
 // A record of zones that is damaged, or was removed, is told of; then everything is compared,
@@ -325,5 +354,44 @@ func TestPeerOfAnotherCluster(t *testing.T) {
 	})
 	if !b.has("mine") {
 		t.Error("something was overwritten")
+	}
+}
+
+// A primary that cannot mount one folder leaves no other mounted, nor covered, when it says so.
+func TestSecondFolderIsRefused(t *testing.T) {
+	a, _ := newPair(t, 2)
+	a.end()
+	a.start(func(o *Options) { o.Folders[1].MustHave = []string{"PG_VERSION"} })
+	if err := a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}); err == nil || !strings.Contains(err.Error(), "PG_VERSION") {
+		t.Errorf("the order is answered with %v", err)
+	}
+	table, err := os.ReadFile("/proc/self/mountinfo")
+	must(t, err)
+	escaped := strings.ReplaceAll(filepath.Dir(a.dirs[0]), " ", `\040`)
+	for line := range strings.Lines(string(table)) {
+		if strings.Contains(line, escaped) {
+			t.Errorf("still mounted: %s", line)
+		}
+	}
+	if a.broken != nil {
+		t.Errorf("it is told that nothing can be written: %v", a.broken)
+	}
+}
+
+// Files that cannot be given back, as they are on another file system, leave the folder as it
+// is.
+func TestReleaseOfAnotherFileSystem(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("mounts need root")
+	}
+	p := Place{t.TempDir() + "/data", "_behind"}
+	must(t, errors.Join(os.Mkdir(p.Dir, 0o755), os.Mkdir(p.behind(), 0o700), unix.Mount("none", p.behind(), "tmpfs", 0, "")))
+	defer func() { must(t, unix.Unmount(p.behind(), 0)) }()
+	must(t, os.Mkdir(p.Data(), 0o755))
+	if err := p.Release(); !errors.Is(err, unix.EXDEV) || !strings.Contains(err.Error(), p.Data()) {
+		t.Errorf("the error is %v", err)
+	}
+	if _, err := os.Stat(p.Dir); err != nil {
+		t.Errorf("the folder is gone: %v", err)
 	}
 }

@@ -139,7 +139,7 @@ func (p Place) keep(r record) error {
 	if err != nil {
 		return err
 	}
-	if _, missed := os.Stat(reserve); missed != nil {
+	if st, err := os.Stat(reserve); err != nil || st.Size() < reserved { // it was used, and there was no room
 		f, err := os.OpenFile(reserve, os.O_WRONLY|os.O_CREATE, 0o600)
 		if err == nil {
 			_ = unix.Fallocate(int(f.Fd()), 0, 0, reserved) // on a full disk there is none

@@ -171,8 +171,10 @@ func (l *Log) checkpointWith(room int64) error {
 	if err == nil {
 		err = l.store(next)
 	}
-	if errors.Is(err, syscall.ENOSPC) && file != nil { // nothing names it yet
+	if err != nil && file != nil {
 		_ = file.Close()
+	}
+	if errors.Is(err, syscall.ENOSPC) { // nothing names it yet
 		_ = l.disk.Remove(logName(next))
 	}
 	if err != nil {

@@ -445,3 +445,38 @@ func TestConcurrentMarks(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// broken is a disk that fails when names are to be made durable, and counts open files.
+type broken struct {
+	*memory
+	open int
+}
+
+type brokenFile struct {
+	File
+	d *broken
+}
+
+func (d *broken) Create(name string) (File, error) {
+	f, err := d.memory.Create(name)
+	d.open++
+	return &brokenFile{f, d}, err
+}
+
+func (f *brokenFile) Close() error {
+	f.d.open--
+	return f.File.Close()
+}
+
+func (*broken) Sync() error { return syscall.EIO }
+
+// A record that cannot be begun leaves no file open: it is tried again and again.
+func TestFailedOpenLeavesNothingOpen(t *testing.T) {
+	d := &broken{memory: newMemory(1)}
+	if _, err := Open(d, Options{}); !errors.Is(err, syscall.EIO) {
+		t.Errorf("the error is %v", err)
+	}
+	if d.open != 0 {
+		t.Errorf("%d files are open", d.open)
+	}
+}
