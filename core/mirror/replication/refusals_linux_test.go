@@ -242,6 +242,9 @@ func TestFoldersThatAreRefused(t *testing.T) {
 	must(t, os.Symlink(mkdir("good"), top+"/link"))
 	must(t, os.MkdirAll(mount(mkdir("memory"))+"/dir", 0o755))
 	mount(mkdir("mixed/in side"))
+	point := mkdir("point")
+	must(t, unix.Mount(point, point, "", unix.MS_BIND, ""))
+	t.Cleanup(func() { must(t, unix.Unmount(point, unix.MNT_DETACH)) })
 	must(t, os.WriteFile(mkdir("busy")+"/f", nil, 0o644))
 	open, err := os.Open(top + "/busy/f")
 	must(t, err)
@@ -257,6 +260,7 @@ func TestFoldersThatAreRefused(t *testing.T) {
 		{top + "/memory/dir", "a tmpfs, which is empty after a restart", "use a directory of a local disk"},
 		{top + "/memory", "a tmpfs", "use a directory of a local disk"},
 		{top + "/mixed", "is mounted on", "unmount it"},
+		{point, "is a mount point", "mount its file system on " + point + "_behind"},
 		{top + "/busy", "is in use by", "stop them first"},
 		{served + "/inner", "it is replicated already", "use a directory of a local disk"},
 		{top + "/good", "must be there before replication starts", "mount what it lies on"},

@@ -26,12 +26,15 @@ type Options struct {
 	MaxLog int64
 }
 
+// MaxZones is the default of Options.
+const MaxZones = 1 << 18
+
 func (o Options) orDefaults() Options {
 	if o.ZoneSize == 0 {
 		o.ZoneSize = 1 << 20
 	}
 	if o.MaxZones == 0 {
-		o.MaxZones = 1 << 18
+		o.MaxZones = MaxZones
 	}
 	if o.MaxPerFile == 0 {
 		o.MaxPerFile = 4096
