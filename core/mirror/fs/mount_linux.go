@@ -319,6 +319,7 @@ func (h *handles) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, x := range h.open {
+		x.behind.Wait()
 		unix.Close(x.fd)
 	}
 	clear(h.open)

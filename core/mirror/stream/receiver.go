@@ -123,8 +123,11 @@ func (r *Receiver) end(err error) error {
 	return err
 }
 
+// record is what TLS yields with one Read.
+const record = 16 << 10
+
 func (r *Receiver) apply() error {
-	in := bufio.NewReaderSize(r.conn, 256<<10)
+	in := bufio.NewReaderSize(r.conn, record) // what is larger goes to where it is read from
 	var buf []byte
 	for want := Seq(1); ; want++ {
 		frame, err := readFrame(in, &buf)
