@@ -200,8 +200,9 @@ func (f *fileSystem) repair(n *node, at int64, size int) {
 	}
 }
 
-// stamp records n's times, if it was written to. The receipt is nothing's otherwise.
-func (f *fileSystem) stamp(n *node) (Receipt, error) {
+// stamp records n's times, if it was written to, and says whether somebody waits for that. The receipt is
+// nothing's otherwise.
+func (f *fileSystem) stamp(n *node, waited bool) (Receipt, error) {
 	if !n.written {
 		return nothing{}, nil
 	}
@@ -210,13 +211,13 @@ func (f *fileSystem) stamp(n *node) (Receipt, error) {
 		return nil, err
 	}
 	n.written = false
-	return f.record(n, stream.Op{Kind: stream.Stamp, File: n.file(), Atime: st.Atim.Nano(), Mtime: st.Mtim.Nano()})
+	return f.record(n, stream.Op{Kind: stream.Stamp, File: n.file(), Atime: st.Atim.Nano(), Mtime: st.Mtim.Nano(), Unwaited: !waited})
 }
 
 // Flush ends a close(2), which waits until the peer has what was written.
 func (f *fileSystem) Flush(_ <-chan struct{}, in *fuse.FlushIn) fuse.Status {
 	n := f.handles.get(in.Fh).node
-	return status(f.change(n, func() (Receipt, error) { return f.stamp(n) }))
+	return status(f.change(n, func() (Receipt, error) { return f.stamp(n, true) }))
 }
 
 // Release closes a file that nobody uses any more.
@@ -226,7 +227,7 @@ func (f *fileSystem) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
 	defer f.gate.RUnlock()
 	if h.writes { // pages of a mapping may have come after Flush
 		h.node.mu.Lock()
-		_, _ = f.stamp(h.node)
+		_, _ = f.stamp(h.node, false)
 		h.node.mu.Unlock()
 	}
 	h.behind.Wait()
@@ -260,7 +261,7 @@ func (f *fileSystem) sync(n *node, fd int, dataOnly uint32) error {
 	point := syncPoint{n.version.Load(), f.rec.Session(), dataOnly != 0}
 	durable := n.synced == point || n.synced == syncPoint{point.version, point.session, false}
 	var receipt Receipt
-	_, err := f.stamp(n)
+	_, err := f.stamp(n, false) // the sync is waited for
 	if err == nil && !durable {
 		receipt, err = f.record(n, stream.Op{Kind: stream.Fsync, File: n.file(), Flags: dataOnly})
 	}
