@@ -17,6 +17,7 @@ import (
 // kernel has its own way for.
 type fileSystem struct {
 	fuse.RawFileSystem
+	server    *fuse.Server
 	rec       Recorder
 	table     *table
 	handles   handles

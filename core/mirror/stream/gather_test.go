@@ -164,6 +164,7 @@ func TestASyncIsAnsweredOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _, far := countedSession(t, &plain{slow: time.Second})
 		put(t, s, Op{Kind: Write, File: 2, Data: []byte("x")}, Sent)
+		put(t, s, Op{Kind: Stamp, File: 2, Unwaited: true}, Applied)
 		if err := put(t, s, Op{Kind: Fsync, File: 2}, Durable).Wait(Durable); err != nil {
 			t.Fatal(err)
 		}
