@@ -118,8 +118,8 @@ func checkMounts(dir, backing string) error {
 	return nil
 }
 
-// checkPresent refuses a directory that lacks what it must have.
-func checkPresent(backing string, paths []string) error {
+// CheckPresent refuses a directory that lacks what it must have.
+func CheckPresent(backing string, paths []string) error {
 	for _, p := range paths {
 		if _, err := os.Lstat(filepath.Join(backing, p)); err != nil {
 			return fmt.Errorf("%s must be there before replication starts (tocheck): %w; mount what it lies on, or name the right directory", p, err)
