@@ -88,7 +88,7 @@ func names(dir int, part Part, most int) (list []dirent, parts uint32, err error
 		return nil
 	})
 	if count > most && part.Of < maxParts {
-		parts = min(max(part.Of, 1)*uint32(1+count/max(most/2, 1)), maxParts)
+		parts = min(max(part.Of, 1)*uint32(1+count/max(most*3/4, 1)), maxParts)
 	}
 	return list, parts, err
 }
