@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/control"
 )
 
@@ -106,6 +107,16 @@ func TestExplainOfNobody(t *testing.T) {
 		explainPath(&b, control.Path{Module: "web", Group: "g", Address: "192.0.2.10", Rule: "tcp", Moving: true, Nodes: []control.Standing{{Node: "n1", Share: share}}}, false)
 		if !strings.Contains(b.String(), want) || strings.Count(b.String(), " at this moment")+strings.Count(b.String(), "nobody serves") != 1 {
 			t.Errorf("a share of %g:\n%s", share, b.String())
+		}
+	}
+}
+
+// A light module has no clients to share.
+func TestRowOfALightModule(t *testing.T) {
+	n := control.ModuleNode{Node: "n1", Reachable: true, State: core.Up, Phase: core.Ready}
+	for mode, want := range map[core.Mode]string{core.Farm: "··········   0.0 %", core.Light: ""} {
+		if got := row(cell{}, control.ModuleStatus{Name: "batch", Mode: mode}, n)[3].text; got != want {
+			t.Errorf("%s: %q, want %q", mode, got, want)
 		}
 	}
 }

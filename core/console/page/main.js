@@ -156,7 +156,7 @@ async function act({ verb, module: name, node }) {
     let out = {}
     for (const [path, body] of calls(verb, node)) out = await post(`/v1/modules/${encodeURIComponent(name)}/${path}`, body)
     if (verb === "verify") out.text = verified(out)
-    say([`${what}: ${out.nodes ? "" : out.text ?? ""}`, ...(out.nodes ?? []).map((n) => `${n.node}: ${n.ok ? "done" : "failed"}${n.state ? `, ${n.state}` : ""}${n.text ? ` (${n.text})` : ""}`)].join("\n"))
+    say([`${what}: ${out.nodes ? "" : out.text ?? ""}`, ...(out.nodes ?? []).map((n) => `${n.node}: ${n.idle ? "skipped" : n.ok ? "done" : "failed"}${n.state ? `, ${n.state}` : ""}${n.text ? ` (${n.text})` : ""}`)].join("\n"))
   } catch (error) {
     say(`${what}: ${error.message}`)
   } finally {
