@@ -12,8 +12,11 @@ local function start()
   if managed() then
     application("systemd", "nginx"):start { unit = "nginx.service", timeout = "30s" }
   else
-    -- The configuration is tested first: its mistakes are then in the output.
-    exec { ctx.vars.PROGRAM, "-t", timeout = "15s", check = true }
+    -- The configuration is tested first: what is wrong stands before the last line.
+    local test = exec { ctx.vars.PROGRAM, "-t", timeout = "15s" }
+    if not test.ok then
+      fail("nginx refuses its configuration: " .. (test.stderr:match("%[emerg%] *([^\n]*)") or test.stderr))
+    end
     application("process", "nginx"):start {
       command = { ctx.vars.PROGRAM, "-g", "daemon off;" },
       ready_tcp = ready,
