@@ -40,6 +40,10 @@ function replication(r) {
     lines.push(h("div", { class: "busy" }, h("meter", { value: x.total ? x.done / x.total : 0, "aria-hidden": "true" }),
       ` ${size(x.done)} of ${size(x.total)} in ${Math.min(x.files, x.known)} of ${x.known} files compared, ${size(x.sent)} sent`, x.left ? `, about ${x.left} left` : ""))
   }
+  if (r.verifying) {
+    const y = r.verifying
+    lines.push(h("div", { class: "busy" }, `is verified: ${size(y.done)} of ${size(y.total)} in ${Math.min(y.files, y.known)} of ${y.known} files`, y.left ? `, about ${y.left} left` : ""))
+  }
   if (!r.connected && r.why) lines.push(h("div", { class: "busy" }, r.why))
   if (v) {
     const bad = !v.complete || v.different > 0
