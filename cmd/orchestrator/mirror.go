@@ -150,6 +150,12 @@ func replicationText(r control.Replication) string {
 	if !r.Connected && r.Why != "" {
 		text += "; " + r.Why
 	}
+	if x := r.Verifying; x != nil {
+		text += fmt.Sprintf("; it is verified: %s of %s in %d of %d files", size(x.Done), size(x.Total), min(x.Files, x.Known), x.Known)
+		if x.Left > 0 {
+			text += fmt.Sprintf(", about %s left", time.Duration(x.Left).Round(time.Second))
+		}
+	}
 	if v := r.Verified; v != nil {
 		outcome := "the same"
 		switch {

@@ -214,7 +214,7 @@ func (m *member) obey(ctx context.Context, o order) control.NodeOutcome {
 		out.OK, out.State = true, mod.runner.Snapshot().Status()
 		return out
 	}
-	if mod.pair != nil {
+	if mod.pair != nil && o.Verb != core.VerbStop && o.Verb != core.VerbForceStop {
 		if err := m.inPair(o.Module); err != nil {
 			out.Text = err.Error()
 			return out

@@ -312,6 +312,9 @@ func (r *replicator) Status() *control.Replication {
 			Total: x.Total, Done: x.Done, Sent: x.Sent, Rate: x.Rate, Left: control.Duration(x.Left.Round(time.Second)),
 		}
 	}
+	if x := s.Verifying; x != nil {
+		out.Verifying = &control.Verifying{Since: x.Since, Files: x.Files, Known: x.Known, Total: x.Total, Done: x.Done, Left: control.Duration(x.Left.Round(time.Second))}
+	}
 	if v := s.Verified; v != nil {
 		out.Verified = new(verification(*v))
 	}

@@ -71,7 +71,9 @@ func checkPath(p string) error {
 	case !st.IsDir():
 		return fmt.Errorf("%s is not a directory", p)
 	}
-	if real, err := filepath.EvalSymlinks(p); err != nil || real != p {
+	if real, err := filepath.EvalSymlinks(p); err != nil {
+		return err
+	} else if real != p {
 		return fmt.Errorf("%s leads to %s: name that", p, real)
 	}
 	return nil
@@ -116,8 +118,8 @@ func checkMounts(dir, backing string) error {
 	return nil
 }
 
-// checkPresent refuses a directory that lacks what it must have.
-func checkPresent(backing string, paths []string) error {
+// CheckPresent refuses a directory that lacks what it must have.
+func CheckPresent(backing string, paths []string) error {
 	for _, p := range paths {
 		if _, err := os.Lstat(filepath.Join(backing, p)); err != nil {
 			return fmt.Errorf("%s must be there before replication starts (tocheck): %w; mount what it lies on, or name the right directory", p, err)

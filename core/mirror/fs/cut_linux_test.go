@@ -74,7 +74,7 @@ func commitUntil(t *testing.T, p *pair, n int) (told []string) {
 			lines <- ""
 		}()
 	}
-	deadline := time.After(50 * time.Second)
+	deadline := time.After(3 * time.Minute) // a busy machine makes few
 	for ended := 0; ended < clients; {
 		select {
 		case l := <-lines:
@@ -86,7 +86,7 @@ func commitUntil(t *testing.T, p *pair, n int) (told []string) {
 				go p.rec.sender.Close() // at whatever the clients are doing
 			}
 		case <-deadline:
-			t.Fatalf("%d commits in 50 s", len(told))
+			t.Fatalf("%d commits in 3 min", len(told))
 		}
 	}
 	return told

@@ -61,6 +61,17 @@ func (p Place) present() error {
 	return fmt.Errorf("%s does not exist: create it, mount what it lies on, or name the right directory; nothing was changed", p.Dir)
 }
 
+// complete refuses a folder that lacks what it must have, before anything of it is moved: the disk
+// that it lies on may be missing.
+func (p Place) complete(paths []string) error {
+	for _, dir := range []string{p.Data(), p.behind()} {
+		if list, err := os.ReadDir(dir); err == nil && len(list) > 0 {
+			return fs.CheckPresent(dir, paths)
+		}
+	}
+	return fs.CheckPresent(p.Dir, paths)
+}
+
 // take makes the data directory of what there is: the files of a file system that is
 // mounted behind, those of the folder, or nothing.
 func (p Place) take() error {

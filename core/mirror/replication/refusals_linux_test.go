@@ -259,8 +259,12 @@ func TestFoldersThatAreRefused(t *testing.T) {
 		{top + "/mixed", "is mounted on", "unmount it"},
 		{top + "/busy", "is in use by", "stop them first"},
 		{served + "/inner", "it is replicated already", "use a directory of a local disk"},
+		{top + "/good", "must be there before replication starts", "mount what it lies on"},
 	} {
 		o := options(top, []Place{{c.dir, "_behind"}})
+		if c.dir == top+"/good" {
+			o.Folders[0].MustHave = []string{"disk is mounted"}
+		}
 		o.Memory = ""
 		r := &Replicator{opts: o.orDefaults()}
 		r.changed.Store(&r.opts)
@@ -278,6 +282,31 @@ func TestFoldersThatAreRefused(t *testing.T) {
 	if _, err := os.Stat(top + "/busy/f"); err != nil {
 		t.Error(err)
 	}
+}
+
+// What was changed behind the folder while it was not mounted is told of, and copied.
+func TestEditedWhileStopped(t *testing.T) {
+	a, b := newPair(t, 1)
+	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}))
+	a.run(0, `echo old >f; echo same >g`)
+	must(t, b.order(Order{Replica: core.ReplicateSecond}))
+	a.isCopied(generation(1))
+	b.isCopied(generation(1))
+	must(t, a.order(Order{Replica: core.ReplicateStop}))
+	a.forget()
+	b.forget()
+	must(t, os.WriteFile(a.dirs[0]+"_behind/data/f", []byte("by hand"), 0o644))
+	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}))
+	a.mu.Lock()
+	told := strings.Join(a.notes, "\n")
+	a.mu.Unlock()
+	if !strings.Contains(told, "f was changed, while it was not mounted, past the mount") || strings.Contains(told, "g was") {
+		t.Errorf("told: %s", told)
+	}
+	a.isCopied(generation(1))
+	b.isCopied(generation(1))
+	settled(t, a)
+	same(t, a, b)
 }
 
 // A record of zones that is damaged is told of; then everything is compared, and both are

@@ -16,6 +16,7 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core/mirror/fs"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/link"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/primary"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/resync"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/stream"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/zones"
 )
@@ -46,12 +47,14 @@ type serving struct {
 	degraded bool          // and repair looks whether replication would work
 	stopping bool
 	copying  *copying // the latest
+	// comparing is how far a comparison of both copies is; nil: there is none.
+	comparing *resync.Progress
 }
 
 // serve makes this node primary.
 func (r *Replicator) serve(o Order) (*serving, error) {
-	for _, p := range r.opts.places() {
-		if err := p.present(); err != nil {
+	for _, f := range r.now().Folders {
+		if err := errors.Join(f.present(), f.complete(f.MustHave)); err != nil {
 			return nil, err
 		}
 	}

@@ -59,6 +59,8 @@ func (r *Replicator) Verify(ctx context.Context) (Verification, error) {
 	defer end()
 	v := Verification{At: time.Now()}
 	progress := resync.NewProgress()
+	s.compares(progress)
+	defer s.compares(nil)
 	for i, root := range s.roots {
 		m := s.mounts[i]
 		found, err := s.source(sess, i, root, progress).Verify(ctx, m.Names, m.Exclusive)
@@ -70,6 +72,13 @@ func (r *Replicator) Verify(ctx context.Context) (Verification, error) {
 	}
 	v.Took, v.Complete = time.Since(v.At), v.Error == ""
 	return v, s.copies.keep(v)
+}
+
+// compares notes how far a comparison is, for the status; nil: there is none.
+func (s *serving) compares(p *resync.Progress) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.comparing = p
 }
 
 // add adds what was found in a folder.

@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"context"
 	"errors"
 	"os"
 	"strings"
@@ -74,6 +75,31 @@ func TestVerify(t *testing.T) {
 	same(t, a, b)
 	if kept := a.r.LastVerification(); kept == nil || kept.Different != v.Different {
 		t.Errorf("kept: %+v", kept)
+	}
+}
+
+// The status tells how far a comparison is, and that it was broken off.
+func TestVerifyIsSeen(t *testing.T) {
+	a, b := mirroring(t, func(o *Options) { o.Limit = 1 << 20 })
+	join(t, a, b)
+	a.run(0, "head -c 100M /dev/zero >f; head -c 100M /dev/urandom >g; touch h")
+	settled(t, a)
+	ctx, cancel := context.WithCancel(t.Context())
+	outcome := make(chan Verification)
+	go func() {
+		v, _ := a.r.Verify(ctx)
+		outcome <- v
+	}()
+	a.eventually("progress", func() bool {
+		x := a.r.Status().Verifying
+		return x != nil && x.Known == 3 && x.Total == 200<<20 && x.Done > 0 && x.Done < x.Total && x.Left > 0
+	})
+	cancel()
+	if v := <-outcome; v.Complete || v.Error == "" {
+		t.Errorf("broken off: %+v", v)
+	}
+	if st := a.r.Status(); st.Verifying != nil || st.Verified == nil || st.Verified.Complete {
+		t.Errorf("%+v, %+v", st.Verifying, st.Verified)
 	}
 }
 
