@@ -33,7 +33,7 @@ func TestNothingIsLoadedAtTheEnd(t *testing.T) {
 	loads := make(chan bool, 1)
 	go func() {
 		for in := range updates {
-			if in.Phase == core.Transient { // it begins to stop
+			if in.Phase == core.Transient || in.State == core.Stop { // it stops, or has
 				d.member.mu.Lock()
 				loads <- !d.member.closing
 				d.member.mu.Unlock()
