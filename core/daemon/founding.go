@@ -140,10 +140,12 @@ func (d *Daemon) Token(_ context.Context, by string, ttl time.Duration) (control
 	}, nil
 }
 
-// admission is the answer to a new node: the keys, and the admin token.
+// admission is the answer to a new node: the keys, the admin token, and which version of the
+// cluster document is the first that names it; what others still have from before is older.
 type admission struct {
-	Join  pki.JoinReply `json:"join"`
-	Admin string        `json:"admin"`
+	Join     pki.JoinReply `json:"join"`
+	Admin    string        `json:"admin"`
+	Document catalog.Item  `json:"document"` // its content is in Join
 }
 
 // Admit lets a node with a token in.
@@ -158,8 +160,10 @@ func (d *Daemon) Admit(_ context.Context, request json.RawMessage) (json.RawMess
 	}
 	d.found.Lock()
 	defer d.found.Unlock()
-	reply, err := m.id.Admit(m.tokens, r, d.opt.Version, func(r pki.JoinRequest) (core.NodeID, json.RawMessage, error) {
-		return m.enroll(r)
+	var document catalog.Item
+	reply, err := m.id.Admit(m.tokens, r, d.opt.Version, func(r pki.JoinRequest) (number core.NodeID, content json.RawMessage, err error) {
+		number, document, err = m.enroll(r)
+		return number, document.Content, err
 	})
 	if err != nil {
 		if n := d.strangers.refuse(time.Now()); n > 0 {
@@ -168,37 +172,38 @@ func (d *Daemon) Admit(_ context.Context, request json.RawMessage) (json.RawMess
 		return nil, refused(err)
 	}
 	d.note("member", "info", fmt.Sprintf("%s joined the cluster.", r.Name), nil, 0)
-	return json.Marshal(admission{Join: reply, Admin: m.adminToken()})
+	return json.Marshal(admission{Join: reply, Admin: m.adminToken(), Document: document})
 }
 
 // enroll writes a new node into the cluster document.
-func (m *member) enroll(r pki.JoinRequest) (core.NodeID, json.RawMessage, error) {
+func (m *member) enroll(r pki.JoinRequest) (core.NodeID, catalog.Item, error) {
 	conf, err := m.readConfig()
 	if err != nil {
-		return 0, nil, err
+		return 0, catalog.Item{}, err
 	}
 	if err := checkFunction(r.Name, conf.Hash, r.Hashes); err != nil {
-		return 0, nil, err
+		return 0, catalog.Item{}, err
 	}
 	next, node, err := conf.AddNode(r.Name, r.Addresses)
 	switch {
 	case errors.Is(err, cluster.ErrNameTaken):
-		return 0, nil, pki.ErrNameTaken
+		return 0, catalog.Item{}, pki.ErrNameTaken
 	case err != nil:
-		return 0, nil, err
+		return 0, catalog.Item{}, err
 	}
 	if err := errors.Join(next.Validate()...); err != nil {
-		return 0, nil, err
+		return 0, catalog.Item{}, err
 	}
 	if err := m.crowded(len(next.Nodes)); err != nil {
-		return 0, nil, err
+		return 0, catalog.Item{}, err
 	}
 	content, err := json.Marshal(next)
 	if err != nil {
-		return 0, nil, err
+		return 0, catalog.Item{}, err
 	}
-	_, err = m.catalog.Put(clusterItem, content, nil, "join of "+r.Name)
-	return node.Number, content, err
+	item, err := m.catalog.Put(clusterItem, content, nil, "join of "+r.Name)
+	item.Content = content
+	return node.Number, item, err
 }
 
 // Join makes this node a member of a cluster.
@@ -244,12 +249,11 @@ func (d *Daemon) writeJoined(a admission, self core.NodeID) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.Get(clusterItem)
-	if errors.Is(err, catalog.ErrNotFound) {
-		// Of the lowest possible version: the cluster's own wins at once.
-		_, err = c.Put(clusterItem, a.Join.Config, nil, "join")
+	a.Document.Content = a.Join.Config
+	if _, err := c.Merge(a.Document); err != nil {
+		return fmt.Errorf("take the document of the cluster: %w", err)
 	}
-	return err
+	return nil
 }
 
 // ask posts the join request to a member.
