@@ -134,10 +134,14 @@ func (p *prober) hear(ctx context.Context, addrs []netip.Addr, deadline time.Tim
 	}
 }
 
+// receiveLimit is how many frames are taken before the clock is looked at again: in a
+// flood there is always one more.
+const receiveLimit = 100
+
 // receive takes what a socket has.
 func (p *prober) receive(fd int, addrs []netip.Addr) error {
 	frame := make([]byte, 2048)
-	for {
+	for range receiveLimit {
 		n, _, err := unix.Recvfrom(fd, frame, 0)
 		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
 			return nil
@@ -151,4 +155,5 @@ func (p *prober) receive(fd int, addrs []netip.Addr) error {
 			p.found = append(p.found, Claim{addr, mac})
 		}
 	}
+	return nil
 }

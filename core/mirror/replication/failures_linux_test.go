@@ -218,3 +218,26 @@ func TestInterruptedResync(t *testing.T) {
 	settled(t, a)
 	same(t, a, b)
 }
+
+// However often replication fails, it is told once that it would work again.
+func TestRepairIsToldOnce(t *testing.T) {
+	a, b := newPair(t, 1)
+	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}))
+	must(t, Place{b.dirs[0], "_behind"}.Prepare())
+	s := a.r.serves()
+	s.degrade()
+	s.degrade()
+	a.until("repair", func() bool { return a.told(core.ReplicaRepaired) })
+	must(t, a.order(Order{Replica: core.ReplicateStop})) // it waits for all that looks
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	times := 0
+	for _, news := range a.news {
+		if news == string(core.ReplicaRepaired) {
+			times++
+		}
+	}
+	if times != 1 {
+		t.Errorf("it was told %d times", times)
+	}
+}
