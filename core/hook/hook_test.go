@@ -71,7 +71,7 @@ func newBench(t testing.TB, o Options, files map[string]string) *bench {
 	return &bench{host: host, out: out, run: Run{
 		Module: "web", Dir: module(t, files), Node: "node1", Program: "/opt/ha/orchestrator", Output: out,
 		Vars: map[string]string{"PORT": "8080"},
-		Args: core.HookCall{Name: "start_both", From: core.Wait, To: core.Up, Verb: core.VerbStart, Timeout: time.Minute},
+		Args: core.HookCall{Name: "start_both", From: core.Wait, To: core.Up, Verb: core.VerbStart, Timeout: 5 * time.Minute},
 	}}
 }
 

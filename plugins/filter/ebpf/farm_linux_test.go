@@ -162,7 +162,7 @@ func (f *farm) dialTo(address string) *visit {
 	f.t.Helper()
 	v := &visit{}
 	f.client.do(f.t, func() {
-		c, err := net.DialTimeout("tcp", net.JoinHostPort(address, "80"), 10*time.Second)
+		c, err := net.DialTimeout("tcp", net.JoinHostPort(address, "80"), 60*time.Second)
 		check0(f.t, err)
 		f.t.Cleanup(func() { c.Close() })
 		v.conn, v.in = c, bufio.NewReader(c)
@@ -174,7 +174,7 @@ func (f *farm) dialTo(address string) *visit {
 // ask sends a line and returns the number of the node that answered.
 func (v *visit) ask(t testing.TB) (node int) {
 	t.Helper()
-	check0(t, v.conn.SetDeadline(time.Now().Add(10*time.Second)))
+	check0(t, v.conn.SetDeadline(time.Now().Add(60*time.Second)))
 	_, err := fmt.Fprintln(v.conn, "who")
 	check0(t, err)
 	_, err = fmt.Fscanln(v.in, &node)

@@ -147,7 +147,7 @@ func (tw *twins) openSockets() {
 func dialSoon(t testing.TB, from netip.Addr, to string) net.Conn {
 	t.Helper()
 	d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))}
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(60 * time.Second); ; {
 		c, err := d.Dial("tcp", to)
 		if err == nil {
 			return c

@@ -141,7 +141,7 @@ func (f *farm) dialUDP() net.Conn {
 
 func askUDP(t *testing.T, c net.Conn, what string) string {
 	t.Helper()
-	check0(t, c.SetDeadline(time.Now().Add(10*time.Second)))
+	check0(t, c.SetDeadline(time.Now().Add(60*time.Second)))
 	_, err := fmt.Fprint(c, what)
 	check0(t, err)
 	b := make([]byte, 100)
