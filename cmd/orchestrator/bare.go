@@ -10,8 +10,9 @@ const bareLong = `Start or stop the application of a module on this server witho
 maintenance: its addresses are set and its hooks start_both, start_prim and start_sec are
 called, as if it were the only server, and that is all. Nothing is checked, restarted or
 taken over, and the packet filter takes no part. The module has to be stopped on all
-servers; a start of it begins, as always, by stopping what runs. A module with replicated
-folders is refused, since they are there only while it runs.
+servers, and is not started on any before "bare stop". A module with replicated folders is
+refused, since they are there only while it runs. A restart of the daemon removes the
+addresses; what runs goes on until "bare stop".
 
 The scripts MODULE_start_wrapper.sh and MODULE_stop_wrapper.sh in the folder bin of the
 module's active copy ($SAFE/private/modules/MODULE) do the same.`

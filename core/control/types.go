@@ -32,6 +32,7 @@ type ModuleNode struct {
 	Phase       core.Phase         `json:"phase"`
 	Since       time.Time          `json:"since,omitzero"`
 	Reason      string             `json:"reason,omitempty"`
+	Bare        bool               `json:"bare,omitempty"` // its application runs without the module, which is stopped
 	Drained     bool               `json:"drained"`
 	Pair        *Pair              `json:"pair,omitempty"`   // of a mirror
 	Share       float64            `json:"share"`            // of the first group, 0 to 1

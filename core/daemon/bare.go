@@ -50,11 +50,16 @@ func (mod *module) bareStart(ctx context.Context) error {
 	if conf.Rfs != nil {
 		return notNow("%s has replicated folders, which are there only while the module runs; start it, and switch off what may disturb: orchestrator mute %s, orchestrator failover %s off", conf.Name, conf.Name, conf.Name)
 	}
+	if err := mod.m.notBare(ctx, conf.Name); err != nil {
+		return err
+	}
 	if runs := mod.m.runningOn(ctx, conf.Name); len(runs) > 0 {
 		return notNow("%s is %s on %s: stop it everywhere first", conf.Name, runs[0].State, runs[0].Node)
 	}
+	mod.isBare.Store(true)
 	if mod.network != nil {
 		if err := mod.bareAddresses(ctx, conf); err != nil {
+			mod.isBare.Store(false)
 			return err
 		}
 	}
@@ -94,7 +99,30 @@ func (mod *module) bareStop(ctx context.Context) error {
 	if mod.network != nil {
 		all = errors.Join(all, mod.network.unbare())
 	}
+	if all == nil {
+		mod.isBare.Store(false)
+	}
 	return all
+}
+
+// startVerbs start a module.
+var startVerbs = []core.Verb{core.VerbStart, core.VerbPrim, core.VerbPrimForce, core.VerbSecond, core.VerbSecondForce}
+
+// notBare refuses to start what runs without the module on some node: its address would be there
+// twice.
+func (m *member) notBare(ctx context.Context, name string) error {
+	st, err := m.d.Status(ctx, name)
+	if err != nil {
+		return err
+	}
+	for _, mod := range st.Modules {
+		for _, n := range mod.Nodes {
+			if n.Bare {
+				return notNow("the application of %s runs without the module on %s; end that there first: orchestrator bare stop %s", name, n.Node, name)
+			}
+		}
+	}
+	return nil
 }
 
 // bareHook calls a hook, if the module has it, with the arguments that it gets otherwise.

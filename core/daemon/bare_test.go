@@ -47,6 +47,10 @@ file.write("%[1]s", old .. ctx.hook .. (ctx.force and " force" or "") .. " " .. 
 	}
 	stops := "stop_prim UP WAIT;stop_prim force UP WAIT;stop_both UP WAIT;stop_both force UP WAIT;"
 	expect(true, "", "start_both WAIT UP;start_prim WAIT UP;")
+	expect(true, "runs without the module on n1", "")
+	if _, err := d.Do(ctx, "root", "app", core.VerbStart, control.VerbRequest{}); err == nil || !strings.Contains(err.Error(), "orchestrator bare stop app") {
+		t.Errorf("a start beside that: %v", err)
+	}
 	expect(false, "", stops)
 	if err := os.WriteFile(said+".broken", nil, 0o600); err != nil {
 		t.Fatal(err)

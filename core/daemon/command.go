@@ -86,6 +86,11 @@ func (d *Daemon) Do(ctx context.Context, by, name string, verb core.Verb, r cont
 	if err := mod.m.aimed(mod, verb, &r); err != nil {
 		return control.Outcome{}, err
 	}
+	if slices.Contains(startVerbs, verb) {
+		if err := mod.m.notBare(ctx, name); err != nil {
+			return control.Outcome{}, err
+		}
+	}
 	o := order{Module: name, Verb: verb, By: by, Identity: r.Identity, Wait: r.Wait, All: len(r.Nodes) == 0 && !r.Here}
 	if r.Identity != "" {
 		o.By = "" // who typed it does not matter: a script did

@@ -49,7 +49,8 @@ type module struct {
 	probed       int         // how many addresses were asked for
 	refresh      refresh
 	hooks        hookRuns
-	bare         sync.Mutex // held while the application is started or stopped without the module
+	bare         sync.Mutex  // held while the application is started or stopped without the module
+	isBare       atomic.Bool // it runs so
 	census       census
 	tookOver     atomic.Int64 // time of the last announcement for a reason, in ns
 	settle       sync.Mutex   // held while the checks are set; guards switches

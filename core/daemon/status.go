@@ -28,6 +28,9 @@ func (mod *module) status(ctx context.Context) control.ModuleNode {
 	if in.BlockedBy != "" {
 		n.Reason = in.BlockedBy
 	}
+	if n.Bare = in.State == core.Stop && mod.isBare.Load(); n.Bare {
+		n.Reason = "its application runs without the module"
+	}
 	for _, name := range slices.Sorted(maps.Keys(in.Resources)) {
 		if in.Network || !ofNetwork(name) || isCheck(mod.config(), name) {
 			n.Resources = append(n.Resources, in.Resources[name])

@@ -218,6 +218,11 @@ func (s *stage) bare(t *testing.T, homes map[string]string) {
 	if r := s.run(t, "n1", filepath.Join(homes["n1"], "bin", "orchestrator"), "bare", "start", s.module); r.code == 0 {
 		t.Errorf("n1 takes an address that n2 has: %s", r.text())
 	}
+	for _, node := range both {
+		if r := s.try(t, node, "start", s.module); r.code == 0 || !strings.Contains(r.text(), "runs without the module on n2") {
+			t.Errorf("a start beside that on %s: %s", node, r.text())
+		}
+	}
 	s.must(t, "n2", script("stop"))
 	if pids := s.processesOf(t, "n2", " web "); len(pids) != 0 || s.holds(t, "n2") != 0 {
 		t.Errorf("n2 still runs %v, or has %d addresses", pids, s.holds(t, "n2"))
