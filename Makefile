@@ -74,10 +74,10 @@ root:
 	@test "$$(id -u)" = 0 || { echo "this needs root: network namespaces and packet filters are made; try: sudo make $(MAKECMDGOALS)"; exit 1; }
 
 # What the tests use besides Go: a real nginx, everyday clients of a farm, xmllint, database servers, and what works on a replicated directory.
-PACKAGES := nginx-light:nginx curl:curl iputils-ping:ping iproute2:ip bind9-dnsutils:dig dnsmasq-base:dnsmasq socat:socat iperf3:iperf3 \
+PACKAGES := nginx-light:nginx curl:curl iputils-ping:ping iproute2:ip nftables:nft bind9-dnsutils:dig dnsmasq-base:dnsmasq socat:socat iperf3:iperf3 \
 	postgresql:psql mariadb-server:mariadb-install-db dbus-daemon:dbus-daemon arping:arping ndisc6:ndisc6 libxml2-utils:xmllint sqlite3:sqlite3 fio:fio dbench:dbench stress-ng:stress-ng attr:setfattr acl:setfacl
 # What make bench measures beside ours.
-BENCH_PACKAGES := wrk:wrk haproxy:haproxy keepalived:keepalived postgresql:pg_lsclusters iptables:iptables-legacy nftables:nft glusterfs-server:glusterd
+BENCH_PACKAGES := wrk:wrk haproxy:haproxy keepalived:keepalived postgresql:pg_lsclusters iptables:iptables-legacy glusterfs-server:glusterd
 
 .PHONY: bench-deps
 bench-deps:

@@ -20,6 +20,9 @@ func (m *machine) command(ev Event) error {
 			return &Refusal{fmt.Sprintf("%s has reached its limit of automatic actions: stop it", name)}
 		}
 		return nil
+	case ev.Verb == VerbUpdate:
+		m.turned(reason)
+		return nil
 	case ev.Verb == VerbWakeup:
 		return m.wakeup(reason)
 	case !ok && slices.Contains(pairVerbs, ev.Verb):
@@ -32,11 +35,8 @@ func (m *machine) command(ev Event) error {
 		return m.markPair(ev.Verb, reason)
 	case r.how == mark:
 		return m.setDrained(ev.Verb == VerbDrain, reason)
-	case r.how == swap && operator:
-		m.Failures = nil
-		return m.swapRoles(Order{Verb: VerbSwap, Reason: reason, Cause: m.cause})
 	case r.how == swap:
-		return m.swapRoles(Order{Verb: VerbSwap, Reason: reason, Cause: m.cause})
+		return m.swapAsked(operator, reason)
 	case r.how == begin && wishOf[ev.Verb] != "":
 		if err := m.startRefused(ev.Verb); err != nil {
 			return err
@@ -80,7 +80,7 @@ func (m *machine) hold(ev Event, operator bool, reason string) {
 // letGo ends that somebody lets the module wait.
 func (m *machine) letGo(reason string) {
 	m.Held = ""
-	if m.Phase == NotReady {
+	if m.State == Wait && m.Phase == NotReady {
 		m.BlockedBy, m.LastReason, m.Cause = "", reason, m.cause
 		m.enter(status{Wait, Transient}, reason, m.cause)
 	}
@@ -134,8 +134,11 @@ func (m *machine) refusal(r reply) error {
 	case r == alreadyUp && m.Drained:
 		text += ", but drained: undrain it to let it take connections"
 	}
-	if r == alreadyUp || r == alreadyStop {
+	switch r {
+	case alreadyUp, alreadyStop:
 		return &Already{Refusal{text}}
+	case notStarted:
+		return &NotStarted{Refusal{text}}
 	}
 	return &Refusal{text}
 }

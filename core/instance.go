@@ -22,7 +22,7 @@ type Instance struct {
 	LastReason string `json:"last_reason,omitempty"` // why the running or the last transition was begun, and what went wrong in it
 	Cause      int64  `json:"cause,omitempty"`       // journal entry of what began it
 	BlockedBy  string `json:"blocked_by,omitempty"`  // what WAIT waits for, in words
-	Held       string `json:"held,omitempty"`        // who lets the module wait until wakeup, in words; empty: nobody
+	Held       string `json:"held,omitempty"`        // who lets the module wait until wakeup, in words; empty: nobody. The host keeps it
 
 	Plan  []Task `json:"plan,omitempty"` // the rest of the running transition
 	Asked Task   `json:"asked,omitzero"` // the task whose answer is awaited; at most one
@@ -42,6 +42,7 @@ type Instance struct {
 
 	Pair   Pair    `json:"pair,omitzero"`    // of a mirror
 	Update *Module `json:"update,omitempty"` // a new configuration, until it is taken over
+	Turned string  `json:"turned,omitempty"` // what was switched, in words, until the hook update is called
 }
 
 // ShareState is what was last asked of this node's share of the connections.

@@ -158,7 +158,7 @@ func (m *machine) mayLead() verdict {
 		return blocked(fmt.Sprintf("%s has newer data (%s; here %s): waits for it", name, p.Data.describe(), s.Data.describe()))
 	case s.Wish == VerbPrim:
 	case !m.UpToDate() && s.Data.Standing == StandingNone && p.Data.Standing == StandingNone:
-		return blocked("no data is known to be good yet: stop, and prim on the node that has the good data")
+		return blocked("no data is known to be good yet: say where it is, with prim on the node that has it")
 	case !m.UpToDate():
 		return blocked(fmt.Sprintf("data may be not up to date (%s): waits for %s (%s)", s.Data.describe(), name, p.Data.describe()))
 	case m.FailoverOff() && !s.Data.Prim && p.Data.Prim:

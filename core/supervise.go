@@ -113,7 +113,7 @@ func (m *machine) wake(why string) { m.LastReason, m.Cause = "woke up: "+why, m.
 func (m *machine) worst() (Check, bool) {
 	best, found := Check{}, false
 	for _, c := range m.Module.Checks {
-		if m.Resources[c.Resource].Value != ResDown || !slices.Contains(m.Checking, c.When) {
+		if m.Resources[c.Resource].Value != ResDown || !slices.Contains(m.Checking, c.When) || c.Action == VerbSwap && !m.swappable() {
 			continue
 		}
 		if c.Action == VerbWait && c.When != WhenPre {
@@ -155,16 +155,20 @@ func (m *machine) startFailed(why string) {
 }
 
 // automatic begins an order that no operator gave. Those that start the
-// application again are counted; one too many within the interval stops the
-// module. A cable that is pulled out again and again is no fault of the
+// application again, here or on the other node, are counted; one too many within
+// the interval stops the module. A cable that is pulled out again and again is no fault of the
 // application, and would stop it on both nodes of a mirror in the end.
 func (m *machine) automatic(o Order) {
-	counted := o.Verb == VerbRestart || o.Verb == VerbStopStart || o.Verb == VerbWait
+	counted := o.Verb == VerbRestart || o.Verb == VerbStopStart || o.Verb == VerbWait || o.Verb == VerbSwap
 	if counted && !o.Outside && !m.counts() {
 		o.Verb = VerbStop
 		o.Reason = fmt.Sprintf("stopped %s: %s", m.limit(), o.Reason)
 	}
 	o.Reboot = m.Module.Reboot && o.Verb == VerbStopStart
+	if o.Verb == VerbSwap {
+		m.swapRoles(o)
+		return
+	}
 	m.replace(o)
 }
 

@@ -196,6 +196,13 @@ type Already struct{ Refusal }
 // Unwrap answers the refusal.
 func (a *Already) Unwrap() error { return &a.Refusal }
 
+// NotStarted is the refusal of what only a module that was started can do. Asked of one node
+// it is a mistake; of all, it is about those where it was.
+type NotStarted struct{ Refusal }
+
+// Unwrap answers the refusal.
+func (n *NotStarted) Unwrap() error { return &n.Refusal }
+
 // Impossible is the error of an event or a transition that is not in the table.
 type Impossible struct {
 	Module string

@@ -64,6 +64,7 @@ func (m *machine) markPair(v Verb, reason string) error {
 		if m.State == Wait {
 			m.note(reason)
 		}
+		m.turned(reason)
 		return nil
 	}
 	if m.State != Wait {
@@ -81,8 +82,8 @@ func (m *machine) markPair(v Verb, reason string) error {
 	return nil
 }
 
-// swapRoles begins a swap on the primary, and asks for one on the secondary.
-func (m *machine) swapRoles(o Order) error {
+// swapAsked judges a command to swap.
+func (m *machine) swapAsked(operator bool, reason string) error {
 	why := m.swapImpossible()
 	switch {
 	case m.State != Prim && m.State != Second:
@@ -90,19 +91,37 @@ func (m *machine) swapRoles(o Order) error {
 	case why == "" && m.State == Prim && m.Pair.Peer.Phase != Ready:
 		why = m.PeerName() + " is not ready"
 	}
-	if why != "" {
+	o := Order{Verb: VerbSwap, Reason: reason, Cause: m.cause, Nice: true}
+	switch {
+	case why != "":
 		return &Refusal{m.Module.Name + " cannot swap its roles now: " + why}
+	case operator:
+		m.Failures = nil
+		m.swapRoles(o)
+	default:
+		m.automatic(o)
 	}
+	return nil
+}
+
+// swapRoles begins a swap on the primary, and asks for one on the secondary.
+func (m *machine) swapRoles(o Order) {
 	if m.State == Prim {
-		o.To, o.Nice = Second, true
+		o.To = Second
 		m.replace(o)
-		return nil
+		return
 	}
 	m.Pair.Self.Ask = true
 	if m.Module.Mirror.Patience > 0 {
 		m.out = append(m.out, Action{Kind: ActTimer, Name: timerAsk, After: m.Module.Mirror.Patience, Reason: o.Reason, Cause: o.Cause})
 	}
-	return nil
+}
+
+// swappable reports that a rule which asks for a swap has its way: on the primary, which
+// gives its role to a secondary that is ready for it. Until then what weighs less is done.
+// A secondary asks for nothing: the rule may hold there because that node is the sick one.
+func (m *machine) swappable() bool {
+	return m.State == Prim && m.Pair.Peer.Phase == Ready && m.swapImpossible() == ""
 }
 
 // startRefused answers why a start that names a role makes no sense now, so

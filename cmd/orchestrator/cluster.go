@@ -17,7 +17,7 @@ on one server reaches all of them.`
 
 func clusterCommand(a *app) *cobra.Command {
 	return noun("cluster", "The servers: found a cluster, join, leave, look", clusterLong,
-		clusterInit(a), clusterJoin(a), clusterToken(a), clusterLeave(a), clusterStatus(a), clusterCheck(a), clusterDiff(a))
+		clusterInit(a), clusterJoin(a), clusterToken(a), clusterLeave(a), clusterRemove(a), clusterStatus(a), clusterCheck(a), clusterDiff(a), clusterApply(a))
 }
 
 // nodeFlags are what init and join ask of this server.
@@ -145,13 +145,48 @@ func clusterToken(a *app) *cobra.Command {
 }
 
 func clusterLeave(a *app) *cobra.Command {
+	var force bool
 	c := a.jsonFlag(&cobra.Command{
 		Use: "leave", Short: "Take this server out of its cluster", Args: cobra.NoArgs,
 		Long: `Take this server out of its cluster, for good: the others forget it, and it forgets
-the keys and the configuration. Its modules must be stopped before. A server that
-is only switched off for a while needs not leave.`,
+the keys and the configuration. Its modules must be stopped before; their replicated
+folders get their files back. A server that is only switched off for a while needs not
+leave. With --force it leaves although no other server can be reached to take note.`,
 		Example: "  orchestrator cluster leave",
 	})
-	c.RunE = func(cmd *cobra.Command, _ []string) error { return a.change(cmd, "/v1/cluster/leave", nil) }
+	c.Flags().BoolVar(&force, "force", false, "also if no other server can take note")
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		path := "/v1/cluster/leave"
+		if force {
+			path += "?force=true"
+		}
+		return a.change(cmd, path, nil)
+	}
+	return c
+}
+
+func clusterRemove(a *app) *cobra.Command {
+	c := a.jsonFlag(&cobra.Command{
+		Use: "remove NODE", Short: "Take a server out that is gone for good", Args: cobra.ExactArgs(1), ValidArgsFunction: inOrder(a.nodes),
+		Long: `Take a server out of the cluster that does not run any more and will not come back: it
+burned, or its disk did. Another one can then join under its name. One that is alive is
+not taken out: "cluster leave" does that, on it. Should a removed server come back all the
+same, it finds that out, stops its modules and forgets the cluster.
+
+The other server of a mirror goes on meanwhile. When the new one has joined, stop and start
+the module once on the old one, so that they find each other.`,
+		Example: "  orchestrator cluster remove n3",
+	})
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		client, err := a.client()
+		if err != nil {
+			return err
+		}
+		var out control.Outcome
+		if err := client.Delete(cmd.Context(), "/v1/cluster/nodes/"+url.PathEscape(args[0]), &out); err != nil {
+			return err
+		}
+		return a.outcome(out)
+	}
 	return c
 }

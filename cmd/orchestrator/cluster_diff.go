@@ -49,7 +49,12 @@ type clusterChange struct {
 	Old  string `json:"old,omitempty"`
 	New  string `json:"new,omitempty"`
 	Do   string `json:"do"`
+
+	Joins string `json:"-"` // the node that is to join; empty: it is a member
 }
+
+// onIt begins what is to be done on the server that a change is about.
+const onIt = "on it: "
 
 // compareCluster tells what differs: addresses, by network and node.
 func compareCluster(is control.ClusterStatus, wanted *config.Cluster) []clusterChange {
@@ -69,14 +74,14 @@ func compareCluster(is control.ClusterStatus, wanted *config.Cluster) []clusterC
 		for _, lan := range slices.Sorted(maps.Keys(n.Addresses)) {
 			switch old, next := n.Addresses[lan], to[lan]; {
 			case !stays:
-				list = append(list, clusterChange{lanPlace(lan, n.Name), old, "", "on it: orchestrator cluster leave"})
+				list = append(list, clusterChange{lanPlace(lan, n.Name), old, "", onIt + "orchestrator cluster leave", ""})
 			case next != old:
-				list = append(list, clusterChange{lanPlace(lan, n.Name), old, next, "on it: orchestrator cluster leave, and join with the new address"})
+				list = append(list, clusterChange{lanPlace(lan, n.Name), old, next, onIt + "orchestrator cluster leave, and join with the new address", ""})
 			}
 		}
 		for _, lan := range slices.Sorted(maps.Keys(to)) {
 			if _, had := n.Addresses[lan]; !had {
-				list = append(list, clusterChange{lanPlace(lan, n.Name), "", to[lan], "on it: orchestrator cluster leave, and join with all addresses"})
+				list = append(list, clusterChange{lanPlace(lan, n.Name), "", to[lan], onIt + "orchestrator cluster leave, and join with all addresses", ""})
 			}
 		}
 	}
@@ -85,7 +90,7 @@ func compareCluster(is control.ClusterStatus, wanted *config.Cluster) []clusterC
 			continue
 		}
 		for _, lan := range slices.Sorted(maps.Keys(want[step.Node])) {
-			list = append(list, clusterChange{lanPlace(lan, step.Node), "", want[step.Node][lan], "on it: " + joining(step.Node, want[step.Node], local(wanted, step.Node), is)})
+			list = append(list, clusterChange{lanPlace(lan, step.Node), "", want[step.Node][lan], onIt + joining(step.Node, want[step.Node], local(wanted, step.Node), is), step.Node})
 		}
 	}
 	return list

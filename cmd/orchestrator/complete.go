@@ -142,6 +142,15 @@ func (p *place) completeMembers(*cobra.Command, []string, string) ([]string, cob
 	return p.members(nil), cobra.ShellCompDirectiveNoFileComp
 }
 
+// completeKnown completes an installed module, too.
+func (a *app) completeKnown(c *cobra.Command, args []string, part string) ([]string, cobra.ShellCompDirective) {
+	shipped, how := completeSource(c, args, part)
+	if len(args) > 0 {
+		return shipped, how
+	}
+	return append(a.installed(nil), shipped...), how
+}
+
 // completeSource completes a shipped module, or a file or folder.
 func completeSource(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {

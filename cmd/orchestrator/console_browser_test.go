@@ -122,6 +122,38 @@ func TestConsoleInBrowser(t *testing.T) {
 		t.Errorf("a monitor finds %s buttons", found)
 	}
 
+	// An administrator edits a configuration, is told what that would do, and applies it.
+	if found := b.script("return document.querySelectorAll('[data-configure]').length"); found != "0" {
+		t.Errorf("a monitor finds %s configurations to edit", found)
+	}
+	b.click("#logout")
+	b.await("#login h2", "Log in")
+	token, _ = n.sessions.Invite("root", control.Admin)
+	b.open("about:blank")
+	b.open(server.URL + "/#" + token)
+	b.await("#module-list h3", "web_farm")
+	b.click(`button[aria-label="Configuration of web_farm"]`)
+	b.await("#edit-title", "Configuration of web_farm")
+	b.await("#edit-versions", "2.2")
+	if got := b.script("return document.getElementById('edit-file').value + ' ' + document.getElementById('edit-text').value"); got != "conf/userconfig.xml <safe><!-- as it is --></safe>" {
+		t.Errorf("what is edited: %s", got)
+	}
+	b.script("document.getElementById('edit-text').value = '<safe><!-- edited --></safe>'; document.querySelector('#edit-set input[name=PORT]').value = '81'")
+	b.click("#edit-check")
+	b.await("#edit-told", "Nothing stops: web_farm goes on on n1, n2.")
+	b.click("#edit-apply")
+	b.await("#edit-told", "web_farm applied")
+	for _, want := range []string{"write conf/userconfig.xml of web_farm: <safe><!-- edited --></safe>\n", "diff web_farm map[PORT:81] version=\"\" archive=false\n", "apply web_farm map[PORT:81]\n"} {
+		if !strings.Contains(asked(), want) {
+			t.Errorf("%q was not asked:\n%s", want, asked())
+		}
+	}
+	b.click(`button[aria-label="Compare with version 2.2"]`)
+	b.await("#edit-told", "the service is interrupted")
+	b.picture("console-configuration.png")
+	b.click("#edit-close")
+	b.gone("#edit[open]")
+
 	// A server that is gone is told, with the way to the others.
 	server.CloseClientConnections()
 	server.Listener.Close()

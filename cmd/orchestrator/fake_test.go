@@ -52,9 +52,17 @@ func (f *fakeNode) Join(_ context.Context, _ string, r control.JoinRequest) (con
 	return control.Outcome{Text: "joined"}, nil
 }
 
-func (f *fakeNode) Leave(context.Context, string) (control.Outcome, error) {
-	f.note("leave")
+func (f *fakeNode) Leave(_ context.Context, _ string, force bool) (control.Outcome, error) {
+	f.note("leave%s", map[bool]string{true: " by force"}[force])
 	return control.Outcome{Text: "this node belongs to no cluster any more"}, nil
+}
+
+func (f *fakeNode) Remove(_ context.Context, _, node string) (control.Outcome, error) {
+	f.note("remove %s", node)
+	if node != "n3" {
+		return control.Outcome{}, &control.Refusal{Kind: control.ErrRefused, Text: node + " is alive: type there: orchestrator cluster leave"}
+	}
+	return control.Outcome{Text: node + " is no server of the cluster any more"}, nil
 }
 
 func (f *fakeNode) Token(_ context.Context, _ string, ttl time.Duration) (control.TokenReply, error) {
@@ -88,7 +96,7 @@ func (f *fakeNode) Install(_ context.Context, _ string, r control.InstallRequest
 		return control.Outcome{}, &control.Refusal{Kind: control.ErrInput, Text: r.Name + " has mistakes; nothing was changed", Problems: problems}
 	}
 	f.note("install %s builtin=%q %v", r.Name, r.Builtin, r.Set)
-	return control.Outcome{Text: r.Name + " installed"}, nil
+	return control.Outcome{Text: r.Name + " installed", Next: "Start it with: orchestrator start " + r.Name}, nil
 }
 
 func (f *fakeNode) Apply(_ context.Context, _, name string, r control.ApplyRequest) (control.Outcome, error) {
@@ -112,6 +120,22 @@ func (f *fakeNode) Diff(_ context.Context, name string, r control.DiffRequest) (
 		d.Changes = nil
 	}
 	return d, nil
+}
+
+func (f *fakeNode) Files(context.Context, string) ([]control.CopyFile, error) {
+	return []control.CopyFile{{Path: "bin/start_both.lua", Size: 12, Text: true}, {Path: "conf/userconfig.xml", Size: 60, Text: true}, {Path: "web/logo.png", Size: 5}}, nil
+}
+
+func (f *fakeNode) ReadFile(_ context.Context, _, path string) ([]byte, error) {
+	if path == "conf/userconfig.xml" {
+		return []byte("<safe><!-- as it is --></safe>"), nil
+	}
+	return []byte("-- " + path), nil
+}
+
+func (f *fakeNode) WriteFile(_ context.Context, name, path string, content []byte) error {
+	f.note("write %s of %s: %s", path, name, content)
+	return nil
 }
 
 func (f *fakeNode) History(context.Context, string) ([]control.Version, error) {
@@ -171,6 +195,13 @@ func (f *fakeNode) SetResource(_ context.Context, _, name string, r control.Reso
 func (f *fakeNode) Switch(_ context.Context, _, name string, r control.SwitchRequest) (control.Outcome, error) {
 	f.note("switch %s %s %s %v here=%t", name, r.Name, r.To, r.Nodes, r.Here)
 	return control.Outcome{Nodes: []control.NodeOutcome{{Node: "n1", OK: true, State: "UP Ready"}}}, nil
+}
+
+func (f *fakeNode) Bare(_ context.Context, _, name string, r control.BareRequest) (control.Outcome, error) {
+	if r.Start && name == "web_farm" {
+		return control.Outcome{}, &control.Refusal{Kind: control.ErrRefused, Text: "web_farm is UP Ready on n1: stop it everywhere first"}
+	}
+	return control.Outcome{Text: fmt.Sprintf("the application of %s is stopped on this node, without the module", name)}, nil
 }
 
 func (f *fakeNode) Tell(_ context.Context, _, name string, r control.TellRequest) (control.Outcome, error) {
@@ -306,7 +337,21 @@ func (f *fakeNode) Invite(_ context.Context, by string, r control.InviteRequest)
 
 func (f *fakeNode) Access(_ context.Context, by string, r control.AccessRequest) (control.AccessToken, error) {
 	f.note("token %q %s %s by %s", r.User, r.Role, time.Duration(r.TTL), by)
-	return control.AccessToken{Token: "TOKEN", User: cmp.Or(r.User, r.Role.String()), Role: r.Role, Expires: fakeTime}, nil
+	return control.AccessToken{ID: "BQ2X", Token: "TOKEN", User: cmp.Or(r.User, r.Role.String()), Role: r.Role, Expires: fakeTime}, nil
+}
+
+func (f *fakeNode) Tokens(context.Context) ([]control.TokenInfo, error) {
+	return []control.TokenInfo{{ID: "BQ2X", User: "prometheus", Role: control.Monitor, Expires: fakeTime, Given: fakeTime, By: "root"}}, nil
+}
+
+func (f *fakeNode) Withdraw(_ context.Context, by, which string) (control.Outcome, error) {
+	f.note("withdraw %s by %s", which, by)
+	return control.Outcome{Text: "the token of prometheus is withdrawn"}, nil
+}
+
+func (f *fakeNode) LoggedOut(_ context.Context, c control.Caller, _ string, _ time.Time) error {
+	f.note("logout %s", c.Role)
+	return nil
 }
 
 func (f *fakeNode) Refused(from string, times int) { f.note("refused %d from %s", times, from) }

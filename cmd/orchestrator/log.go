@@ -62,16 +62,31 @@ entries, the oldest of them first. With --json, one object a line.`,
 		if err != nil {
 			return err
 		}
-		color := a.color(a.stdout)
-		return client.LogOf(cmd.Context(), f.node, query, func(e control.LogEntry) error {
+		color, found := a.color(a.stdout), 0
+		err = client.LogOf(cmd.Context(), f.node, query, func(e control.LogEntry) error {
+			found++
 			if a.json {
 				return json.NewEncoder(a.stdout).Encode(e)
 			}
 			_, err := fmt.Fprint(a.stdout, entryText(e, color))
 			return err
 		})
+		if err == nil && found == 0 && !f.follow {
+			fmt.Fprintln(a.stderr, f.nothing())
+		}
+		return err
 	}
 	return c
+}
+
+// nothing tells that no entry fits.
+func (f logFlags) nothing() string {
+	for _, kind := range f.types {
+		if !slices.Contains(kinds, kind) {
+			return fmt.Sprintf("No entry of the kind %s is known; there are %s.", kind, strings.Join(kinds, ", "))
+		}
+	}
+	return "No entry fits."
 }
 
 // query is the API's form of the flags.

@@ -24,8 +24,8 @@ func mirrorVerify(a *app) *cobra.Command {
 		Use: "verify MODULE", Short: "Compare both copies, while the application goes on", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeModule,
 		Long: `Compare the primary's copy of the replicated folders with the secondary's: names,
 attributes and, by checksums, all data. Nothing is changed; the application goes on. It
-reads everything on both servers, at the speed that reiallowedbw allows. The outcome is
-kept and shown in the status. If the copies differ, 'orchestrator secondforce MODULE --node NODE' on
+reads everything on both servers, at the speed that reiallowedbw allows, and may be asked
+for on either. The outcome is kept and shown in the primary's status. If the copies differ, 'orchestrator secondforce MODULE --node NODE' on
 the secondary, after a stop there, copies what differs.`,
 		Example: "  orchestrator mirror verify db",
 	})
@@ -139,7 +139,7 @@ func replicationText(r control.Replication) string {
 		}
 	}
 	if x := r.Resync; x != nil && x.Running {
-		text += fmt.Sprintf("; %s of %s compared, %s sent", size(x.Done), size(x.Total), size(x.Sent))
+		text += fmt.Sprintf("; %s of %s in %d of %d files compared, %s sent", size(x.Done), size(x.Total), min(x.Files, x.Known), x.Known, size(x.Sent))
 		if x.Rate > 0 {
 			text += fmt.Sprintf(", %s/s", size(x.Rate))
 		}
@@ -149,6 +149,12 @@ func replicationText(r control.Replication) string {
 	}
 	if !r.Connected && r.Why != "" {
 		text += "; " + r.Why
+	}
+	if x := r.Verifying; x != nil {
+		text += fmt.Sprintf("; it is verified: %s of %s in %d of %d files", size(x.Done), size(x.Total), min(x.Files, x.Known), x.Known)
+		if x.Left > 0 {
+			text += fmt.Sprintf(", about %s left", time.Duration(x.Left).Round(time.Second))
+		}
 	}
 	if v := r.Verified; v != nil {
 		outcome := "the same"

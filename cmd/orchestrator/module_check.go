@@ -18,11 +18,15 @@ import (
 
 func moduleCheck(a *app) *cobra.Command {
 	c := a.jsonFlag(&cobra.Command{
-		Use: "check FILE|FOLDER|NAME", Short: "Look for mistakes in a module", Args: cobra.ExactArgs(1), ValidArgsFunction: completeSource,
+		Use: "check FILE|FOLDER|NAME", Short: "Look for mistakes in a module", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeKnown,
 		Long: `Look for mistakes in a module: in its userconfig.xml and in its hooks. All of them
 are shown, each with its place and what would be right; docs/problems.md explains
-them. It needs neither root nor a daemon nor a network.`,
+them. It needs neither root nor a daemon nor a network.
+
+NAME is a module that is installed here, of which the copy is checked that may be edited,
+with the values that were set; or one that comes with the product.`,
 		Example: `  orchestrator module check shop --set VIRTUAL_IP=192.0.2.10
+  orchestrator module check web_farm
   orchestrator module check nginx_farm.safe --set VIRTUAL_IP=192.0.2.10 --json`,
 	})
 	given := setFlag(c)
@@ -31,7 +35,7 @@ them. It needs neither root nor a daemon nor a network.`,
 		if err != nil {
 			return err
 		}
-		from, err := findSource(args[0])
+		from, set, _, err := a.sourceOf(args[0], copyToEdit, set)
 		if err != nil {
 			return err
 		}

@@ -72,7 +72,9 @@ func (a *app) install(cmd *cobra.Command, from source, set map[string]string, st
 	if err := a.outcome(out); err != nil || a.json {
 		return err
 	}
-	_, err = fmt.Fprintf(a.stdout, "Start it with: orchestrator start %s\n", from.name)
+	if out.Next != "" {
+		_, err = fmt.Fprintln(a.stdout, out.Next)
+	}
 	return err
 }
 

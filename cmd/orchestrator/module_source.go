@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/orchestrator-ha/orchestrator/core/archive"
+	"github.com/orchestrator-ha/orchestrator/core/diag"
 	"github.com/orchestrator-ha/orchestrator/modules"
 )
 
@@ -45,7 +46,20 @@ func findSource(arg string) (source, error) {
 		s.builtin = s.name
 		return s, nil
 	}
-	return s, fmt.Errorf("there is no file or folder %s, and no shipped module of that name; shipped: %s", arg, strings.Join(modules.Names(), ", "))
+	hint := "shipped: " + strings.Join(modules.Names(), ", ")
+	if near := diag.Nearest(filepath.Base(arg), names(modules.Names())); near != "" && arg == filepath.Base(arg) {
+		hint = fmt.Sprintf("did you mean %q?", near)
+	}
+	return s, fmt.Errorf("there is no file or folder %s, and no shipped module of that name; %s", arg, hint)
+}
+
+// names are those of modules, with .safe and without.
+func names(modules []string) []string {
+	all := slices.Clone(modules)
+	for _, name := range modules {
+		all = append(all, name+".safe")
+	}
+	return all
 }
 
 // moduleName is a path's last part without .safe or .zip.

@@ -44,7 +44,10 @@ func (a *app) showOutcome(o control.Outcome) error {
 	t.heads = []string{"NODE", "RESULT", "STATE", ""}
 	for _, n := range o.Nodes {
 		result := tinted("done", green)
-		if !n.OK {
+		switch {
+		case n.Idle:
+			result = plain("skipped")
+		case !n.OK:
 			result = tinted("failed", red)
 		}
 		t.add(plain(n.Node), result, plain(n.State), plain(n.Text))

@@ -77,18 +77,74 @@ func shellWords(line string) []string {
 	return all
 }
 
-// Every command line in the pages is one that the program takes.
-func TestPagesNameRealCommands(t *testing.T) {
-	var pages []string
+// pages are those that people read.
+func pages(t *testing.T) (list []string) {
+	t.Helper()
 	for _, pattern := range []string{"../../*.md", "../../docs/*.md", "../../modules/*/README.md"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
 		}
-		pages = append(pages, found...)
+		list = append(list, found...)
 	}
+	return list
+}
+
+var (
+	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading = regexp.MustCompile(`(?m)^#+ +(.*)$`)
+	unsaid  = regexp.MustCompile("[^a-z0-9 _-]")
+)
+
+// Every link leads somewhere, and the index knows every page.
+func TestLinks(t *testing.T) {
+	text := func(page string) string {
+		raw, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(raw)
+	}
+	for _, page := range pages(t) {
+		for _, m := range link.FindAllStringSubmatch(text(page), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			file, anchor, _ := strings.Cut(m[1], "#")
+			target := page
+			if file != "" {
+				target = filepath.Join(filepath.Dir(page), file)
+			}
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s: the link %s leads nowhere", page, m[1])
+				continue
+			}
+			if anchor != "" && !slices.Contains(anchors(text(target)), anchor) {
+				t.Errorf("%s: there is no heading for %s", page, m[1])
+			}
+		}
+	}
+	index := text("../../docs/README.md")
+	for _, page := range pages(t) {
+		name := filepath.Base(page)
+		if filepath.Base(filepath.Dir(page)) == "docs" && name != "README.md" && !strings.Contains(index, "("+name+")") {
+			t.Errorf("docs/README.md does not name %s", name)
+		}
+	}
+}
+
+// anchors are what headings are called in links, as GitHub does it.
+func anchors(text string) (list []string) {
+	for _, m := range heading.FindAllStringSubmatch(text, -1) {
+		list = append(list, strings.ReplaceAll(unsaid.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-"))
+	}
+	return list
+}
+
+// Every command line in the pages is one that the program takes.
+func TestPagesNameRealCommands(t *testing.T) {
 	seen := 0
-	for _, page := range pages {
+	for _, page := range pages(t) {
 		for _, c := range commandLines(t, page) {
 			seen++
 			if err := accepts(shellWords(c.text)[1:], c.whole); err != nil {

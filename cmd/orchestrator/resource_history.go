@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -43,6 +45,10 @@ what, and what was seen. The oldest come first. They are kept as long as the jou
 		}
 		if a.json {
 			return a.printJSON(list)
+		}
+		if len(list) == 0 {
+			_, err := fmt.Fprintf(a.stdout, "Nothing is known of %s; orchestrator status %s shows the resources that there are.\n", strings.Join(args, " "), args[0])
+			return err
 		}
 		return a.showResourceHistory(list)
 	}

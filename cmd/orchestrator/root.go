@@ -50,6 +50,8 @@ func newRoot(a *app) *cobra.Command {
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetUsageTemplate(usageTemplate)
+	root.Version = version()
+	root.SetVersionTemplate("orchestrator {{.Version}}\n")
 	root.PersistentFlags().StringVar(&a.home, "home", "", "directory of this node (default $ORCHESTRATOR_HOME, or "+defaultHome(a.env)+")")
 	root.AddGroup(
 		&cobra.Group{ID: groupRead, Title: "Look:"},
@@ -68,6 +70,7 @@ func newRoot(a *app) *cobra.Command {
 	add(groupChange, verbCommands(a)...)
 	add(groupChange, failoverCommand(a))
 	add(groupChange, muteCommands(a)...)
+	add(groupChange, bareCommand(a))
 	add(groupScript, resourceCommand(a), noteCommand(a), loopCommand(a), tokenCommand(a))
 	add(groupSetup, clusterCommand(a), moduleCommand(a), configCommand(a), rulesCommand(a), mirrorCommand(a), pluginCommand(a), filterCommand(a), labCommand(a))
 	add(groupProgram, daemonCommand(a), webCommand(a), versionCommand(a))
@@ -81,6 +84,9 @@ func newRoot(a *app) *cobra.Command {
 // noteStart makes every command note that it was called: an error before that
 // is one of the command line's.
 func noteStart(a *app, c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(cmd *cobra.Command, args []string) error { return argumentError(cmd, args, check(cmd, args)) }
+	}
 	if do := c.RunE; do != nil {
 		c.RunE = func(cmd *cobra.Command, args []string) error {
 			a.started = true
@@ -90,6 +96,18 @@ func noteStart(a *app, c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		noteStart(a, sub)
 	}
+}
+
+// argumentError tells how a command is written that has too few or too many arguments.
+func argumentError(c *cobra.Command, args []string, err error) error {
+	if err == nil {
+		return nil
+	}
+	written := strings.TrimSuffix(c.UseLine(), " [flags]")
+	if want := strings.Fields(strings.TrimPrefix(written, c.CommandPath())); len(args) < len(want) {
+		return usagef("an argument is missing: %s", written)
+	}
+	return usagef("%q is an argument too many: %s", args[len(args)-1], written)
 }
 
 // noun makes a command that does nothing but hold others.

@@ -15,8 +15,8 @@ import (
 )
 
 const rulesLong = `Explain and test the rules that turn resources into actions: those that a module
-writes in <failover>, and those that are built in. Neither needs root, a daemon or a
-network. The language is described in docs/rules.md.`
+writes in <failover>, and those that are built in. Of a file or folder neither needs root,
+a daemon or a network. The language is described in docs/rules.md.`
 
 func rulesCommand(a *app) *cobra.Command {
 	return noun("rules", "Explain and test failover rules", rulesLong, rulesExplain(a), rulesTest(a))
@@ -24,22 +24,29 @@ func rulesCommand(a *app) *cobra.Command {
 
 func rulesExplain(a *app) *cobra.Command {
 	c := a.jsonFlag(&cobra.Command{
-		Use: "explain FILE|FOLDER|NAME [RESOURCE=VALUE]...", Short: "Show which rule holds, which does not, and why", Args: cobra.MinimumNArgs(1), ValidArgsFunction: completeSource,
+		Use: "explain FILE|FOLDER|NAME [RESOURCE=VALUE]...", Short: "Show which rule holds, which does not, and why", Args: cobra.MinimumNArgs(1), ValidArgsFunction: a.completeKnown,
 		Long: `Show each rule of a module: whether it holds when the resources have the given values,
 why, and what it asks for. Values are init, up, down and unknown; a resource that is
 not given has no result yet. remote.CLASS.ID is a resource of the other node, cluster the
-state of the cluster.`,
-		Example: `  orchestrator rules explain shop --set VIRTUAL_IP=192.0.2.10
+state of the cluster.
+
+Of a module that is installed here it is the configuration in use, and what is not given
+is as it is on this server now.`,
+		Example: `  orchestrator rules explain web_farm
+  orchestrator rules explain shop --set VIRTUAL_IP=192.0.2.10
   orchestrator rules explain shop custom.app=down tcp.web=up cluster=down`,
 	})
 	given := setFlag(c)
 	c.RunE = func(_ *cobra.Command, args []string) error {
-		set, err := a.rulesOf(args[0], *given)
+		set, installed, err := a.rulesOf(args[0], *given)
 		if err != nil {
 			return err
 		}
-		view, err := viewOf(rules.View{Cluster: core.ResUp}, args[1:])
-		if err != nil {
+		view := rules.View{Cluster: core.ResUp}
+		if installed {
+			view = a.viewNow(args[0])
+		}
+		if view, err = viewOf(view, args[1:]); err != nil {
 			return err
 		}
 		return a.explain(set.Explain(view))
@@ -49,7 +56,7 @@ state of the cluster.`,
 
 func rulesTest(a *app) *cobra.Command {
 	c := a.jsonFlag(&cobra.Command{
-		Use: "test FILE|FOLDER|NAME RESOURCE=VALUE...", Short: "Tell what the rules would do, and compare it", Args: cobra.MinimumNArgs(2), ValidArgsFunction: completeSource,
+		Use: "test FILE|FOLDER|NAME RESOURCE=VALUE...", Short: "Tell what the rules would do, and compare it", Args: cobra.MinimumNArgs(2), ValidArgsFunction: a.completeKnown,
 		Long: `Tell what a module would do when some of its resources have the given values and all others
 that its rules name are up. With --expect the command fails when that is something else: an
 action, or "nothing".`,
@@ -59,7 +66,7 @@ action, or "nothing".`,
 	given := setFlag(c)
 	expect := c.Flags().String("expect", "", "fail unless this is the `ACTION`, or nothing")
 	c.RunE = func(_ *cobra.Command, args []string) error {
-		set, err := a.rulesOf(args[0], *given)
+		set, _, err := a.rulesOf(args[0], *given)
 		if err != nil {
 			return err
 		}
@@ -75,30 +82,31 @@ action, or "nothing".`,
 	return c
 }
 
-// rulesOf reads the rules of a module, the built-in ones first.
-func (a *app) rulesOf(source string, given []string) (rules.Set, error) {
+// rulesOf reads the rules of a module, the built-in ones first, and says whether it is one
+// that is installed here.
+func (a *app) rulesOf(arg string, given []string) (set rules.Set, installed bool, err error) {
 	macros, err := settings(given)
 	if err != nil {
-		return rules.Set{}, err
+		return set, false, err
 	}
-	from, err := findSource(source)
+	from, macros, installed, err := a.sourceOf(arg, copyInUse, macros)
 	if err != nil {
-		return rules.Set{}, err
+		return set, false, err
 	}
 	files, err := from.open()
 	if err != nil {
-		return rules.Set{}, err
+		return set, false, err
 	}
 	m, problems := config.Parse(files, from.name, config.Options{Set: macros, Env: a.lookup, CheckRules: daemon.CheckRules, Path: from.where()})
 	if m == nil {
-		return rules.Set{}, problems
+		return set, false, problems
 	}
 	daemon.UnknownResources(m).Render(a.stderr, a.style(a.stderr))
-	set := daemon.RuleSet(m).Complete(m.Core())
+	set = daemon.RuleSet(m).Complete(m.Core())
 	if len(set.Rules) == 0 {
-		return set, errors.New(from.name + " has no rules")
+		return set, false, errors.New(from.name + " has no rules")
 	}
-	return set, nil
+	return set, installed, nil
 }
 
 // viewOf gives resources the values that were typed.

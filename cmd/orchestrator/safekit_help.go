@@ -79,8 +79,10 @@ ended, so it must not be ` + "`waitstop`" + `.
 Below ` + "`$SAFE`" + ` scripts find ` + "`private/bin`, `private/modules/AM` (the copy that runs) and `modules/AM`" + ` (the
 one to edit); ` + "`$SAFEUSERVAR`" + ` is a folder of the module for files of its own. What a hook prints is kept
 in a file for each run, and shown by ` + "`orchestrator log`" + `. A name for a virtual address is looked
-up when the module is installed or applied; one that a check asks, each time. The wrappers ` + "`AM_start_wrapper`" + ` are not made: to
-work on an application without being disturbed, ` + "`orchestrator mute AM`" + `. A load balancer may go on asking for
+up when the module is installed or applied; one that a check asks, each time. ` + "`AM_start_wrapper.sh`" + ` and
+` + "`AM_stop_wrapper.sh`" + ` in ` + "`private/modules/AM/bin`" + ` start and stop the application of a stopped module with its
+address and without the module, as ` + "`orchestrator bare start AM`" + ` does; with replicated folders, which are there only
+while the module runs, they refuse it, and ` + "`orchestrator mute AM`" + ` lets you work undisturbed. A load balancer may go on asking for
 ` + "`/var/modules/AM/ready.txt`" + ` at port 9010, by https.
 
 ## What is better than there

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/orchestrator-ha/orchestrator/sdk/proc"
 )
 
 // killWhole has a command killed with its children when its context ends.
@@ -57,8 +57,12 @@ func (s *safekit) signalAll(name, pattern string, signal syscall.Signal) error {
 	if err != nil {
 		return fmt.Errorf("the expression for arguments: %w", err)
 	}
+	list, hang := processesHere()
+	for _, err := range hang {
+		fmt.Fprintf(s.stderr, "%s: %v, and is left out\n", s.name, err)
+	}
 	found := 0
-	for _, p := range processesHere() {
+	for _, p := range list {
 		if name != "" && p.name != name[:min(len(name), commLimit)] || !args.MatchString(p.args) {
 			continue
 		}
@@ -85,34 +89,47 @@ type running struct {
 
 // processesHere lists the processes of this network namespace, which tells
 // containers apart, but neither this one nor those it was called by, whose
-// arguments may well have the pattern in them.
-func processesHere() []running {
-	own, _ := os.Readlink("/proc/self/ns/net")
+// arguments may well have the pattern in them. hang is why some are left out.
+func processesHere() (list []running, hang []error) {
 	callers := map[int]bool{}
 	for pid := os.Getpid(); pid > 1; pid = parentOf(pid) {
 		callers[pid] = true
 	}
-	var list []running
-	dirs, _ := filepath.Glob("/proc/[0-9]*") // the pattern is a good one
-	for _, dir := range dirs {
-		pid, err := strconv.Atoi(filepath.Base(dir))
-		namespace, gone := os.Readlink(dir + "/ns/net")
-		if err != nil || gone != nil || namespace != own || callers[pid] {
+	own, _ := os.Readlink("/proc/self/ns/net")
+	ids, _ := proc.IDs() // without /proc there is none
+	for _, pid := range ids {
+		if callers[pid] {
 			continue
 		}
-		name, gone := os.ReadFile(dir + "/comm")
-		line, err := os.ReadFile(dir + "/cmdline")
-		if gone != nil || err != nil || len(line) == 0 { // without a line: of the kernel, or a zombie
-			continue
+		p, err := processOf(pid, own)
+		switch {
+		case errors.Is(err, proc.ErrHangs):
+			hang = append(hang, err)
+		case err == nil && p.args != "": // without a line: of the kernel, or a zombie
+			list = append(list, p)
 		}
-		list = append(list, running{pid, strings.TrimSuffix(string(name), "\n"), string(bytes.TrimSpace(bytes.ReplaceAll(line, []byte{0}, []byte{' '})))})
 	}
-	return list
+	return list, hang
+}
+
+// processOf looks at a process, which has no arguments if its network namespace is
+// another.
+func processOf(pid int, namespace string) (running, error) {
+	there, err := proc.Readlink(pid, "ns/net")
+	if err != nil || there != namespace {
+		return running{}, err
+	}
+	name, err := proc.ReadFile(pid, "comm")
+	if err != nil {
+		return running{}, err
+	}
+	line, err := proc.ReadFile(pid, "cmdline")
+	return running{pid, strings.TrimSuffix(string(name), "\n"), string(bytes.TrimSpace(bytes.ReplaceAll(line, []byte{0}, []byte{' '})))}, err
 }
 
 // parentOf answers 0 if the process has ended.
 func parentOf(pid int) int {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	text, err := proc.ReadFile(pid, "stat")
 	if err != nil {
 		return 0
 	}

@@ -131,8 +131,15 @@ func setGroups(s *safekit, c call) error {
 	case !open && n.Phase == core.Transient:
 		return nil // it stops, or a start that is under way opens nothing by itself
 	}
-	return s.move(c, c.module(), verb, 0)
+	var wait time.Duration
+	if !open && s.get("SAFEHOOK") == "" { // a hook has to end before it is done
+		wait = drainWait
+	}
+	return s.move(c, c.module(), verb, wait)
 }
+
+// drainWait is how long it may take until the other servers take what this one does not.
+const drainWait = time.Minute
 
 // turn turns a switch of the module.
 func turn(name, to string) func(*safekit, call) error {

@@ -37,7 +37,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "shutdown", now: "orchestrator stop AM --node NODE, for each module; systemctl stop orchestrator", note: "stops all modules of this server and waits", reach: onHosts, run: shutdown},
 		{words: "waitstate", args: "-m AM STOP|ALONE|UP|PRIM|SECOND", now: "orchestrator status AM --watch", note: "waits until the module is there and settled", run: waitState},
 		{words: "update", args: "-m AM", now: "orchestrator config apply AM", reach: everywhere, run: as("config", "apply", "AM")},
-		{words: "swap", args: "-m AM [nosync] [-i identity]", now: "orchestrator swap AM", note: "refused while the secondary is not up to date, also with nosync", reach: onHosts, run: move(core.VerbSwap, 0)},
+		{words: "swap", args: "-m AM [nosync] [-i identity]", now: "orchestrator swap AM", note: "refused while the secondary is not up to date, also with nosync; with -i it counts in maxloop", reach: onHosts, run: move(core.VerbSwap, 0)},
 		{words: "prim", args: "-m AM [fullsync]", now: "orchestrator prim AM --node NODE", note: "also where the module waits already; the other server copies everything if it has to, fullsync or not", reach: onHosts, run: move(core.VerbPrim, 0)},
 		{words: "second", args: "-m AM [fullsync]", now: "orchestrator second AM --node NODE", note: "with fullsync as secondforce", reach: onHosts, run: second},
 		{words: "primforce", args: "-m AM", now: "orchestrator primforce AM --node NODE", reach: onHosts, run: move(core.VerbPrimForce, 0)},
@@ -54,7 +54,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "printw", args: "-m AM TEXT…", now: "orchestrator note AM --level warn TEXT; in Lua: log.warn(TEXT)", run: printOld("warn")},
 		{words: "printe", args: "-m AM TEXT…", now: "orchestrator note AM --level error TEXT; in Lua: log.error(TEXT)", run: printOld("error")},
 
-		{words: "get", args: "-m AM -r resource", now: "orchestrator resource get AM NAME; in Lua: resource.get(NAME)", note: "also state.local, state.remote, usersetting.checker, .errd, .boot, .failover and .encryption, rfs.uptodate, .degraded, .synced, .syncat, .rep_bandwidth and .rei_bandwidth, GROUP_0 (the share), connections.ADDRESS", reach: fromHosts, run: getResource},
+		{words: "get", args: "-m AM -r resource", now: "orchestrator resource get AM NAME; in Lua: resource.get(NAME)", note: "also state.local, state.remote, usersetting.checker, .errd, .boot, .failover and .encryption, rfs.uptodate, .degraded, .synced, .syncat, .rep_bandwidth, .rei_bandwidth, .netin_bandwidth and .netout_bandwidth, GROUP_0 (the share), connections.ADDRESS; heart.stopstartloop is the time, in seconds since 1970, of the first action that counts in maxloop now, or 0", reach: fromHosts, run: getResource},
 		{words: "set", args: "-m AM -r resource -v up|down|unknown [-n] [-l] [-i identity]", now: "orchestrator resource set AM NAME VALUE; in Lua: resource.set(NAME, VALUE)", note: "resources of class custom, as there; rfs.syncat up synchronises now", run: setResource},
 		{words: "incloop", args: "-m AM [-i identity]", now: "orchestrator loop count AM", note: "counts one automatic action; ends with 1 when the limit is reached", run: move(core.VerbIncLoop, 0)},
 		{words: "resetloop", args: "-m AM [-i identity]", now: "orchestrator loop reset AM", note: "forgets what was counted, as any command of an operator does", run: move(core.VerbResetLoop, 0)},
@@ -74,7 +74,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "confcheck", args: "-m AM", now: "orchestrator module check FOLDER", note: "checks the copy that may be edited, and calls its hook confcheck", run: checkOld},
 		{words: "-E", args: "AM", note: byItself, reach: everywhere, now: "orchestrator config apply AM", run: as("config", "apply", "FILE")},
 
-		{words: "cluster config", args: "[FILE] [lock|unlock]", now: "orchestrator cluster check FILE", note: "a cluster is founded by its first server and joined by the others; the new command says what to type for this file", reach: everywhere, run: says(1)},
+		{words: "cluster config", args: "[FILE] [lock|unlock]", now: "orchestrator cluster apply FILE", note: "makes the cluster of that cluster.xml (or of the one that SafeKit has on this machine): its first server founds it, and for each other one what to type there is printed, with a token; on a member it tells what differs, and ends with 1 where this server cannot change it", reach: everywhere, run: configCluster},
 		{words: "cluster confcheck", args: "FILE", now: "orchestrator cluster check FILE", run: as("cluster", "check", "FILE")},
 		{words: "cluster confinfo", now: "orchestrator cluster status", reach: everywhere, run: as("cluster", "status")},
 		{words: "cluster state", now: "orchestrator cluster status", reach: everywhere, run: as("cluster", "status")},
@@ -104,7 +104,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "safeagent", args: "start|stop|restart|check", now: "orchestrator status --json", note: "there is no SNMP agent", run: says(1)},
 		{words: "uninstall", args: "[-all]", now: "orchestrator cluster leave", note: "a server leaves its cluster first; then remove the package", run: says(1)},
 
-		{words: "rfsverify", args: "-m AM", now: "orchestrator mirror verify AM", note: "on the primary", run: as("mirror", "verify", "AM")},
+		{words: "rfsverify", args: "-m AM", now: "orchestrator mirror verify AM", note: "on either server; the primary does it", run: as("mirror", "verify", "AM")},
 		{words: "rfsdiff", args: "-m AM", now: "orchestrator mirror diff AM", run: as("mirror", "diff", "AM")},
 		{words: "rfssync", args: "[-m AM] [rest…]", now: "orchestrator status AM", note: "copies are not seeded from a backup: what is the same is found by checksums; secondforce copies everything", run: says(1)},
 
@@ -116,7 +116,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "-r processtree list", args: "[NAME] [REGEX]", now: "ps -ef", note: "processes of this server by name (or all) and arguments", run: listProcesses},
 		{words: "-r processtree kill", args: "NAME [REGEX]", now: "pkill -9 -f REGEX; in Lua: application(\"process\"):stop { force = true }", note: "NAME may be all, with a REGEX", run: killProcesses},
 		{words: "-r vip_if_ctrl", args: "[-l]", now: "orchestrator filter show", run: as("filter", "show")},
-		{words: "-r saferpc_send vipd SETGROUPS", args: "all|none [second] [third] -m AM", now: "orchestrator undrain AM --node NODE; orchestrator drain AM --node NODE", note: "all opens this server to the traffic, none closes it; here traffic comes only after start_both has succeeded", run: setGroups},
+		{words: "-r saferpc_send vipd SETGROUPS", args: "all|none [second] [third] -m AM", now: "orchestrator undrain AM --node NODE; orchestrator drain AM --node NODE", note: "all opens this server to the traffic, none closes it; here traffic comes only after start_both has succeeded; none ends with 1, and this server goes on serving, where no other server takes the traffic: stop closes it there", run: setGroups},
 		{words: "-r errdpoll_running", now: "orchestrator status", note: "processes are watched by the daemon itself", run: says(0)},
 		{words: "-r healthcheck.sh", now: "orchestrator cluster status", run: as("cluster", "status")},
 		{words: "-r anontool anonymize-snapshot", args: "[rest…]", now: "orchestrator snapshot FILE --anonymize", note: "made anonymous as it is written", run: says(1)},

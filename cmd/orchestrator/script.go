@@ -106,7 +106,11 @@ func loopText(l control.Loop) string {
 	if l.Interval <= 0 {
 		return "automatic actions are not counted: loop_interval is 0"
 	}
-	return fmt.Sprintf("%d of %d automatic actions within %s", l.Count, l.Max, time.Duration(l.Interval))
+	text := fmt.Sprintf("%d of %d automatic actions within %s", l.Count, l.Max, time.Duration(l.Interval))
+	if !l.Since.IsZero() {
+		text += ", the first at " + l.Since.Local().Format(time.DateTime)
+	}
+	return text
 }
 
 func loopChange(a *app, name string, verb core.Verb, short, long string) *cobra.Command {

@@ -6,7 +6,9 @@ const exitCodesLong = `Every command ends with one of these codes:
 
   0    done
   1    failed or refused: by the daemon, on at least one server, or because what
-       was checked has mistakes
+       was checked has mistakes. Where no server was named, one on which it is so
+       already counts as done, and one on which the module is not started is left
+       out, unless it is not started on any
   2    the command line cannot be understood; nothing was done
   3    the daemon is not running on this server
   130  interrupted, e.g. with Ctrl-C

@@ -24,17 +24,17 @@ connections. A server whose application cannot start gets none, and says why.`},
 	{name: "stop", short: "Stop a module in good order", where: wherever, long: `Stop a module: the server's share moves to the others first, so that no new
 connection is lost, then the stop_both hook runs. Connections that are still open end
 with the application: drain the server first to let them end by themselves.`},
-	{name: "restart", short: "Restart the application, the module stays up", long: `Stop and start the application through the hooks, while the virtual address stays.
+	{name: "restart", short: "Restart the application, the module stays up", where: wherever, long: `Stop and start the application through the hooks, while the virtual address stays.
 With more than one server this goes from one to the next, so that the service
 stays.`},
-	{name: "stopstart", short: "Stop a module and start it again", long: `Stop a module and start it again, with its address and its checks: what a change of
+	{name: "stopstart", short: "Stop a module and start it again", where: wherever, long: `Stop a module and start it again, with its address and its checks: what a change of
 the configuration needs.`},
 	{name: "forcestop", short: "Stop a module at once, whatever happens", where: wherever, long: `Stop a module without handing anything over, also when a hook hangs: stop hooks are
 called with force, and what does not end is killed.`},
 	{name: "wait", short: "Stop the application and hold the module back", where: namesOne, long: `Stop the application on a server and hold the module back in WAIT until "wakeup": its
 address goes, in a mirror the other server takes over, and its checks from before the
 start go on. It is what failover rules do with wait(), which wake up by themselves. A
-start or stop ends it as well, and so does a restart of the daemon.`},
+start or stop ends it as well; a restart of the daemon or the machine does not.`},
 	{name: "wakeup", short: "Let a module go on that was held back", long: `Let a module go on that "wait" holds back. One that waits for a resource goes on by
 itself when that is up, and needs no wakeup.`},
 	{name: "drain", short: "Take the load off servers, without stopping", long: drainLong},
@@ -55,7 +55,7 @@ is known to be the same.`},
 
 // On which servers verbs are carried out.
 const (
-	wherever = "It is done on all servers of the cluster unless --node names some; without --node, one\nwhere it is so already counts as done. "
+	wherever = "It is done on all servers of the cluster unless --node names some; without --node, one\nwhere it is so already counts as done, and one where the module is not started is skipped. "
 	oneDoes  = "It does not matter on which of the two servers it is done: without --node on this one. "
 	namesOne = "--node is needed: it names the server. "
 )

@@ -116,7 +116,7 @@ func (s *Syncer) fetchPart(ctx context.Context, from core.NodeID, r getRequest) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	b, err := s.net.Call(ctx, from, kindGet, payload)
+	b, err := s.net.Call(ctx, from, KindGet, payload)
 	if err != nil {
 		return Item{}, fmt.Errorf("fetch %s from node %d: %w", r.Name, from, err)
 	}

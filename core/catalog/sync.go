@@ -16,9 +16,12 @@ import (
 // Kinds of the messages between the syncers of two nodes.
 const (
 	kindChanged = "catalog.changed" // a digest
-	kindGet     = "catalog.get"     // request and reply: a part of an item
 	kindHistory = "catalog.history" // request: name of an item; reply: its kept versions
 )
+
+// KindGet is of calls that fetch a part of an item. A node that was taken out of the
+// cluster may make them, too: so it learns that it was.
+const KindGet = "catalog.get"
 
 const (
 	// DefaultInterval is how often digests are exchanged if nothing happens.
@@ -67,7 +70,7 @@ func NewSyncer(c *Catalog, net Messenger, interval time.Duration, log *slog.Logg
 		wakeFetch: make(chan struct{}, 1), wakeTell: make(chan struct{}, 1),
 		heads: map[core.NodeID][]Head{}, pending: map[core.NodeID]bool{}, greet: map[core.NodeID]bool{},
 	}
-	net.Handle(kindGet, s.serveGet)
+	net.Handle(KindGet, s.serveGet)
 	net.Handle(kindHistory, s.serveHistory)
 	net.Handle(kindChanged, func(_ context.Context, from core.NodeID, digest []byte) ([]byte, error) {
 		return nil, s.RemoteDigest(from, digest)

@@ -44,7 +44,7 @@ func (p port) Call(ctx context.Context, to core.NodeID, kind string, payload []b
 	p.b.mu.Lock()
 	f := p.b.handlers[to][kind]
 	unreachable := p.b.away[to] || p.b.away[p.self] || f == nil
-	if kind == kindGet {
+	if kind == KindGet {
 		p.b.gets++
 		if p.b.failGets > 0 {
 			p.b.failGets--
@@ -253,7 +253,7 @@ func TestRemoteDigestRefusesRubbish(t *testing.T) {
 		}
 		for _, request := range []string{"{", `{"name":"../x"}`, `{"name":"none"}`, `{"name":"m","offset":-1}`, `{"name":"m","offset":9}`, `{"name":"m","version":{"counter":9,"node":1}}`} {
 			put(t, w.catalogs[2], "m", "x")
-			if _, err := (port{w.bus, 1}).Call(context.Background(), 2, kindGet, []byte(request)); err == nil {
+			if _, err := (port{w.bus, 1}).Call(context.Background(), 2, KindGet, []byte(request)); err == nil {
 				t.Errorf("%s was answered", request)
 			}
 		}

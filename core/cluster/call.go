@@ -117,12 +117,16 @@ func (c *Cluster) receive(b []byte) {
 	}
 }
 
-// accept reports whether a frame is for this node, from a configured one, and
-// here for the first time.
+// accept reports whether a frame is for this node, from a configured one or a call that
+// is open to others, and here for the first time.
 func (c *Cluster) accept(f frame) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, ok := c.peers[f.from]; !ok || f.to != c.self.Number {
+	_, known := c.peers[f.from]
+	if !known && f.typ == frameRequest && c.open[f.kind] {
+		known = true
+	}
+	if !known || f.to != c.self.Number {
 		c.log.Debug("cluster: a message is not for this node, or from a stranger", "from", f.from, "to", f.to, "kind", f.kind)
 		return false
 	}
@@ -171,7 +175,7 @@ func (c *Cluster) serve(f frame) {
 		c.takeAnswer(answer)
 		return
 	}
-	p, err := c.peer(f.from)
+	p, err := c.asker(f.from)
 	if err == nil {
 		err = c.sendFrame(p, &answer, false)
 	}

@@ -59,6 +59,7 @@ type Cluster struct {
 	trips    map[core.NodeID]time.Duration // there and back, of the last ping
 	seen     map[core.NodeID]*seen
 	handlers map[string]Handler
+	open     map[string]bool // kinds that a node which is no longer configured may ask for
 	calls    map[uint64]call // by number of the request
 }
 
@@ -78,7 +79,7 @@ func newCluster(o Options) (*Cluster, error) {
 		retry:   make(chan core.NodeID, core.MaxNodes),
 		peers:   map[core.NodeID]Peer{},
 		members: map[core.NodeID]*member{}, seen: map[core.NodeID]*seen{}, trips: map[core.NodeID]time.Duration{},
-		handlers: map[string]Handler{}, calls: map[uint64]call{},
+		handlers: map[string]Handler{}, open: map[string]bool{}, calls: map[uint64]call{},
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.setPeers(o.Peers)
@@ -114,6 +115,14 @@ func (c *Cluster) Handle(kind string, f Handler) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.handlers[kind] = f
+}
+
+// Open lets nodes that have the cluster's key, but are not configured here, make calls of a
+// kind: so one that was taken out while it was away learns of that.
+func (c *Cluster) Open(kind string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open[kind] = true
 }
 
 // Send brings a message to a node, over TCP, whatever memberlist believes of

@@ -174,7 +174,7 @@ func (c Config) AddNode(name string, addresses map[string]netip.Addr) (Config, N
 		return c, Node{}, fmt.Errorf("add node %s: %w", name, ErrNameTaken)
 	}
 	if len(c.Nodes) >= core.MaxNodes {
-		return c, Node{}, fmt.Errorf("add node %s: the cluster has %d nodes already, which is the most; take one out first, with 'orchestrator cluster leave' on it", name, len(c.Nodes))
+		return c, Node{}, fmt.Errorf("add node %s: the cluster has %d nodes already, which is the most; take one out first, with 'orchestrator cluster leave' on it, or 'orchestrator cluster remove' if it is gone", name, len(c.Nodes))
 	}
 	c = c.Clone()
 	number := max(c.NextNumber, 1)

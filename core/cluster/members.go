@@ -106,6 +106,18 @@ func (c *Cluster) peer(n core.NodeID) (Peer, error) {
 	return p, nil
 }
 
+// asker is where an answer goes: also to a node that is not configured, as far as the
+// carrier knows it.
+func (c *Cluster) asker(n core.NodeID) (Peer, error) {
+	p, err := c.peer(n)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if m := c.members[n]; err != nil && m != nil {
+		p, err = Peer{Number: n, Addresses: []netip.AddrPort{m.address}}, nil
+	}
+	return p, err
+}
+
 func (c *Cluster) peerList() []Peer {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -197,6 +197,32 @@ func TestMessages(t *testing.T) {
 	})
 }
 
+// A node that was taken out of the configuration has to be able to find that out, and no
+// more.
+func TestFormerNodeAsks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, cs, _ := memoryTrio(t)
+		for _, kind := range []string{"open", "shut"} {
+			cs[1].Handle(kind, func(_ context.Context, from core.NodeID, _ []byte) ([]byte, error) { return []byte(kind), nil })
+		}
+		cs[1].Open("open")
+		cs[1].UpdatePeers(trio()[:2])
+		if b, err := cs[3].Call(t.Context(), 1, "open", nil); err != nil || string(b) != "open" {
+			t.Errorf("%q, %v", b, err)
+		}
+		if b, err := cs[3].Call(t.Context(), 1, "shut", nil); err == nil {
+			t.Errorf("a stranger was answered: %q", b)
+		}
+		if err := cs[3].Send(1, "open", nil); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if got := drain(cs[1]); slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "message") }) {
+			t.Errorf("a message of a stranger was taken: %v", got)
+		}
+	})
+}
+
 func TestUpdatePeers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, cs, _ := memoryTrio(t)

@@ -103,7 +103,7 @@ const clusterHead = `
 
 SafeKit describes the nodes in this document. Here a cluster is founded and joined:
 "orchestrator cluster check cluster.xml" checks the document and tells what to type on
-which server.
+which server, "orchestrator cluster apply cluster.xml" does it.
 `
 
 // docs/userconfig.md is made from the schemas.

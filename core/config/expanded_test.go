@@ -42,7 +42,7 @@ a: if (tcp.web == down) then stop(); // %PORT% < 100
         <to addr="127.0.0.1" port="88" interval="10" timeout="1s"/>
       </tcp>
     </check>
-    <failover extends="yes" period="5000ms" handle_time="15000ms">&#xA;a: if (tcp.web == down) then stop(); // 88 &lt; 100&#xA;--Lua Rules %PORT%&#xA;</failover>
+    <failover extends="yes" period="5000ms" handle_time="15000ms">&#xA;a: if (tcp.web == down) then stop(); // 88 &lt; 100&#xA;--Lua Rules 88&#xA;</failover>
   </service>
 </safe>
 `

@@ -23,11 +23,12 @@ func (p *parser) failover(n *node) FailoverRules {
 	return r
 }
 
-// ruleText is a text of rules with its macros replaced; in Lua a % means other things.
-// ok is false if a macro has no value, which has been reported.
+// ruleText is a text of rules with its macros replaced. ok is false if a macro has no value,
+// which has been reported.
 func (p *parser) ruleText(t content) (text string, lua, ok bool) {
 	if strings.HasPrefix(strings.TrimSpace(t.text), "--Lua Rules") {
-		return t.text, true, true
+		text, ok = p.macros.expandDeclared(t.text, t.at)
+		return text, true, ok
 	}
 	text, _, ok = p.macros.expand(t.text, t.at)
 	return text, false, ok

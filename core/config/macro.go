@@ -111,6 +111,32 @@ func (m *macros) expand(text string, at span) (out string, names []string, ok bo
 	return out, names, ok
 }
 
+// expandDeclared replaces the macros that the module declares, and leaves all else, in a language
+// in which % means something, too: Lua's remainder and its formats.
+func (m *macros) expandDeclared(text string, at span) (out string, ok bool) {
+	raw, size := m.text[at.from:at.to], len(text)
+	out, ok = text, true
+	for _, name := range m.names() {
+		word := "%" + name + "%"
+		uses := strings.Count(text, word)
+		if uses == 0 {
+			continue
+		}
+		here := at
+		if i := strings.Index(raw, word); i >= 0 {
+			here = span{at.from + i, at.from + i + len(word)}
+		}
+		value, known := m.value(name, here)
+		ok = ok && known
+		if size += uses * len(value); size > maxValue {
+			m.errorf(idMacroLoop, at, "the macros in this value grow to more than %d bytes", maxValue)
+			return "", false
+		}
+		out = strings.ReplaceAll(out, word, value)
+	}
+	return out, ok
+}
+
 // value is the value of a macro used at.
 func (m *macros) value(name string, at span) (string, bool) {
 	m.used[name] = true

@@ -82,7 +82,7 @@ func replicatedElement() Element {
 	return Element{Name: "replicated", Status: Used, Required: true, Key: []string{"dir"}, Effect: EffectStop, Doc: "A folder.",
 		Attributes: []Attribute{
 			{Name: "dir", Kind: KindFolder, Required: true, Status: Used, Doc: "Its path."},
-			{Name: "mode", Kind: KindChoice, Values: []string{"read_only"}, Default: "read_only", Status: Ignored, Why: "the folder is empty on the secondary", Doc: "The secondary's copy can be read only."},
+			{Name: "mode", Kind: KindChoice, Values: []string{"read_only"}, Default: "read_only", Status: Used, Doc: "On the secondary the folder can be read and not written to; what is read while it is brought up to date is partly old. It is empty while the module is stopped."},
 			onOff("writeback", "off", Attribute{Status: Used, New: true, Effect: EffectStop, Doc: "on: the kernel gathers writes until the file is synced, closed or renamed, or for a second. Small writes without a sync are several times as fast. The secondary gets them in no particular order, as a disk does that loses power: right for programs that sync what they need, or close their files soon."}),
 		},
 		Children: []Element{

@@ -27,7 +27,10 @@ type Backend struct {
 type Cluster interface {
 	Init(ctx context.Context, by string, r InitRequest) (Outcome, error)
 	Join(ctx context.Context, by string, r JoinRequest) (Outcome, error)
-	Leave(ctx context.Context, by string) (Outcome, error)
+	// Leave takes this node out; with force also if no other one can take note.
+	Leave(ctx context.Context, by string, force bool) (Outcome, error)
+	// Remove takes a node out that is gone and cannot leave by itself.
+	Remove(ctx context.Context, by, node string) (Outcome, error)
 	Token(ctx context.Context, by string, ttl time.Duration) (TokenReply, error)
 	// Admit answers a new node's request; the token inside is its login.
 	Admit(ctx context.Context, request json.RawMessage) (json.RawMessage, error)
@@ -37,6 +40,7 @@ type Cluster interface {
 type Modules interface {
 	Install(ctx context.Context, by string, r InstallRequest) (Outcome, error)
 	Configurations
+	Copies
 	Uninstall(ctx context.Context, by, name string) (Outcome, error)
 	Package(ctx context.Context, name string) ([]byte, error)
 	Do(ctx context.Context, by, name string, verb core.Verb, r VerbRequest) (Outcome, error)
@@ -44,6 +48,8 @@ type Modules interface {
 	SetResource(ctx context.Context, by, name string, r ResourceRequest) (Outcome, error)
 	// Switch turns a switch of a module on nodes.
 	Switch(ctx context.Context, by, name string, r SwitchRequest) (Outcome, error)
+	// Bare starts or stops the application of a stopped module on this node, without the module.
+	Bare(ctx context.Context, by, name string, r BareRequest) (Outcome, error)
 	// Tell writes into the journal of a module on this node.
 	Tell(ctx context.Context, by, name string, r TellRequest) (Outcome, error)
 }
@@ -58,7 +64,7 @@ type Views interface {
 	Why(ctx context.Context, module string) (Why, error)
 	Explain(ctx context.Context, q ExplainQuery) (Explanation, error)
 	// Verify compares both copies of a mirror's data, EstimateResync what is recorded for the
-	// other node. Both are the primary's to answer.
+	// other node. Both are the primary's to answer; the secondary asks it for the first.
 	Verify(ctx context.Context, module string) (Verification, error)
 	EstimateResync(ctx context.Context, module string) (ResyncEstimate, error)
 	Plugins(ctx context.Context) ([]PluginInfo, error)

@@ -80,6 +80,8 @@ func nodesText(nodes []NodeOutcome) (ok bool, text string) {
 func what(r *http.Request) string {
 	parts := strings.Split(strings.TrimPrefix(r.URL.Path, "/v1/"), "/")
 	switch {
+	case parts[0] == "cluster" && r.Method == http.MethodDelete:
+		return "cluster remove " + r.PathValue("node")
 	case parts[0] != "modules":
 		return strings.Join(parts, " ")
 	case len(parts) == 3:

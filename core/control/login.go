@@ -34,6 +34,13 @@ func (s *server) sessionRoutes() {
 		}
 		return s.b.Console.Access(r.Context(), by, q)
 	})
+	s.mux.HandleFunc("GET /v1/tokens", s.guard(Admin, func(w http.ResponseWriter, r *http.Request) {
+		all, err := s.b.Console.Tokens(r.Context())
+		s.answer(w, all, err)
+	}))
+	s.write(Admin, "DELETE /v1/tokens/{which}", func(by string, r *http.Request) (any, error) {
+		return s.b.Console.Withdraw(r.Context(), by, r.PathValue("which"))
+	})
 	s.mux.HandleFunc("POST /v1/login", s.login)
 	s.mux.HandleFunc("POST /v1/login/elsewhere", s.handover)
 	s.mux.HandleFunc("GET /v1/login", func(w http.ResponseWriter, r *http.Request) {
@@ -43,14 +50,20 @@ func (s *server) sessionRoutes() {
 		}
 	})
 	s.mux.HandleFunc("DELETE /v1/login", func(w http.ResponseWriter, r *http.Request) {
-		s.b.Sessions.end(r)
 		http.SetCookie(w, cookie("", 0))
-		s.send(w, http.StatusOK, Outcome{Text: "logged out"})
+		var err error
+		if g, ok := s.b.Sessions.of(r); ok { // all that came of it is good for no longer than a first session
+			until := s.b.Sessions.now().Add(SessionLife)
+			s.b.Sessions.End(map[string]time.Time{g.login(): until})
+			err = s.b.Console.LoggedOut(r.Context(), g.caller(host(r)), g.login(), until)
+		}
+		s.answer(w, Outcome{Text: "logged out"}, err)
 	})
 }
 
 // login opens a session for an invitation, or for another token.
 func (s *server) login(w http.ResponseWriter, r *http.Request) {
+	s.hurry(w)
 	q, err := body[struct {
 		Token string `json:"token"`
 	}](r)
@@ -70,7 +83,7 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) {
 	if left := g.Until.Sub(s.b.Sessions.now()); g.Kind != kindInvitation {
 		life = min(life, left) // it opens nothing for longer than it is good itself
 	}
-	value, until, err := s.b.Sessions.sign(kindSession, g.User, g.Role, life)
+	value, until, err := s.b.Sessions.sign(kindSession, g, life)
 	if err != nil {
 		s.answer(w, nil, err)
 		return
@@ -89,7 +102,7 @@ func (s *server) handover(w http.ResponseWriter, r *http.Request) {
 		s.send(w, http.StatusUnauthorized, failure{Error: errLogin.Error()})
 		return
 	}
-	token, until, err := s.b.Sessions.sign(kindHandover, g.User, g.Role, g.Until.Sub(s.b.Sessions.now()))
+	token, until, err := s.b.Sessions.sign(kindHandover, g, g.Until.Sub(s.b.Sessions.now()))
 	s.answer(w, AccessToken{Token: token, User: g.User, Role: g.Role, Expires: until}, err)
 }
 

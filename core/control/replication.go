@@ -15,6 +15,7 @@ type Replication struct {
 	Sent          uint64        `json:"sent"`           // bytes sent in this session
 	Rate          int64         `json:"rate"`           // bytes of them a second, mean of the last 3 s
 	Resync        *Resync       `json:"resync,omitempty"`
+	Verifying     *Verifying    `json:"verifying,omitempty"`   // a comparison that is going on
 	Verified      *Verification `json:"verified,omitempty"`    // last, from this node
 	Synced        *time.Time    `json:"synced,omitempty"`      // when the copy here was last known to be up to date
 	NextSync      *time.Time    `json:"next_sync,omitempty"`   // of syncat
@@ -28,11 +29,22 @@ type Resync struct {
 	Since   time.Time `json:"since"`
 	Round   int       `json:"round"`
 	Files   int64     `json:"files"`          // looked at
+	Known   int64     `json:"known"`          // files to look at, as far as that is known
 	Total   int64     `json:"total"`          // bytes to compare
 	Done    int64     `json:"done"`           // bytes compared
 	Sent    int64     `json:"sent"`           // bytes that differed
 	Rate    int64     `json:"rate,omitempty"` // bytes a second that are compared, mean of the last 3 s
 	Left    Duration  `json:"left,omitempty"`
+}
+
+// Verifying is how far a comparison of both copies is.
+type Verifying struct {
+	Since time.Time `json:"since"`
+	Files int64     `json:"files"` // looked at
+	Known int64     `json:"known"` // files to look at, as far as that is known
+	Total int64     `json:"total"` // bytes to compare
+	Done  int64     `json:"done"`  // bytes compared
+	Left  Duration  `json:"left,omitempty"`
 }
 
 // Verification is the outcome of comparing both copies.

@@ -30,6 +30,11 @@ type SwitchRequest struct {
 	To    string   `json:"to"`
 }
 
+// BareRequest starts or stops the application of a stopped module on this node, without the module.
+type BareRequest struct {
+	Start bool `json:"start"`
+}
+
 // TellRequest is a message of a script for the journal.
 type TellRequest struct {
 	Level string `json:"level,omitempty"` // info (also if empty), warn or error

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
@@ -19,6 +20,26 @@ type grant struct {
 	User  string    `json:"user"`
 	Role  Role      `json:"role"`
 	Until time.Time `json:"until"`
+
+	Login string `json:"login,omitempty"` // the id of the session that this comes from, from console to console; empty: it is the first
+	Token string `json:"token,omitempty"` // the id of the token that opened that; empty: none did
+}
+
+// login is the id of all sessions that come from one login.
+func (g grant) login() string { return cmp.Or(g.Login, g.ID) }
+
+// from has g end when what it comes from does.
+func (g grant) from(origin grant) grant {
+	switch origin.Kind {
+	case kindToken:
+		g.Token = origin.ID
+	case kindSession:
+		g.Login, g.Token = origin.login(), origin.Token
+	case kindHandover:
+		g.Login, g.Token = origin.Login, origin.Token
+	case kindInvitation: // it is spent
+	}
+	return g
 }
 
 // kind keeps what is for one purpose from being used for another.

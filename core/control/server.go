@@ -74,10 +74,12 @@ func (s *server) routes() {
 		return m.Install(r.Context(), by, q)
 	})
 	s.configurations()
+	s.copies()
 	s.write(Admin, "DELETE /v1/modules/{name}", func(by string, r *http.Request) (any, error) {
 		return m.Uninstall(r.Context(), by, r.PathValue("name"))
 	})
 	s.write(Operator, "POST /v1/modules/{name}/switch", named(m.Switch))
+	s.write(Operator, "POST /v1/modules/{name}/bare", named(m.Bare))
 	s.write(Operator, "POST /v1/modules/{name}/verify", func(_ string, r *http.Request) (any, error) {
 		return v.Verify(r.Context(), r.PathValue("name"))
 	})
@@ -86,7 +88,10 @@ func (s *server) routes() {
 	s.mux.HandleFunc("POST /v1/modules/{name}/{verb}", s.verb)
 	s.write(Admin, "POST /v1/cluster/init", decoded(c.Init))
 	s.write(Admin, "POST /v1/cluster/join", decoded(c.Join))
-	s.write(Admin, "POST /v1/cluster/leave", func(by string, r *http.Request) (any, error) { return c.Leave(r.Context(), by) })
+	s.write(Admin, "POST /v1/cluster/leave", func(by string, r *http.Request) (any, error) {
+		return c.Leave(r.Context(), by, r.FormValue("force") == "true")
+	})
+	s.write(Admin, "DELETE /v1/cluster/nodes/{node}", func(by string, r *http.Request) (any, error) { return c.Remove(r.Context(), by, r.PathValue("node")) })
 	s.write(Admin, "POST /v1/cluster/token", func(by string, r *http.Request) (any, error) {
 		ttl, err := time.ParseDuration(r.FormValue("ttl"))
 		if err != nil {
@@ -95,6 +100,7 @@ func (s *server) routes() {
 		return c.Token(r.Context(), by, ttl)
 	})
 	s.mux.HandleFunc("POST /v1/admit", func(w http.ResponseWriter, r *http.Request) {
+		s.hurry(w)
 		raw, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 		if err == nil {
 			raw, err = c.Admit(r.Context(), raw)
@@ -183,6 +189,17 @@ func (s *server) send(w http.ResponseWriter, status int, v any) {
 	w.WriteHeader(status)
 	if err := json.NewEncoder(w).Encode(v); err != nil {
 		s.log.Debug("answer a request", "error", err)
+	}
+}
+
+// bodyTime is how long who is not known yet may take to send a request.
+const bodyTime = 10 * time.Second
+
+// hurry limits the time for the body of a request whose sender is not known yet: nobody
+// shall hold connections open by saying nothing. The next request begins without.
+func (s *server) hurry(w http.ResponseWriter) {
+	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime)); err != nil {
+		s.log.Debug("limit the time of a request", "error", err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"maps"
 	"net"
 	"net/http"
 	"sync"
@@ -27,6 +28,12 @@ type Console interface {
 	Invite(ctx context.Context, by string, r InviteRequest) (Invitation, error)
 	// Access makes a token for a program.
 	Access(ctx context.Context, by string, r AccessRequest) (AccessToken, error)
+	// Tokens lists the tokens that were given out, are good, and were not withdrawn.
+	Tokens(ctx context.Context) ([]TokenInfo, error)
+	// Withdraw ends a token on all nodes. which is its id, the beginning of that, or the token.
+	Withdraw(ctx context.Context, by, which string) (Outcome, error)
+	// LoggedOut ends what comes from a login on all nodes.
+	LoggedOut(ctx context.Context, c Caller, login string, until time.Time) error
 	// Entered takes note of a login.
 	Entered(c Caller)
 	// Refused takes note of logins that failed since the last such note, the last of
@@ -60,10 +67,21 @@ type AccessRequest struct {
 // AccessToken is what a program sends as "Authorization: Bearer TOKEN" (RFC 6750), to any
 // node.
 type AccessToken struct {
+	ID      string    `json:"id"` // no secret: it names the token
 	Token   string    `json:"token"`
 	User    string    `json:"user"`
 	Role    Role      `json:"role"`
 	Expires time.Time `json:"expires"`
+}
+
+// TokenInfo is a token that was given out, without what it opens.
+type TokenInfo struct {
+	ID      string    `json:"id"`
+	User    string    `json:"user"`
+	Role    Role      `json:"role"`
+	Expires time.Time `json:"expires"`
+	Given   time.Time `json:"given"`
+	By      string    `json:"by"` // who gave it out
 }
 
 // Session is a login as its owner sees it.
@@ -75,7 +93,8 @@ type Session struct {
 
 // Sessions are what opens the API besides the admin token. Invitations are of one node, and
 // in memory; sessions and tokens are signed, so that every node of the cluster takes them,
-// also after a restart. They end all together when the nodes get another admin token.
+// also after a restart. Each can be ended, which is told to the others; they end all together
+// when the nodes get another admin token.
 type Sessions struct {
 	secret func() string // the admin token, the same on all nodes; empty: nothing is signed
 	now    func() time.Time
@@ -129,14 +148,31 @@ func (s *Sessions) Invite(user string, role Role) (string, time.Time) {
 }
 
 // Token makes a token for a program, good on every node for so long.
-func (s *Sessions) Token(user string, role Role, life time.Duration) (string, time.Time, error) {
-	return s.sign(kindToken, user, role, life)
+func (s *Sessions) Token(user string, role Role, life time.Duration) (AccessToken, error) {
+	g := newGrant(kindToken, user, role, s.now().Add(life))
+	text, err := seal(s.secret(), g)
+	return AccessToken{g.ID, text, user, role, g.Until}, err
 }
 
-func (s *Sessions) sign(k kind, user string, role Role, life time.Duration) (string, time.Time, error) {
-	g := newGrant(k, user, role, s.now().Add(life))
+// sign makes a session, or what opens one on another node, of what it comes from.
+func (s *Sessions) sign(k kind, origin grant, life time.Duration) (string, time.Time, error) {
+	g := newGrant(k, origin.User, origin.Role, s.now().Add(life)).from(origin)
 	text, err := seal(s.secret(), g)
 	return text, g.Until, err
+}
+
+// Identify answers the id of a token, and until when it is good.
+func (s *Sessions) Identify(token string) (id string, until time.Time, ok bool) {
+	g, ok := s.signed(kindToken, token)
+	return g.ID, g.Until, ok
+}
+
+// End ends tokens and logins, by their ids; until is when each would have ended by itself.
+func (s *Sessions) End(until map[string]time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.Copy(s.spent, until)
+	s.purge()
 }
 
 // purge forgets what has ended. mu is held.
@@ -169,8 +205,11 @@ func (s *Sessions) signed(k kind, text string) (grant, bool) {
 	g, ok := unseal(s.secret(), text)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, spent := s.spent[g.ID]
-	return g, ok && g.Kind == k && !spent && s.now().Before(g.Until)
+	for _, id := range []string{g.ID, g.Login, g.Token} {
+		_, spent := s.spent[id]
+		ok = ok && !spent
+	}
+	return g, ok && g.Kind == k && s.now().Before(g.Until)
 }
 
 // spend ends a grant on this node; false if that was done before.
@@ -190,13 +229,6 @@ func (s *Sessions) of(r *http.Request) (grant, bool) {
 		return grant{}, false
 	}
 	return s.signed(kindSession, c.Value)
-}
-
-// end ends the session of a request.
-func (s *Sessions) end(r *http.Request) {
-	if g, ok := s.of(r); ok {
-		s.spend(g)
-	}
 }
 
 // admitted is who may log in with a token of any kind, or with what other takes for one.

@@ -78,9 +78,10 @@ type Pair struct {
 // Loop is a module's error counter: Count automatic actions of the last Interval.
 // One more than Max stops the module; with an Interval of 0 nothing is counted.
 type Loop struct {
-	Count    int      `json:"count"`
-	Max      int      `json:"max"`
-	Interval Duration `json:"interval"`
+	Count    int       `json:"count"`
+	Since    time.Time `json:"since,omitzero"` // the first of them
+	Max      int       `json:"max"`
+	Interval Duration  `json:"interval"`
 }
 
 // ModuleInfo is one installed module.
@@ -100,12 +101,14 @@ type Outcome struct {
 	Warnings diag.Problems `json:"warnings,omitempty"`
 	Nodes    []NodeOutcome `json:"nodes,omitempty"`
 	Changes  []Change      `json:"changes,omitempty"` // of a configuration
+	Next     string        `json:"next,omitempty"`    // what to do now, in words
 }
 
 // NodeOutcome is what a command did on one node.
 type NodeOutcome struct {
 	Node  string `json:"node"`
 	OK    bool   `json:"ok"`
+	Idle  bool   `json:"idle,omitempty"` // OK, as no node was named and the module is not started here: there was nothing to do
 	State string `json:"state,omitempty"`
 	Text  string `json:"text,omitempty"`
 }

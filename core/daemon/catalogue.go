@@ -57,6 +57,8 @@ func (m *member) changed(item string) {
 	switch name, isModule := strings.CutPrefix(item, "module/"); {
 	case item == clusterItem:
 		m.reconfigure()
+	case item == accessItem:
+		m.takeAccess()
 	case isModule:
 		if err := m.load(name); err != nil {
 			m.d.noteModule(name, "config", "error", fmt.Sprintf("The new configuration of %s cannot be used on this node: %v", name, err), nil, 0)
@@ -96,16 +98,21 @@ func (m *member) load(name string) error {
 		return err
 	}
 	if old != nil {
-		if !gone && old.now.Load().head.Signature == item.Signature {
+		widowed := old.widowed()
+		if !gone && !widowed && old.now.Load().head.Signature == item.Signature {
 			return nil
 		}
-		if !gone && old.runner.Snapshot().State != core.Stop {
+		if !gone && !widowed && old.runner.Snapshot().State != core.Stop {
 			if done, err := old.changeLive(item); done || err != nil {
 				return err
 			}
 		}
 		if in := old.runner.Snapshot(); in.State != core.Stop {
-			m.d.noteModule(name, "config", "warn", fmt.Sprintf("%s has a new configuration, which comes into force when it is stopped on this node.", name), nil, 0)
+			news := name + " has a new configuration, which comes into force"
+			if widowed {
+				news = fmt.Sprintf("The other server of %s is another one now: they find each other", name)
+			}
+			m.d.noteModule(name, "config", "warn", news+" when it is stopped on this node.", nil, 0)
 			go m.loadWhenStopped(old)
 			return nil
 		}
@@ -161,7 +168,11 @@ func (m *member) adopt(name string, item catalog.Item) error {
 	if err != nil {
 		return err
 	}
-	for _, copyName := range []string{"active", "modules"} {
+	copies := []string{"active", "modules"}
+	if m.edited(name, item.Head) {
+		copies = copies[:1]
+	}
+	for _, copyName := range copies {
 		if err := archive.Extract(files, m.d.path(copyName, name)); err != nil {
 			return err
 		}
@@ -171,7 +182,7 @@ func (m *member) adopt(name string, item catalog.Item) error {
 	if conf == nil {
 		return problems
 	}
-	if err := writeGenerated(dir, conf); err != nil {
+	if err := writeGenerated(dir, m.d.opt.Home, conf); err != nil {
 		return err
 	}
 	mod := m.newModule(item, conf, dir)

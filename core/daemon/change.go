@@ -248,7 +248,9 @@ func (mod *module) pauseHere(ctx context.Context, by string) error {
 func (m *member) renewStopped(ctx context.Context, mod *module, a arrival, by string) error {
 	if mod.now.Load().head.Signature != a.Signature {
 		if err := mod.pauseHere(ctx, by); err != nil {
-			return err
+			if next, gone := m.standing(a.Module); gone != nil || next == mod {
+				return err
+			} // it stopped, and whoever waited for that has taken the configuration over before this was told
 		}
 	}
 	if err := m.load(a.Module); err != nil {
@@ -261,7 +263,11 @@ func (m *member) renewStopped(ctx context.Context, mod *module, a arrival, by st
 	if next.runner.Snapshot().State != core.Stop {
 		return nil // started already, because that is what was wanted of it
 	}
-	err = next.runner.Command(ctx, core.VerbStart, "", by)
+	identity := ""
+	if next.runner.Snapshot().Held != "" {
+		identity = "config apply" // an operator's start would end that it is held back
+	}
+	err = next.runner.Command(ctx, core.VerbStart, identity, by)
 	if err != nil && next.runner.Snapshot().State != core.Stop {
 		return nil
 	}
@@ -303,7 +309,11 @@ func (m *member) obeyRenew(ctx context.Context, mod *module, o order) control.No
 	in := next.runner.Snapshot()
 	if err == nil {
 		if in, err = next.runner.WaitSettled(ctx); err == nil {
-			out.OK, out.Text = judge(core.VerbStart, in)
+			verb := core.VerbStart
+			if in.Held != "" {
+				verb = core.VerbWait
+			}
+			out.OK, out.Text = judge(verb, in)
 			next.awaitShare(ctx, in)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/catalog"
 	"github.com/orchestrator-ha/orchestrator/core/cluster"
 	"github.com/orchestrator-ha/orchestrator/core/control"
 	"github.com/orchestrator-ha/orchestrator/core/share"
@@ -57,9 +58,17 @@ func (m *member) handlers() {
 	m.cluster.Handle("status", func(ctx context.Context, _ core.NodeID, payload []byte) ([]byte, error) {
 		return json.Marshal(m.localStatus(ctx, string(payload)))
 	})
+	m.cluster.Handle("verify", func(ctx context.Context, _ core.NodeID, payload []byte) ([]byte, error) {
+		v, err := m.d.verify(ctx, string(payload))
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(v)
+	})
 	m.cluster.Handle("arrived", func(ctx context.Context, from core.NodeID, payload []byte) ([]byte, error) {
 		return nil, m.arrived(ctx, from, payload)
 	})
+	m.cluster.Open(catalog.KindGet)
 	m.cluster.Handle("leave", func(_ context.Context, from core.NodeID, payload []byte) ([]byte, error) {
 		return nil, m.removeNode(from, string(payload))
 	})
@@ -105,13 +114,33 @@ func (m *member) each(ctx context.Context, names []string, here bool, o order) (
 		}
 	}
 	all.Wait()
-	failed := len(failedNodes(out.Nodes))
+	done := doneNodes(out.Nodes)
 	what := string(o.Verb)
 	if o.Switch != nil {
 		what = o.Switch.Name + " " + o.Switch.To
 	}
-	out.Text = fmt.Sprintf("%s of %s on %d of %d nodes", what, o.Module, len(nodes)-failed, len(nodes))
+	out.Text = fmt.Sprintf("%s of %s on %d of %d nodes", what, o.Module, done, len(nodes))
 	return out, nil
+}
+
+// doneNodes counts the nodes on which something was done, or was so already. If all there
+// is to tell is that the module is not started anywhere, it failed.
+func doneNodes(list []control.NodeOutcome) (done int) {
+	idle := 0
+	for _, n := range list {
+		switch {
+		case n.Idle:
+			idle++
+		case n.OK:
+			done++
+		}
+	}
+	for i := range list {
+		if idle == len(list) {
+			list[i].OK, list[i].Idle = false, false
+		}
+	}
+	return done
 }
 
 // chosen finds nodes by name; none means all.
@@ -128,7 +157,7 @@ func (m *member) chosen(names []string) ([]cluster.Node, error) {
 			for _, k := range conf.Nodes {
 				known = append(known, k.Name)
 			}
-			return nil, &control.Refusal{Kind: control.ErrNotFound, Text: fmt.Sprintf("there is no node %q in the cluster; nodes: %s", name, strings.Join(known, ", "))}
+			return nil, &control.Refusal{Kind: control.ErrNotFound, Text: fmt.Sprintf("there is no node %q in the cluster%s nodes: %s", name, meant(name, known), strings.Join(known, ", "))}
 		}
 		if !slices.ContainsFunc(list, func(x cluster.Node) bool { return x.Number == n.Number }) {
 			list = append(list, n)
@@ -154,7 +183,11 @@ func (m *member) send(ctx context.Context, n cluster.Node, o order) control.Node
 		err = json.Unmarshal(raw, &out)
 	}
 	if err != nil {
-		return control.NodeOutcome{Node: n.Name, Text: "the node cannot be asked: " + err.Error()}
+		text := "it cannot be asked: " + err.Error()
+		if !m.alive(n.Number) {
+			text = m.silence(n.Number) + ": its daemon does not run there, or no network leads to it"
+		}
+		return control.NodeOutcome{Node: n.Name, Text: text}
 	}
 	return out
 }
@@ -188,27 +221,28 @@ func (m *member) obey(ctx context.Context, o order) control.NodeOutcome {
 		out.OK, out.State = true, mod.runner.Snapshot().Status()
 		return out
 	}
-	if mod.pair != nil {
+	if mod.pair != nil && o.Verb != core.VerbStop && o.Verb != core.VerbForceStop {
 		if err := m.inPair(o.Module); err != nil {
 			out.Text = err.Error()
 			return out
 		}
 	}
-	out.OK, out.Text = mod.drive(ctx, o)
+	out.OK, out.Text = mod.drive(ctx, o, &out.Idle)
 	out.State = mod.runner.Snapshot().Status()
 	return out
 }
 
 // drive carries out a verb, waits for its end if the order says so, and answers whether
-// the module came to where it leads; if not, why.
-func (mod *module) drive(ctx context.Context, o order) (bool, string) {
+// the module came to where it leads; if not, why. idle says that there is nothing to do here.
+func (mod *module) drive(ctx context.Context, o order, idle *bool) (bool, string) {
 	if o.Verb == core.VerbPrimForce && mod.replica != nil {
 		mod.replica.Forced()
 	}
 	before := mod.runner.Snapshot().State
 	if err := mod.runner.Command(ctx, o.Verb, o.Identity, o.By); err != nil {
-		already := new(core.Already)
-		return o.All && errors.As(err, &already), err.Error()
+		already, stopped := new(core.Already), new(core.NotStarted)
+		*idle = o.All && errors.As(err, &stopped)
+		return *idle || o.All && errors.As(err, &already), err.Error()
 	}
 	if o.Wait <= 0 {
 		return true, ""

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/catalog"
 	"github.com/orchestrator-ha/orchestrator/core/config"
 )
 
@@ -25,6 +26,17 @@ const configuredTime = time.Minute
 
 func (m *member) configuredFile(module string) string {
 	return m.d.path("state", module+".configured")
+}
+
+// edited says that the copy of a module that may be edited was made of this version: what
+// somebody has changed in it and not applied yet stays.
+func (m *member) edited(name string, head catalog.Head) bool {
+	was, err := os.ReadFile(m.configuredFile(name))
+	if err != nil || string(was) != head.Signature.String() {
+		return false
+	}
+	_, err = os.Stat(m.d.path("modules", name))
+	return err == nil
 }
 
 // configured calls config and postconfig if this configuration is new on this node, and not just

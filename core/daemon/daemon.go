@@ -61,7 +61,8 @@ type Daemon struct {
 	holder  *vip.Holder
 	speaker *vip.Announcer
 
-	sessions *control.Sessions // logins to the console
+	sessions  *control.Sessions // logins to the console
+	strangers strangers
 
 	booted   bool      // no daemon has run here since the machine was booted
 	clean    sync.Once // removes leftovers
@@ -104,7 +105,11 @@ func Run(ctx context.Context, opt Options) (err error) {
 	if err := d.resume(); err != nil { // who asks meanwhile waits for an answer
 		return err
 	}
-	undo.add("leave the network", func() error { return d.stopMember(shutdownTime) })
+	undo.add("leave the network", func() error {
+		d.found.Lock()
+		defer d.found.Unlock()
+		return d.stopMember(shutdownTime)
+	})
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	d.note("node", "info", "The daemon has started.", nil, 0)
@@ -159,7 +164,7 @@ func (d *Daemon) build(undo *closers) error {
 		return err
 	}
 	d.hooks = hook.New(hook.Options{
-		Applications: applications{d.plugins, d.tellHostname}, Resources: resources{d}, Modules: commands{d},
+		Applications: applications{d.plugins, d.tellHostname, d.inMirror}, Resources: resources{d}, Modules: commands{d},
 		Log: d.log, Home: d.opt.Home, Tools: d.path("bin"),
 	})
 	d.holder = vip.NewHolder()
@@ -199,7 +204,12 @@ func (d *Daemon) resume() error {
 	if err != nil {
 		return fmt.Errorf("open the cluster's keys: %w", err)
 	}
-	return d.startMember(id)
+	err = d.startMember(id)
+	if errors.Is(err, errTakenOut) { // and the daemon died before it had departed
+		d.note("member", "warn", "This server was taken out of the cluster, and forgets it. Files of replicated folders are where they were.", nil, 0)
+		return d.forget()
+	}
+	return err
 }
 
 // listenLocal opens the unix socket of the API for root.
@@ -222,6 +232,7 @@ func (d *Daemon) server(who control.Who) *http.Server {
 	return &http.Server{
 		Handler:           control.Handler(control.Backend{Cluster: d, Modules: d, Views: d, Metrics: d.metricsHandler(), Nodes: d, Commands: d, Console: d, Sessions: d.sessions}, who, d.log),
 		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute, // a connection costs memory, and a file of the daemon's
 		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return d.ctx },
 	}

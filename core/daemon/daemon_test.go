@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/cluster"
 	"github.com/orchestrator-ha/orchestrator/core/control"
 	"github.com/orchestrator-ha/orchestrator/core/share"
 	"github.com/orchestrator-ha/orchestrator/sdk"
@@ -272,5 +273,22 @@ func TestSecondDaemonIsRefused(t *testing.T) {
 	}
 	if err := again(); err != nil {
 		t.Error(err)
+	}
+}
+
+// People know servers by their names.
+func TestEvidenceNamesNodes(t *testing.T) {
+	d, _ := alone(t)
+	m := d.member
+	m.config.Nodes = []cluster.Node{{Number: 1, Name: "web1"}, {Number: 3, Name: "web3"}, {Number: 12, Name: "web12"}}
+	for text, want := range map[string]string{
+		"silent for 3 s on lan default; node 3 does not hear it either": "silent for 3 s on lan default; web3 does not hear it either",
+		"nodes 1, 3 and 12 still hear it; 2 pings":                      "web1, web3 and web12 still hear it; 2 pings",
+		"nodes 1 and 7 still hear it":                                   "web1 and node 7 still hear it",
+		"this node 's link":                                             "this node 's link",
+	} {
+		if got := m.named(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
 	}
 }

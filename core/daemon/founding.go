@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -38,11 +39,7 @@ const joinTime = 20 * time.Second
 func (d *Daemon) Init(_ context.Context, by string, r control.InitRequest) (control.Outcome, error) {
 	d.found.Lock()
 	defer d.found.Unlock()
-	addresses, networks, err := parseAddresses(r.Addresses)
-	if err != nil {
-		return control.Outcome{}, err
-	}
-	local, err := parseLocal(r.Local, addresses)
+	addresses, local, networks, err := own(r.Addresses, r.Local)
 	if err != nil {
 		return control.Outcome{}, err
 	}
@@ -86,7 +83,7 @@ func (d *Daemon) writeFirst(conf cluster.Config, by string) error {
 		return fmt.Errorf("make the admin token: %w", err)
 	}
 	token := base64.RawURLEncoding.EncodeToString(secret)
-	if err := replaceFile(d.path("cluster", "admin.token"), []byte(token+"\n")); err != nil {
+	if err := replaceDurably(d.path("cluster", "admin.token"), []byte(token+"\n")); err != nil {
 		return fmt.Errorf("write the admin token: %w", err)
 	}
 	c, err := catalog.Open(d.path("catalog"), 1)
@@ -165,7 +162,9 @@ func (d *Daemon) Admit(_ context.Context, request json.RawMessage) (json.RawMess
 		return m.enroll(r)
 	})
 	if err != nil {
-		d.note("command", "warn", fmt.Sprintf("A node that calls itself %q was not let in: %v.", r.Name, err), nil, 0)
+		if n := d.strangers.refuse(time.Now()); n > 0 {
+			d.note("command", "warn", strangerText(r.Name, n, err), nil, 0)
+		}
 		return nil, refused(err)
 	}
 	d.note("member", "info", fmt.Sprintf("%s joined the cluster.", r.Name), nil, 0)
@@ -191,6 +190,9 @@ func (m *member) enroll(r pki.JoinRequest) (core.NodeID, json.RawMessage, error)
 	if err := errors.Join(next.Validate()...); err != nil {
 		return 0, nil, err
 	}
+	if err := m.crowded(len(next.Nodes)); err != nil {
+		return 0, nil, err
+	}
 	content, err := json.Marshal(next)
 	if err != nil {
 		return 0, nil, err
@@ -206,11 +208,7 @@ func (d *Daemon) Join(ctx context.Context, by string, r control.JoinRequest) (co
 	if d.current() != nil {
 		return control.Outcome{}, refused(pki.ErrMember)
 	}
-	addresses, _, err := parseAddresses(r.Addresses)
-	if err != nil {
-		return control.Outcome{}, err
-	}
-	local, err := parseLocal(r.Local, addresses)
+	addresses, local, _, err := own(r.Addresses, r.Local)
 	if err != nil {
 		return control.Outcome{}, err
 	}
@@ -239,7 +237,7 @@ func (d *Daemon) Join(ctx context.Context, by string, r control.JoinRequest) (co
 
 // writeJoined stores what the cluster gave a new node.
 func (d *Daemon) writeJoined(a admission, self core.NodeID) error {
-	if err := replaceFile(d.path("cluster", "admin.token"), []byte(a.Admin+"\n")); err != nil {
+	if err := replaceDurably(d.path("cluster", "admin.token"), []byte(a.Admin+"\n")); err != nil {
 		return fmt.Errorf("write the admin token: %w", err)
 	}
 	c, err := catalog.Open(d.path("catalog"), self)
@@ -276,6 +274,10 @@ func ask(ctx context.Context, joiner *pki.Joiner, peer string) (admission, error
 		if errors.As(err, &refusal) {
 			return answer, refusal
 		}
+		var call *url.Error
+		if errors.As(err, &call) {
+			err = call.Err
+		}
 		return answer, fmt.Errorf("ask %s to let this node in: %w; is the address right, the daemon running there, and the port open in the firewall?", peer, err)
 	}
 	defer resp.Body.Close()
@@ -294,80 +296,6 @@ func ask(ctx context.Context, joiner *pki.Joiner, peer string) (admission, error
 		return answer, fmt.Errorf("read the answer of %s: %w", peer, err)
 	}
 	return answer, nil
-}
-
-// Leave takes this node out of its cluster.
-func (d *Daemon) Leave(_ context.Context, by string) (control.Outcome, error) {
-	d.found.Lock()
-	defer d.found.Unlock()
-	m := d.current()
-	if m == nil {
-		return control.Outcome{}, errNoCluster
-	}
-	for _, mod := range m.all() {
-		if in := mod.runner.Snapshot(); in.State != core.Stop {
-			return control.Outcome{}, &control.Refusal{Kind: control.ErrRefused, Text: fmt.Sprintf("%s is %s here: stop it first with: orchestrator stop %s --node %s", mod.conf.Name, in.Status(), mod.conf.Name, m.name(m.id.Node.Number))}
-		}
-	}
-	conf, err := m.readConfig()
-	if err != nil {
-		return control.Outcome{}, err
-	}
-	name := m.name(m.id.Node.Number)
-	if len(conf.Nodes) > 1 {
-		if err := m.tellLeave(conf, by); err != nil {
-			return control.Outcome{}, err
-		}
-	}
-	if err := errors.Join(d.stopMember(shutdownTime), d.forgetCluster()); err != nil {
-		return control.Outcome{}, err
-	}
-	for _, dir := range []string{"active", "modules", "state"} {
-		if err := os.RemoveAll(d.path(dir)); err != nil {
-			return control.Outcome{}, fmt.Errorf("clean up: %w", err)
-		}
-		if err := os.MkdirAll(d.path(dir), 0o700); err != nil {
-			return control.Outcome{}, fmt.Errorf("clean up: %w", err)
-		}
-	}
-	return control.Outcome{Text: name + " left the cluster"}, nil
-}
-
-// tellLeave has another node take this one out of the cluster document, so
-// that the change survives this node.
-func (m *member) tellLeave(conf cluster.Config, by string) error {
-	ctx, cancel := context.WithTimeout(m.ctx, joinTime)
-	defer cancel()
-	var all error
-	for _, n := range conf.Nodes {
-		if n.Number == m.id.Node.Number {
-			continue
-		}
-		_, err := m.cluster.Call(ctx, n.Number, "leave", []byte(by))
-		if err == nil {
-			return nil
-		}
-		all = errors.Join(all, fmt.Errorf("%s: %w", n.Name, err))
-	}
-	return &control.Refusal{Kind: control.ErrRefused, Text: "no other node could take note: " + all.Error()}
-}
-
-// removeNode takes a node that leaves out of the cluster document.
-func (m *member) removeNode(n core.NodeID, by string) error {
-	conf, err := m.readConfig()
-	if err != nil {
-		return err
-	}
-	next, err := conf.RemoveNode(n)
-	if err != nil {
-		return err
-	}
-	content, err := json.Marshal(next)
-	if err != nil {
-		return err
-	}
-	_, err = m.catalog.Put(clusterItem, content, nil, by)
-	return err
 }
 
 func refused(err error) error     { return &control.Refusal{Kind: control.ErrRefused, Text: err.Error()} }

@@ -3,6 +3,7 @@ package daemon
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -19,12 +20,16 @@ func TestExpandedConfigurationIsWritten(t *testing.T) {
 		if conf == nil {
 			t.Fatal(problems)
 		}
-		if err := writeGenerated(dir, conf); err != nil {
+		if err := writeGenerated(dir, "/var/lib/it's", conf); err != nil {
 			t.Fatal(err)
 		}
 		text, err := os.ReadFile(filepath.Join(dir, "conf", "safeconf.xml"))
 		if err != nil || !strings.Contains(string(text), `<var name="P" value="`+port+`"/>`) {
 			t.Errorf("%v in\n%s", err, text)
+		}
+		script, err := os.ReadFile(filepath.Join(dir, "bin", "web_start_wrapper.sh"))
+		if want := "ORCHESTRATOR_HOME='/var/lib/it'\\''s' exec '/var/lib/it'\\''s/bin/orchestrator' bare start 'web'\n"; runtime.GOOS != "windows" && (err != nil || !strings.HasSuffix(string(script), want)) {
+			t.Errorf("the script is %q: %v", script, err)
 		}
 	}
 }

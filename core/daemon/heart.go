@@ -13,36 +13,8 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core/share"
 )
 
-// heartInbox takes events from the heartbeat's thread without ever making it
-// wait.
-type heartInbox struct {
-	mu     sync.Mutex
-	events []heartbeat.Event
-	signal chan struct{}
-}
-
-func newHeartInbox() *heartInbox { return &heartInbox{signal: make(chan struct{}, 1)} }
-
-func (b *heartInbox) put(e heartbeat.Event) {
-	b.mu.Lock()
-	b.events = append(b.events, e)
-	b.mu.Unlock()
-	select {
-	case b.signal <- struct{}{}:
-	default:
-	}
-}
-
-func (b *heartInbox) take() []heartbeat.Event {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	events := b.events
-	b.events = nil
-	return events
-}
-
 // heartEvents acts upon what the heartbeat finds out.
-func (m *member) heartEvents(inbox *heartInbox) {
+func (m *member) heartEvents(inbox *inbox[heartbeat.Event]) {
 	for {
 		select {
 		case <-m.ctx.Done():
@@ -57,6 +29,7 @@ func (m *member) heartEvents(inbox *heartInbox) {
 }
 
 func (m *member) heartEvent(e heartbeat.Event) {
+	e.Evidence = m.named(e.Evidence)
 	switch e.Kind {
 	case heartbeat.Up:
 		m.noteMember("info", fmt.Sprintf("%s is heard%s.", m.name(e.Node), map[bool]string{false: " again", true: ""}[e.First]), e)

@@ -103,6 +103,9 @@ func (mod *module) kept(version string) (catalog.Item, error) {
 			return mod.m.catalog.GetVersion(it.Name, it.Version)
 		}
 	}
+	if len(list) == 1 && notNumber == nil {
+		return catalog.Item{}, &control.Refusal{Kind: control.ErrNotFound, Text: fmt.Sprintf("%s has had no other configuration than the one in use, %s", mod.conf.Name, list[0].Version)}
+	}
 	return catalog.Item{}, &control.Refusal{Kind: control.ErrNotFound, Text: fmt.Sprintf("%s has no version %q: it has %d, which orchestrator config history %s shows", mod.conf.Name, version, len(list), mod.conf.Name)}
 }
 

@@ -42,7 +42,31 @@ func (d *Daemon) Install(ctx context.Context, by string, r control.InstallReques
 		}
 		content = b.Bytes()
 	}
-	return m.put(ctx, put{r.Name, by, content, r.Set, "installed", r.StopStart})
+	out, err := m.put(ctx, put{r.Name, by, content, r.Set, "installed", r.StopStart})
+	if err == nil {
+		out.Next = m.next(r.Name)
+	}
+	return out, err
+}
+
+// next is what to type when a module is installed.
+func (m *member) next(name string) string {
+	mod, err := m.module(name)
+	if err != nil || mod.runner.Snapshot().State != core.Stop {
+		return ""
+	}
+	if mod.network != nil {
+		if _, _, err := newPlace(mod.network, mod.conf.Interfaces).place(); err != nil {
+			return "It cannot be started on this server as it is: " + err.Error()
+		}
+	}
+	if in := mod.runner.Snapshot(); in.Module.Mirror.Replicated && in.Pair.Self.Data.Standing == core.StandingNone {
+		return fmt.Sprintf("Say once which server has the files that are good: orchestrator prim %s --node NODE\nThen start the other one, which gets them: orchestrator start %s", name, name)
+	}
+	if mod.conf.Mode == core.Light && len(m.settings().Nodes) > 1 {
+		return fmt.Sprintf("Start it where it is to run: orchestrator start %s --node NODE", name)
+	}
+	return "Start it with: orchestrator start " + name
 }
 
 // put is a configuration on its way into the catalog.

@@ -15,7 +15,7 @@ import (
 // once; the folders stay, since programs of the module may work in them.
 func (mod *module) takeFiles(next renewal) error {
 	return errors.Join(
-		updateFolder(mod.dir, next.files, next.changed), writeGenerated(mod.dir, next.conf),
+		updateFolder(mod.dir, next.files, next.changed), writeGenerated(mod.dir, mod.m.d.opt.Home, next.conf),
 		updateFolder(mod.m.d.path("modules", mod.conf.Name), next.files, next.changed))
 }
 

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/netip"
 	"os"
+	"slices"
 
 	"github.com/orchestrator-ha/orchestrator/core/control"
 )
@@ -37,13 +39,63 @@ func parseLocal(given map[string]string, addresses map[string]netip.Addr) (map[s
 	return local, nil
 }
 
+// checkOwn refuses addresses that this machine does not have: it would join, and nobody
+// would ever hear it. has are those of its interfaces.
+func checkOwn(addresses, local map[string]netip.Addr, has []netip.Addr) error {
+	for network, a := range addresses {
+		if own, translated := local[network]; translated {
+			a = own
+		}
+		if !slices.Contains(has, a.Unmap().WithZone("")) {
+			var list []string
+			for _, h := range has {
+				if !h.IsLoopback() && !h.IsLinkLocalUnicast() {
+					list = append(list, h.String())
+				}
+			}
+			return &control.Refusal{Kind: control.ErrInput, Text: fmt.Sprintf("this server has no address %s; it has %s. Give one of these with --address; if another one is translated on the way here (NAT), --local says what this server itself has in its place", a, listOr(list, "none"))}
+		}
+	}
+	return nil
+}
+
+// ownAddresses are those of this machine's interfaces.
+func ownAddresses() ([]netip.Addr, error) {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, fmt.Errorf("look at this server's addresses: %w", err)
+	}
+	var list []netip.Addr
+	for _, a := range all {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			list = append(list, p.Addr().Unmap())
+		}
+	}
+	return list, nil
+}
+
+// own reads the addresses that a request gives this node.
+func own(given, givenLocal map[string]string) (addresses, local map[string]netip.Addr, networks []string, err error) {
+	if addresses, networks, err = parseAddresses(given); err != nil {
+		return nil, nil, nil, err
+	}
+	if local, err = parseLocal(givenLocal, addresses); err != nil {
+		return nil, nil, nil, err
+	}
+	has, err := ownAddresses()
+	if err == nil {
+		err = checkOwn(addresses, local, has)
+	}
+	return addresses, local, networks, err
+}
+
 func (d *Daemon) writeLocal(local map[string]netip.Addr) error {
 	if len(local) == 0 {
 		return nil
 	}
 	raw, err := json.Marshal(local)
 	if err == nil {
-		err = replaceFile(d.localFile(), raw)
+		err = replaceDurably(d.localFile(), raw)
 	}
 	if err != nil {
 		return fmt.Errorf("write this node's own addresses: %w", err)

@@ -58,3 +58,28 @@ func TestLocalAddressesAreKept(t *testing.T) {
 		t.Errorf("kept: %v, %v", local, err)
 	}
 }
+
+func TestCheckOwn(t *testing.T) {
+	a := netip.MustParseAddr
+	has := []netip.Addr{a("127.0.0.1"), a("10.0.0.3"), a("fd00::3"), a("fe80::1")}
+	at := func(text string) map[string]netip.Addr { return map[string]netip.Addr{"default": a(text)} }
+	for _, tc := range []struct {
+		addresses, local map[string]netip.Addr
+		refused          string
+	}{
+		{at("10.0.0.3"), nil, ""},
+		{at("fd00::3"), nil, ""},
+		{at("127.0.0.1"), nil, ""},
+		{at("203.0.113.9"), at("10.0.0.3"), ""},
+		{at("10.0.0.7"), nil, "no address 10.0.0.7; it has 10.0.0.3, fd00::3. Give"},
+		{at("203.0.113.9"), at("10.0.0.7"), "no address 10.0.0.7;"},
+	} {
+		err := checkOwn(tc.addresses, tc.local, has)
+		if tc.refused == "" && err != nil || tc.refused != "" && (err == nil || !strings.Contains(err.Error(), tc.refused)) {
+			t.Errorf("%v %v: %v, want %q", tc.addresses, tc.local, err, tc.refused)
+		}
+	}
+	if _, _, _, err := own(map[string]string{"": "127.0.0.1"}, nil); err != nil {
+		t.Errorf("every machine has 127.0.0.1: %v", err)
+	}
+}

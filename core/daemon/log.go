@@ -15,6 +15,19 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core/journal"
 )
 
+// known refuses the name of a module that is neither installed nor was.
+func (d *Daemon) known(ctx context.Context, module string) error {
+	_, err := d.module(module)
+	if err == nil {
+		return nil
+	}
+	before, wrong := d.journal.Query(ctx, journal.Filter{Module: module, Limit: 1})
+	if wrong != nil || len(before) > 0 {
+		return wrong
+	}
+	return err
+}
+
 // Log emits journal entries, and new ones as they come if asked to.
 func (d *Daemon) Log(ctx context.Context, q control.LogQuery, emit func(control.LogEntry) error) error {
 	f := journal.Filter{Module: q.Module, Since: q.Since, Kinds: q.Types, Level: q.Level, Grep: q.Grep, After: q.After, Limit: q.Limit}
@@ -46,6 +59,11 @@ func (d *Daemon) Log(ctx context.Context, q control.LogQuery, emit func(control.
 				from = 0
 			}
 			entries = entries[from : from+q.Limit]
+		}
+	}
+	if len(entries) == 0 && q.Module != "" && !q.Follow {
+		if err := d.known(ctx, q.Module); err != nil {
+			return err
 		}
 	}
 	for _, e := range entries {

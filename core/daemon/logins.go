@@ -52,11 +52,18 @@ func (d *Daemon) Access(_ context.Context, by string, r control.AccessRequest) (
 	if life <= 0 || life > maxAccess {
 		return control.AccessToken{}, &control.Refusal{Kind: control.ErrInput, Text: fmt.Sprintf("a token is good for more than 0 and at most %v", maxAccess)}
 	}
-	t := control.AccessToken{User: user, Role: r.Role}
-	if t.Token, t.Expires, err = d.sessions.Token(user, r.Role, life); err != nil {
+	m := d.current()
+	if m == nil {
+		return control.AccessToken{}, errNoCluster
+	}
+	t, err := d.sessions.Token(user, r.Role, life)
+	if err == nil {
+		err = m.addAccess(by, accessList{Tokens: map[string]control.TokenInfo{t.ID: {ID: t.ID, User: user, Role: r.Role, Expires: t.Expires, Given: time.Now().Round(0), By: by}}})
+	}
+	if err != nil {
 		return control.AccessToken{}, err
 	}
-	d.note("command", "info", fmt.Sprintf("%s gives out a token to %s, with the role %s, good until %s.", by, user, r.Role, t.Expires.Local().Format(time.DateTime)), map[string]any{"by": by}, 0)
+	d.note("command", "info", fmt.Sprintf("%s gives out a token to %s, with the role %s, good until %s, id %s.", by, user, r.Role, t.Expires.Local().Format(time.DateTime), t.ID), map[string]any{"by": by}, 0)
 	return t, nil
 }
 

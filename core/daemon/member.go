@@ -52,6 +52,9 @@ type member struct {
 	done        sync.WaitGroup
 	ways        ways
 	replication replicationPort
+
+	accessing sync.Mutex // guards what follows
+	access    accessList
 }
 
 // clusterItem is the name of the cluster document in the catalog.
@@ -74,6 +77,7 @@ func (d *Daemon) startMember(id *pki.Identity) error {
 	m.loadAll()
 	m.forgetLeft()
 	close(m.ready)
+	m.reconfigure() // what came before somebody listened for it
 	return nil
 }
 
@@ -89,12 +93,13 @@ func (m *member) start() error {
 	if m.config, err = m.readConfig(); err != nil {
 		return err
 	}
+	m.takeAccess()
 	if m.local, err = d.readLocal(); err != nil {
 		return err
 	}
 	me, ok := m.config.Node(self)
 	if !ok {
-		return fmt.Errorf("this node (number %d) is not in the cluster's configuration any more: run 'orchestrator cluster leave', then join again", self)
+		return errTakenOut
 	}
 	m.cluster, err = cluster.New(cluster.Options{
 		Self: self, Name: me.Name, Cluster: m.config.ID, Key: m.id.Keys.Gossip,
@@ -151,10 +156,13 @@ func (m *member) closeCluster() error {
 func (m *member) startHeart(self core.NodeID) error {
 	m.lease = newLease(m.d.filter, m.log)
 	m.work(func() { m.lease.run(m.ctx) })
-	inbox := newHeartInbox()
-	var err error
+	inbox := newInbox[heartbeat.Event]()
+	run, err := m.d.incarnation(time.Now())
+	if err != nil {
+		return fmt.Errorf("start the heartbeat: %w", err)
+	}
 	m.heart, err = heartbeat.Start(heartbeat.Options{
-		Self: self, Incarnation: uint64(time.Now().UnixNano()), Key: m.id.Keys.Heartbeat,
+		Self: self, Incarnation: run, Key: m.id.Keys.Heartbeat,
 		Interval: m.config.HeartbeatInterval, Timeout: m.config.HeartbeatTimeout, Digest: m.leftDigest(),
 		Networks: heartNetworks(m.config, self, m.local), OnBeat: m.lease.until, Events: inbox.put, Log: m.log,
 	})
@@ -267,7 +275,7 @@ func (m *member) reconfigure() {
 	}
 	self := m.id.Node.Number
 	if _, ok := c.Node(self); !ok {
-		m.d.note("member", "warn", "This node was removed from the cluster.", nil, 0)
+		go m.d.removed(m) // which waits for who calls this
 		return
 	}
 	m.mu.Lock()
@@ -279,6 +287,9 @@ func (m *member) reconfigure() {
 	}
 	for _, mod := range m.all() {
 		mod.reweigh()
+		if mod.widowed() {
+			m.changed(moduleItem(mod.conf.Name))
+		}
 	}
 }
 

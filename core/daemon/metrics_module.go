@@ -48,7 +48,7 @@ var moduleMetrics = metrics.Section[*Scrape]{Title: "Modules", Metrics: []metric
 			for _, mod := range s.modules() {
 				in := mod.runner.Snapshot()
 				for name, r := range in.Resources {
-					if in.Network || !ofNetwork(name) || isCheck(mod.conf, name) {
+					if in.Network || !ofNetwork(name) || isCheck(mod.config(), name) {
 						out.OneOf(string(r.Value), valueNames, mod.conf.Name, name)
 					}
 				}

@@ -67,7 +67,7 @@ The certificate is of the cluster's own authority, ` + "`cluster/authority.crt`"
           - targets: ["192.0.2.1:9010", "192.0.2.2:9010", "192.0.2.3:9010"]
 
 Before it ends give out another one: ` + "`orchestrator token --help`" + ` tells of roles and times, and
-how tokens are taken back.
+how one is withdrawn.
 
 Nothing is counted for a metric that nobody looks at: what is shown is read at that
 moment, the packets from the counters that the filter has in the kernel. Only connections are

@@ -16,6 +16,7 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core/catalog"
 	"github.com/orchestrator-ha/orchestrator/core/config"
 	"github.com/orchestrator-ha/orchestrator/core/control"
+	"github.com/orchestrator-ha/orchestrator/core/diag"
 	"github.com/orchestrator-ha/orchestrator/core/runner"
 	"github.com/orchestrator-ha/orchestrator/core/share"
 	"github.com/orchestrator-ha/orchestrator/sdk"
@@ -48,6 +49,7 @@ type module struct {
 	probed       int         // how many addresses were asked for
 	refresh      refresh
 	hooks        hookRuns
+	bare         sync.Mutex // held while the application is started or stopped without the module
 	census       census
 	tookOver     atomic.Int64 // time of the last announcement for a reason, in ns
 	settle       sync.Mutex   // held while the checks are set; guards switches
@@ -92,7 +94,7 @@ func (m *member) newModule(item catalog.Item, conf *config.Module, dir string) *
 	if mod.saved.Wanted == core.Up { // and stays so: what starts it at boot is no operator
 		in.Wanted = core.Up
 	}
-	in.Failures = mod.saved.Failures
+	in.Failures, in.Held = mod.saved.Failures, mod.saved.Held
 	whole := make(chan struct{})
 	defer close(whole) // before that an effect may find no pair, replica or network
 	mod.runner = runner.New(runner.Options{
@@ -221,11 +223,12 @@ func (mod *module) close() {
 // wish is what is kept of a module's state over a restart of the daemon.
 type wish struct {
 	Wanted   core.State  `json:"wanted"`
+	Held     string      `json:"held,omitempty"`     // who lets it wait until wakeup
 	Failures []time.Time `json:"failures,omitempty"` // automatic actions that count in maxloop: also those that restarted the machine
 }
 
 func (w wish) equal(o wish) bool {
-	return w.Wanted == o.Wanted && slices.EqualFunc(w.Failures, o.Failures, time.Time.Equal)
+	return w.Wanted == o.Wanted && w.Held == o.Held && slices.EqualFunc(w.Failures, o.Failures, time.Time.Equal)
 }
 
 // persist saves what the operator wants of the module.
@@ -236,13 +239,13 @@ func (mod *module) persist(in core.Instance) {
 			mod.m.d.noteModule(mod.conf.Name, "config", "error", fmt.Sprintf("After a loss of power this node may misjudge its data: %v.", err), nil, 0)
 		}
 	}
-	w := wish{in.Wanted, slices.Clone(in.Failures)}
+	w := wish{in.Wanted, in.Held, slices.Clone(in.Failures)}
 	if mod.frozen.Load() || w.equal(mod.saved) {
 		return
 	}
 	raw, err := json.Marshal(w)
 	if err == nil {
-		err = replaceFile(mod.m.d.path("state", mod.conf.Name+".json"), raw)
+		err = replaceDurably(mod.m.d.path("state", mod.conf.Name+".json"), raw)
 	}
 	if err != nil {
 		mod.m.log.Error("save the wanted state", "module", mod.conf.Name, "error", err)
@@ -265,7 +268,8 @@ func (m *member) wish(name string) (w wish) {
 	return w
 }
 
-// replaceFile writes a file as a whole or not at all.
+// replaceFile writes a file as a whole or not at all, unless the power fails; see
+// replaceDurably.
 func replaceFile(path string, content []byte) error {
 	next := path + ".new"
 	if err := os.WriteFile(next, content, 0o600); err != nil {
@@ -301,7 +305,15 @@ func (m *member) module(name string) (*module, error) {
 		return mod, nil
 	}
 	names := slices.Sorted(maps.Keys(m.modules))
-	return nil, &control.Refusal{Kind: control.ErrNotFound, Text: fmt.Sprintf("there is no module %q here; installed: %s", name, listOr(names, "none"))}
+	return nil, &control.Refusal{Kind: control.ErrNotFound, Text: fmt.Sprintf("there is no module %q here%s installed: %s", name, meant(name, names), listOr(names, "none"))}
+}
+
+// meant asks for the nearest of some names, if one is near.
+func meant(name string, names []string) string {
+	if near := diag.Nearest(name, names); near != "" {
+		return fmt.Sprintf(": did you mean %q?", near)
+	}
+	return ";"
 }
 
 // standing finds an installed module, not in the moment in which its configuration is
@@ -317,26 +329,35 @@ func (m *member) standing(name string) (*module, error) {
 func (m *member) stopModules(limit time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	var all sync.WaitGroup
-	for _, mod := range m.all() {
-		mod.frozen.Store(true)
-		all.Go(func() {
-			if mod.runner.Snapshot().State != core.Stop {
-				if err := mod.runner.Command(ctx, core.VerbStop, "", "the end of the daemon"); err != nil {
-					m.log.Warn("stop a module", "module", mod.conf.Name, "error", err)
-				}
-			}
-			if _, err := mod.runner.WaitSettled(ctx); err != nil {
-				m.log.Warn("wait for a module to stop", "module", mod.conf.Name, "error", err)
-			}
-			mod.close()
-		})
-	}
-	all.Wait()
+	m.loading.Lock() // what is being loaded is stopped with the others
 	m.mu.Lock()
-	m.closing = true
+	m.closing = true // and one that has stopped is not loaded anew, with another configuration
+	m.mu.Unlock()
+	m.loading.Unlock()
+	m.together(func(mod *module) {
+		mod.frozen.Store(true)
+		if mod.runner.Snapshot().State != core.Stop {
+			if err := mod.runner.Command(ctx, core.VerbStop, "", "the end of the daemon"); err != nil {
+				m.log.Warn("stop a module", "module", mod.conf.Name, "error", err)
+			}
+		}
+		if _, err := mod.runner.WaitSettled(ctx); err != nil {
+			m.log.Warn("wait for a module to stop", "module", mod.conf.Name, "error", err)
+		}
+		mod.close()
+	})
+	m.mu.Lock()
 	m.modules = map[string]*module{}
 	m.mu.Unlock()
+}
+
+// together does something with all modules, side by side.
+func (m *member) together(do func(*module)) {
+	var all sync.WaitGroup
+	for _, mod := range m.all() {
+		all.Go(func() { do(mod) })
+	}
+	all.Wait()
 }
 
 // filterRestarted gives a new filter process all that it has to know.

@@ -30,7 +30,7 @@ type pair struct {
 	gate     *gate         // nil without an address
 	ports    pairPorts
 	log      *slog.Logger
-	inbox    chan any
+	inbox    *inbox[any]
 	ctx      context.Context
 	cancel   context.CancelFunc
 	done     chan struct{}
@@ -86,7 +86,7 @@ type (
 func newPair(ctx context.Context, peer core.NodeID, timeout, detected time.Duration, g *gate, ports pairPorts, log *slog.Logger) *pair {
 	p := &pair{
 		peer: peer, timeout: max(timeout, detected), detected: detected, gate: g, ports: ports, log: log,
-		inbox: make(chan any, 64), done: make(chan struct{}),
+		inbox: newInbox[any](), done: make(chan struct{}),
 	}
 	p.ctx, p.cancel = context.WithCancel(ctx)
 	go p.loop()
@@ -98,13 +98,8 @@ func (p *pair) close() {
 	<-p.done
 }
 
-// put tells the loop something, in order; it waits while the inbox is full.
-func (p *pair) put(news any) {
-	select {
-	case p.inbox <- news:
-	case <-p.ctx.Done():
-	}
-}
+// put tells the loop something, in order, and does not wait.
+func (p *pair) put(news any) { p.inbox.put(news) }
 
 // say publishes what this node says of itself, until the next time.
 func (p *pair) say(s core.PeerState) {
@@ -126,8 +121,10 @@ func (p *pair) loop() {
 		select {
 		case <-p.ctx.Done():
 			return
-		case news := <-p.inbox:
-			p.hear(time.Now(), news)
+		case <-p.inbox.signal:
+			for _, news := range p.inbox.take() {
+				p.hear(time.Now(), news)
+			}
 		case <-ticker.C:
 			p.look(time.Now())
 		}

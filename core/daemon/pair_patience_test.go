@@ -50,3 +50,35 @@ func TestPatienceChanges(t *testing.T) {
 		}
 	})
 }
+
+// The pair waits for its module while it tells it something; the module, which may have
+// any number of things to tell the pair meanwhile, does not wait for the pair.
+func TestPairMakesNobodyWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release, steps := make(chan struct{}), atomic.Int64{}
+		p := newPair(t.Context(), 2, time.Second, 100*time.Millisecond, nil, pairPorts{
+			state:   func() core.Instance { return core.Instance{} },
+			step:    func(core.Event) error { steps.Add(1); <-release; return nil },
+			resumed: func() {},
+		}, quiet())
+		defer p.close()
+		told := make(chan struct{})
+		go func() {
+			defer close(told)
+			for range 1000 {
+				p.put(peerSaid{run: 1})
+			}
+		}()
+		synctest.Wait()
+		select {
+		case <-told:
+		default:
+			t.Error("the module waits for the pair, which waits for the module")
+		}
+		close(release)
+		synctest.Wait()
+		if got := steps.Load(); got != 1000 {
+			t.Errorf("%d of 1000 statements were passed on", got)
+		}
+	})
+}

@@ -20,5 +20,5 @@ func (mod *module) reboot(ctx context.Context, reason string, cause int64) {
 		return // the system ends this daemon in good order
 	}
 	id := d.noteModule(mod.conf.Name, "transition", "error", fmt.Sprintf("The machine was not restarted (%v); %s is started instead.", err, mod.conf.Name), nil, cause)
-	mod.runner.Post(core.Event{Kind: core.EventCommand, Verb: core.VerbStart, Identity: "automatic_reboot", Reason: reason, Cause: id})
+	mod.runner.Post(core.Event{Kind: core.EventCommand, Verb: core.VerbStart, Identity: "automatic reboot", Reason: reason, Cause: id})
 }

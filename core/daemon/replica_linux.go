@@ -308,9 +308,12 @@ func (r *replicator) Status() *control.Replication {
 	}
 	if x := s.Resync; x != nil {
 		out.Resync = &control.Resync{
-			Extent: x.Extent, Running: x.Running, Since: x.Since, Round: x.Round, Files: x.Files,
+			Extent: x.Extent, Running: x.Running, Since: x.Since, Round: x.Round, Files: x.Files, Known: x.Known,
 			Total: x.Total, Done: x.Done, Sent: x.Sent, Rate: x.Rate, Left: control.Duration(x.Left.Round(time.Second)),
 		}
+	}
+	if x := s.Verifying; x != nil {
+		out.Verifying = &control.Verifying{Since: x.Since, Files: x.Files, Known: x.Known, Total: x.Total, Done: x.Done, Left: control.Duration(x.Left.Round(time.Second))}
 	}
 	if v := s.Verified; v != nil {
 		out.Verified = new(verification(*v))

@@ -50,6 +50,9 @@ type sharing struct {
 	unsaid *share.Digest // to be published then
 	lapsed bool          // a lapse is to be answered then
 
+	// giving is held while the filter is given a table, so that it ends with the newest.
+	giving sync.Mutex
+
 	mu      sync.Mutex
 	view    share.View
 	last    *share.Install
@@ -168,7 +171,7 @@ func (s *sharing) carry(e share.Effect, cause int64) {
 		s.changes.count(s.last, e)
 		s.last = &e
 		s.mu.Unlock()
-		s.install(e)
+		s.install()
 	case share.Send:
 		if s.behind && (e.Message.Kind == share.MsgInstalled || e.Message.Kind == share.MsgReport) {
 			return
@@ -216,20 +219,29 @@ type letter struct {
 	Message share.Message `json:"message"`
 }
 
-// install gives the filter a table, which is in force when it returns; or the
+// install gives the filter the newest table, which is in force when it returns; or the
 // node is behind.
-func (s *sharing) install(e share.Install) {
-	err := s.give(e)
+func (s *sharing) install() {
+	err := s.give()
 	if err != nil && !s.behind {
 		s.ports.note(fmt.Sprintf("The packet filter does not take its table, and is asked again until it does: %v", err), 0)
 	}
 	s.behind = err != nil
 }
 
-func (s *sharing) give(e share.Install) error {
+// give gives the filter the newest table, if there is one.
+func (s *sharing) give() error {
+	s.giving.Lock()
+	defer s.giving.Unlock()
+	s.mu.Lock()
+	e := s.last
+	s.mu.Unlock()
+	if e == nil {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(s.ctx, tableTime)
 	defer cancel()
-	err := s.ports.setTable(ctx, filterTable(s.module, e), e.View.Rules)
+	err := s.ports.setTable(ctx, filterTable(s.module, *e), e.View.Rules)
 	if s.ctx.Err() != nil {
 		return nil
 	}
@@ -249,10 +261,7 @@ func (s *sharing) forget() {
 
 // catchUp tries the newest table again, and says what was kept back.
 func (s *sharing) catchUp() {
-	s.mu.Lock()
-	last := *s.last
-	s.mu.Unlock()
-	if s.install(last); s.behind {
+	if s.install(); s.behind {
 		return
 	}
 	if s.unsaid != nil {
@@ -266,13 +275,7 @@ func (s *sharing) catchUp() {
 
 // again repeats the last table, for a filter that lost it.
 func (s *sharing) again() {
-	s.mu.Lock()
-	last := s.last
-	s.mu.Unlock()
-	if last == nil {
-		return
-	}
-	if err := s.give(*last); err != nil {
+	if err := s.give(); err != nil {
 		s.log.Warn("give the filter its table again", "module", s.module, "error", err)
 	}
 }

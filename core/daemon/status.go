@@ -22,6 +22,9 @@ func (mod *module) status(ctx context.Context) control.ModuleNode {
 		Muted:     mod.muted(), Boot: mod.atBoot(),
 		Loop: control.Loop{Count: in.Counted(time.Now()), Max: in.Module.MaxLoop, Interval: control.Duration(in.Module.LoopInterval)},
 	}
+	if counted := n.Loop.Count; counted > 0 {
+		n.Loop.Since = in.Failures[len(in.Failures)-counted] // the latest are at the end
+	}
 	if in.BlockedBy != "" {
 		n.Reason = in.BlockedBy
 	}
@@ -32,6 +35,9 @@ func (mod *module) status(ctx context.Context) control.ModuleNode {
 	}
 	if mod.pair != nil {
 		n.Pair = mod.pairStatus(in)
+	}
+	if mod.widowed() {
+		n.Reason = strings.TrimPrefix(n.Reason+"; the other server is another one now: stop and start the module here, so that they find each other", "; ")
 	}
 	if mod.network == nil || !in.Network {
 		return n

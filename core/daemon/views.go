@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"net/netip"
+	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -50,7 +53,7 @@ func (d *Daemon) Status(ctx context.Context, name string) (control.Status, error
 		for i, n := range conf.Nodes {
 			node, ok := answers[i][mod.conf.Name]
 			if !ok {
-				node = control.ModuleNode{Phase: core.NotReady, Reason: "the node cannot be asked", Reachable: answers[i] != nil}
+				node = control.ModuleNode{Phase: core.NotReady, Reason: m.silence(n.Number), Reachable: answers[i] != nil}
 				if answers[i] != nil {
 					node.Reason = "the module is not installed there yet"
 				}
@@ -102,6 +105,41 @@ func (m *member) alive(n core.NodeID) bool {
 	})
 }
 
+// silence says since when a node is not heard.
+func (m *member) silence(n core.NodeID) string {
+	for _, p := range m.heart.Status() {
+		switch {
+		case p.Node != n:
+		case p.Verdict == heartbeat.VerdictAlive, p.Verdict == heartbeat.VerdictSuspect:
+			return "it is heard, but does not answer"
+		case p.Verdict == heartbeat.VerdictNever:
+			return "not heard yet since the daemon here started"
+		case p.Verdict == heartbeat.VerdictLeft:
+			return "its daemon was stopped at " + time.Now().Add(-p.Since).Format(time.DateTime)
+		default:
+			return "not heard since " + time.Now().Add(-p.Since).Format(time.DateTime)
+		}
+	}
+	return "not heard"
+}
+
+// numbered is how the heartbeat names nodes.
+var numbered = regexp.MustCompile(`\bnodes? (\d+(?:(?:, | and )\d+)*)`)
+
+// named is evidence of the heartbeat with the names of nodes in the place of their
+// numbers.
+func (m *member) named(evidence string) string {
+	return numbered.ReplaceAllStringFunc(evidence, func(s string) string {
+		_, list, _ := strings.Cut(s, " ")
+		return digits.ReplaceAllStringFunc(list, func(d string) string {
+			n, _ := strconv.Atoi(d)
+			return m.name(core.NodeID(n))
+		})
+	})
+}
+
+var digits = regexp.MustCompile(`\d+`)
+
 // localStatus tells of this node's modules.
 func (m *member) localStatus(ctx context.Context, name string) []localModule {
 	list := []localModule{}
@@ -145,8 +183,8 @@ func (d *Daemon) ClusterStatus(context.Context) (control.ClusterStatus, error) {
 			cn.Alive, cn.Evidence = true, "this node"
 		case heard:
 			cn.Alive = p.Verdict == heartbeat.VerdictAlive || p.Verdict == heartbeat.VerdictSuspect
-			cn.Since, cn.Evidence = time.Now().Add(-p.Since).Round(time.Millisecond), p.Evidence
-			if cn.Evidence == "" {
+			cn.Since, cn.Evidence = time.Now().Add(-p.Since).Round(time.Millisecond), m.named(p.Evidence)
+			if cn.Evidence == "" || p.Verdict == heartbeat.VerdictAlive { // what was seen before it was heard again is past
 				cn.Evidence = string(p.Verdict)
 			}
 		}

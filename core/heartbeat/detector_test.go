@@ -250,6 +250,19 @@ func TestLateNodeStillJudges(t *testing.T) {
 	}
 }
 
+// A refusal that a node reads as it wakes up, when the silence has lasted long enough, is word
+// of the host: there was no time to ask it.
+func TestLateNodeHearsOfARefusal(t *testing.T) {
+	s := settled(t, 2, "default")
+	s.nodes[1].alive, s.nodes[1].refuses = false, true
+	s.run(20 * time.Millisecond) // a beat is sent, and refused
+	s.nodes[0].asleep = s.now + 500*msec
+	s.run(time.Second)
+	if lost := s.of(1, Lost, 2); len(lost) != 1 || lost[0].Host != HostAnswers || !lost[0].ProcessDead {
+		t.Errorf("node 1 saw %+v", s.nodes[0].events)
+	}
+}
+
 func TestWithoutLease(t *testing.T) {
 	o := Options{Self: 1, Incarnation: 1, Key: make([]byte, keyLen), WithoutLease: true, Events: func(Event) {}}
 	if err := o.check(); err != nil {

@@ -88,6 +88,9 @@ func (d *detector) judge(now int64, p *peer, heard uint64) {
 		return
 	}
 	p.host.state = p.host.seen(now, d.timeout)
+	if dead {
+		p.host.state = HostAnswers // it refused a beat
+	}
 	p.evidence = d.evidence(now, p)
 	p.returning = 0
 	d.setVerdict(now, p, VerdictLost)

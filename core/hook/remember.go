@@ -30,25 +30,30 @@ func (m *memory) keep(instance string, settings json.RawMessage) error {
 	if old, known := m.kept[instance]; known && bytes.Equal(old, settings) {
 		return nil
 	}
+	if err := m.write(instance, settings); err != nil {
+		return fmt.Errorf("remember the settings with which %s is started: %w", instance, err)
+	}
 	m.kept[instance] = settings
+	return nil
+}
+
+// write stores the settings of an instance as a whole or not at all.
+func (m *memory) write(instance string, settings json.RawMessage) error {
 	if m.home == "" {
 		return nil
 	}
 	path := m.path(instance)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("remember settings: %w", err)
+		return err
 	}
 	if settings == nil {
 		settings = json.RawMessage("null")
 	}
 	tmp := path + ".new"
 	if err := os.WriteFile(tmp, settings, 0o600); err != nil {
-		return fmt.Errorf("remember settings: %w", err)
+		return err
 	}
-	if err := os.Rename(tmp, path); err != nil {
-		return fmt.Errorf("remember settings: %w", err)
-	}
-	return nil
+	return os.Rename(tmp, path)
 }
 
 // recall returns the settings of an instance, nil if none are known.

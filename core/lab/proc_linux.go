@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/orchestrator-ha/orchestrator/sdk/proc"
 )
 
 // processesIn lists the processes whose network namespace is that of the path,
@@ -20,19 +20,20 @@ func processesIn(path string) ([]int, error) {
 	if err := unix.Stat(path, &ns); err != nil {
 		return nil, fmt.Errorf("look at network namespace %s: %w", path, err)
 	}
-	entries, err := os.ReadDir("/proc")
+	all, err := proc.IDs()
 	if err != nil {
 		return nil, fmt.Errorf("list processes: %w", err)
 	}
 	var pids []int
-	for _, entry := range entries {
-		pid, err := strconv.Atoi(entry.Name())
-		if err != nil || pid == os.Getpid() {
+	for _, pid := range all {
+		if pid == os.Getpid() {
 			continue
 		}
-		var own unix.Stat_t
-		// A process that has gone, and a zombie, have no namespace.
-		if unix.Stat(filepath.Join("/proc", entry.Name(), "ns/net"), &own) != nil {
+		own, err := proc.Ask(pid, func() (own unix.Stat_t, err error) {
+			err = unix.Stat(fmt.Sprintf("/proc/%d/ns/net", pid), &own)
+			return own, err
+		})
+		if err != nil { // a process that has gone, and a zombie, have no namespace
 			continue
 		}
 		if own.Ino == ns.Ino && own.Dev == ns.Dev {
@@ -70,7 +71,7 @@ func rank(first []int, pid int) int {
 
 // stopped says whether a process is halted by SIGSTOP (proc_pid_stat(5)).
 func stopped(pid int) bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	stat, err := proc.ReadFile(pid, "stat")
 	if err != nil {
 		return false
 	}

@@ -44,7 +44,7 @@ func (id *Identity) Admit(tokens *Tokens, r JoinRequest, version string, enroll 
 func (id *Identity) enroll(r JoinRequest, public *ecdsa.PublicKey, enroll Enroll) (JoinReply, error) {
 	number, config, err := enroll(r)
 	if errors.Is(err, ErrNameTaken) {
-		return JoinReply{}, joinError(CodeNameTaken, "a node called %s is already in the cluster: give this one another name with --name, or remove the old one first", r.Name)
+		return JoinReply{}, joinError(CodeNameTaken, "a node called %s is already in the cluster: give this one another name with --name, or take the old one out first, if it is gone: orchestrator cluster remove %s", r.Name, r.Name)
 	}
 	if err != nil {
 		return JoinReply{}, fmt.Errorf("add node %s to the cluster: %w", r.Name, err)

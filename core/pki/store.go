@@ -25,7 +25,7 @@ const (
 )
 
 // ErrMember says that the directory already holds the keys of a cluster.
-var ErrMember = errors.New("this server already belongs to a cluster")
+var ErrMember = errors.New("this server already belongs to a cluster: orchestrator cluster status shows it, orchestrator cluster leave takes this server out of it")
 
 // ErrNoCluster says that the directory holds no keys.
 var ErrNoCluster = errors.New("this server belongs to no cluster yet: run 'cluster init' or 'cluster join'")

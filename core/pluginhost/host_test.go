@@ -290,7 +290,7 @@ func TestFollowSpeaksOfValues(t *testing.T) {
 		ctx, cancel := context.WithCancel(within(t))
 		values := make(chan core.Value, 10)
 		go func() {
-			_ = h.Follow(ctx, "file", settings(t, path), time.Second, time.Second, 1, func(v core.Value, _ string) { values <- v })
+			_ = h.Follow(ctx, "file", settings(t, path), time.Second, patience, 1, func(v core.Value, _ string) { values <- v })
 		}()
 		if got := await(t, "value", values, func(core.Value) bool { return true }); got != want {
 			t.Errorf("%s: %s, want %s", path, got, want)

@@ -14,7 +14,7 @@ import (
 )
 
 // separateProgram makes the test binary a program of its own that serves the checker
-// file.
+// file. It is there whole or not at all: a host looks for it all the time.
 func separateProgram(t *testing.T, dir string) {
 	t.Helper()
 	self, err := os.Executable()
@@ -22,7 +22,11 @@ func separateProgram(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	script := fmt.Sprintf("#!/bin/sh\nexec %s plugin serve\n", self)
-	if err := os.WriteFile(filepath.Join(dir, "orchestrator-checker-file"), []byte(script), 0o755); err != nil {
+	written := filepath.Join(t.TempDir(), "script")
+	if err := os.WriteFile(written, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(written, filepath.Join(dir, "orchestrator-checker-file")); err != nil {
 		t.Fatal(err)
 	}
 }

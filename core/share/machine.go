@@ -285,13 +285,14 @@ func (m *Machine) put() {
 
 // agree says that all live members are known to use the same view as this
 // node, and that no other is to follow at once. Of a silent one that goes on it is
-// not known.
+// not known. Nor is it of one that is heard here but taken out of the view, until the next
+// plan: to others it may be silent, and passed by.
 func (m *Machine) agree() bool {
-	for _, p := range m.peers {
+	for n, p := range m.peers {
 		if p.serves {
 			return false
 		}
-		if p.alive && p.digest.Present && (p.digest.Epoch != m.view.Epoch || p.digest.Failed != m.failed) {
+		if p.alive && p.digest.Present && (p.digest.Epoch != m.view.Epoch || p.digest.Failed != m.failed || m.failed&bit(n) != 0) {
 			return false
 		}
 	}

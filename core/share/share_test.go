@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"math"
 	"net/netip"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
 )
@@ -226,6 +228,37 @@ func TestLowBits(t *testing.T) {
 	}
 }
 
+// TestSilentNodesAreAskedLast: while a silent node is not back, connections that another
+// previous owner has go on; and what the silent one may have is not reset.
+func TestSilentNodesAreAskedLast(t *testing.T) {
+	h := Here{Serves: true, Ready: true}
+	for _, c := range []struct {
+		name   string
+		self   core.NodeID
+		row    Row
+		silent uint64
+		agreed bool
+		p      Packet
+		want   Verdict
+	}{
+		{"nobody is silent", 1, MakeRow(1, 2, 3), 0, true, Packet{}, Verdict{To: 2, Round: true}},
+		{"passed by", 1, MakeRow(1, 2, 3), bit(2), true, Packet{}, Verdict{To: 3, Round: true}},
+		{"the others may have it as an owner", 1, MakeRow(1, 2, 3), bit(2), false, Packet{}, Verdict{To: 2, Round: true}},
+		{"no other is left", 1, MakeRow(1, 2), bit(2), true, Packet{}, Verdict{To: 2, Round: true}},
+		{"two are silent", 1, MakeRow(1, 2, 3, 4), bit(2) | bit(3), true, Packet{}, Verdict{To: 4, Round: true}},
+		{"the last one", 3, MakeRow(1, 2, 3), bit(2), true, Packet{Peer: 1, Round: true}, Verdict{}},
+		{"the last one, nobody is silent", 3, MakeRow(1, 2, 3), 0, true, Packet{Peer: 1, Round: true}, Verdict{Accept: true}},
+		{"the last one, one far away is silent", 3, MakeRow(1, 2, 3), bit(9), true, Packet{Peer: 1, Round: true}, Verdict{Accept: true}},
+		{"from a peer, not on the round", 1, MakeRow(1, 2, 3), bit(2), true, Packet{Peer: 5}, Verdict{To: 3, Round: true}},
+		{"the number 64", 1, MakeRow(1, 63, 64), bit(63), true, Packet{}, Verdict{To: 64, Round: true}},
+	} {
+		h.Self, h.Silent, h.Agreed = c.self, c.silent, c.agreed
+		if got, _ := h.Decide(c.row, c.p); got != c.want {
+			t.Errorf("%s: node %d, row %v, silent %b: %+v, want %+v", c.name, c.self, c.row, c.silent, got, c.want)
+		}
+	}
+}
+
 // TestDatagramsPassSilentNodesBy: without its lease such a node would drop them.
 func TestDatagramsPassSilentNodesBy(t *testing.T) {
 	h := Here{Self: 1, Serves: true, Ready: true, Agreed: true}
@@ -245,5 +278,48 @@ func TestDatagramsPassSilentNodesBy(t *testing.T) {
 		if got, _ := h.Decide(c.row, p); got != c.want {
 			t.Errorf("row %v, silent %b: %+v, want %+v", c.row, c.silent, got, c.want)
 		}
+	}
+}
+
+// TestUnsoundMessages: what no node of this version says is not worked with, and the plan is
+// given up.
+func TestUnsoundMessages(t *testing.T) {
+	view := func(change func(*View)) View {
+		v := View{Epoch: Epoch(0).next(2), Members: []Member{{Node: 2}}, Tables: []Table{{Name: "g", Weights: Weights{2: 1}, Rows: make(Rows, Buckets)}}}
+		change(&v)
+		return v
+	}
+	for name, v := range map[string]View{
+		"no rows":         view(func(v *View) { v.Tables[0].Rows = nil }),
+		"too few rows":    view(func(v *View) { v.Tables[0].Rows = v.Tables[0].Rows[1:] }),
+		"an owner of 200": view(func(v *View) { v.Tables[0].Rows[7] = MakeRow(200) }),
+		"one before, 65":  view(func(v *View) { v.Tables[0].Rows[4095] = MakeRow(2, 3, 65) }),
+		"a member of 0":   view(func(v *View) { v.Members[0].Node = 0 }),
+		"a member of 255": view(func(v *View) { v.Members[0].Node = 255 }),
+	} {
+		if (Message{Kind: MsgInstall, View: &v}).sound(2) || (Message{Kind: MsgReport, Report: &Report{Node: 2, View: v}}).sound(2) {
+			t.Errorf("%s is sound", name)
+		}
+	}
+	whole := view(func(v *View) { v.Tables[0].Rows[0] = MakeRow(64, 1, 2, 3) })
+	if !(Message{Kind: MsgInstall, View: &whole}).sound(2) || !(Message{Kind: MsgReport, Report: &Report{Node: 2, View: whole}}).sound(2) {
+		t.Error("nothing is wrong, and it is not sound")
+	}
+
+	// A coordinator whose member says what cannot be.
+	now := time.Unix(1, 0)
+	m := NewMachine(1, func(core.NodeID) string { return "n" }, Settings{Weights: map[string]Weights{"g": {1: 1, 2: 1}}}, Timing{})
+	m.Step(now, PeerDigest{Node: 2, Digest: Digest{Present: true, Ready: true}})
+	m.Step(now, Started{})
+	for range 10 {
+		now = now.Add(10 * time.Millisecond)
+		m.Step(now, Tick{})
+	}
+	if m.round == nil || !m.round.waiting[2] {
+		t.Fatal("the member was not asked")
+	}
+	m.Step(now, Received{From: 2, Message: Message{Kind: MsgReport, Round: m.round.id, Report: &Report{Node: 200}}})
+	if m.round == nil || slices.ContainsFunc(m.round.reports, func(r Report) bool { return r.Node == 200 }) {
+		t.Error("the report of a node 200 counts")
 	}
 }

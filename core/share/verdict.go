@@ -1,6 +1,7 @@
 package share
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -98,6 +99,10 @@ func (h Here) decideNew(owner, peer core.NodeID) (Verdict, Reason) {
 // of a row by rising number, and a packet says that it is on it: so no two tables
 // that both name a node can make a packet miss that node, and no tables whatever
 // can make it run in a circle.
+//
+// While all nodes are known to use the same view, a silent node (which would drop the
+// packet if its lease has run out) is only asked when no other is left; and then nothing is
+// reset, as it may have been passed by.
 func (h Here) decideOpen(r Row, p Packet) (Verdict, Reason) {
 	if r.Owner() == 0 {
 		r >>= 8 // nobody takes new connections: the latest previous owner stands in
@@ -115,10 +120,14 @@ func (h Here) decideOpen(r Row, p Packet) (Verdict, Reason) {
 	case p.Peer == 0 && owner != h.Self:
 		return Verdict{To: owner}, ForwardOwner
 	}
-	if n := h.nextOnRound(r, p); n != 0 {
+	heard := r
+	if h.Agreed {
+		heard = h.heard(r)
+	}
+	if n := cmp.Or(h.nextOnRound(heard, p), h.nextOnRound(r, p)); n != 0 {
 		return Verdict{To: n, Round: true}, ForwardPrevious
 	}
-	if !h.Agreed {
+	if !h.Agreed || heard != r {
 		return Verdict{}, DropDisagreed
 	}
 	return Verdict{Accept: true}, AcceptReset // nobody has it: the kernel answers RST
@@ -132,11 +141,7 @@ func (h Here) decideOpen(r Row, p Packet) (Verdict, Reason) {
 // A silent node is not asked: without its lease it would drop the packet, and with it
 // all that have no connection anywhere.
 func (h Here) decideDatagram(r Row, p Packet) (Verdict, Reason) {
-	for _, n := range r.Previous() {
-		if h.Silent&bit(n) != 0 {
-			r = r.without(n)
-		}
-	}
+	r = h.heard(r)
 	owner := r.Owner()
 	taken := p.Bound
 	switch {
@@ -169,6 +174,16 @@ func (h Here) decideDatagram(r Row, p Packet) (Verdict, Reason) {
 		return Verdict{}, DropDisagreed // the kernel would answer "port unreachable"
 	}
 	return Verdict{Accept: true}, AcceptOwner
+}
+
+// heard is a row without those of its previous owners that are silent.
+func (h Here) heard(r Row) Row {
+	for _, n := range r.Previous() {
+		if h.Silent&bit(n) != 0 {
+			r = r.without(n)
+		}
+	}
+	return r
 }
 
 // nextOnRound is the next node to be asked; 0: all have been.

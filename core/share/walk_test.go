@@ -23,7 +23,10 @@ func directed(f *farm, at core.NodeID, bucket int, opens bool, server core.NodeI
 			return nil
 		}
 		p.Socket = server == at
-		v := Decide(at, r, f.serves(at) && (node.takes || !opens), node.agreed && !node.asleep && !node.lapsed, p)
+		v, _ := Here{
+			Self: at, Serves: f.serves(at) && (node.takes || !opens), Ready: node.takes,
+			Agreed: node.agreed && !node.asleep && !node.lapsed, Silent: node.silent,
+		}.Decide(r, p)
 		switch {
 		case v.Accept:
 			return []core.NodeID{at}

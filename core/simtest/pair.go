@@ -206,6 +206,7 @@ func (s *PairScenario) wipe(words []string, _ string) error {
 	return s.on(words, 1, func(h *Host) {
 		s.World.crash(h)
 		h.wipes++
+		h.In.Held = ""
 		h.data, h.Kept = 0, core.Kept{Life: 1000 - 100*h.wipes} // a clock that was set back, at worst
 	})
 }

@@ -36,7 +36,7 @@ func pick(d draw, from ...string) string { return from[d(len(from))] }
 // drawPair draws a configuration.
 func drawPair(d draw) line {
 	lines := []string{"hooks " + pick(d, "all", "prim", "all", "start_prim stop_prim start_both stop_both")}
-	for _, l := range []string{"replicated", "replicated", "failover off", "witness splitbrain.router", "check tcp.db prim restart", "check ping.gw pre wait", "check proc.db both stopstart", "check proc.log sec stopstart"} {
+	for _, l := range []string{"replicated", "replicated", "failover off", "witness splitbrain.router", "check tcp.db prim restart", "check ping.gw pre wait", "check proc.db both stopstart", "check proc.log sec stopstart", "check rule.sick both swap"} {
 		if d(3) == 0 {
 			lines = append(lines, l)
 		}
@@ -61,7 +61,7 @@ func drawLine(d draw) line {
 	case 0, 1:
 		return line{words: "command " + node + " start"}
 	case 2:
-		return line{words: fmt.Sprintf("command %s %s", node, pick(d, "stop", "swap", "restart", "stopstart", "forcestop", "prim", "primforce", "second", "secondforce", "failover-off", "failover-on", "wait as rule", "swap as rule", "wait", "wakeup"))}
+		return line{words: fmt.Sprintf("command %s %s", node, pick(d, "stop", "swap", "restart", "stopstart", "forcestop", "prim", "primforce", "second", "secondforce", "failover-off", "failover-on", "wait as rule", "swap as rule", "wait", "wakeup", "start as boot"))}
 	case 3:
 		return line{words: pick(d, "cut", "cut "+node, "heal", "heal")}
 	case 4:
@@ -69,7 +69,7 @@ func drawLine(d draw) line {
 	case 5:
 		return line{words: fmt.Sprintf("fails %s %s %d", node, pick(d, "start_prim", "stop_prim", "start_both", "start_second", "stop_second", "prestart"), 1+d(2))}
 	case 6, 7:
-		return line{words: fmt.Sprintf("resource %s %s %s", node, pick(d, "tcp.db", "ping.gw", "proc.db", "proc.log", "splitbrain.router"), pick(d, "up", "up", "down"))}
+		return line{words: fmt.Sprintf("resource %s %s %s", node, pick(d, "tcp.db", "ping.gw", "proc.db", "proc.log", "splitbrain.router", "rule.sick"), pick(d, "up", "up", "down"))}
 	case 8:
 		return line{words: pick(d, "lapse ", "degrade ", "lapse ", "repair ") + node}
 	case 9, 10:

@@ -94,6 +94,7 @@ func (w *World) peer(h *Host) *Host { return w.Nodes[1-h.number] }
 
 func (w *World) boot(h *Host) {
 	in := core.New(h.In.Module).Restore(h.Kept)
+	in.Held = h.In.Held
 	h.In, h.Kept, h.Up, h.life = in, in.Kept(), true, h.life+1
 	h.asked, h.armed, h.started = 0, map[string]int{}, map[string]bool{}
 	h.told, h.posted, h.lost, h.heard, h.follows, h.copiedOf = core.PeerState{}, core.PeerState{}, true, w.now, false, core.Generation{}

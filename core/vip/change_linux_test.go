@@ -50,7 +50,6 @@ func look(t *testing.T, h *Holder, on Interface) Look {
 func TestLookSeesWhatOthersDo(t *testing.T) {
 	neighbour := pair(t)
 	h, eth0 := holding(t, false)
-	carrier(t)
 	for _, c := range []struct {
 		name    string
 		do      func()
@@ -78,7 +77,7 @@ func TestLookSeesWhatOthersDo(t *testing.T) {
 			t.Errorf("%s: flags %#x", c.name, a.Flags)
 		}
 	}
-	carrier(t)
+	carrier(t, &netlink.Handle{})
 	if l := look(t, h, eth0); l.Dark {
 		t.Errorf("with a carrier: %+v", l)
 	}

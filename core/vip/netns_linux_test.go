@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,8 +18,9 @@ import (
 )
 
 // pair moves the test's thread into a new network namespace with eth0, whose
-// other end is eth0 of a second namespace, a neighbour. The thread ends with the
-// test, and the namespaces with it.
+// other end is eth0 of a second namespace, a neighbour. Both can send, and have their
+// link-local addresses and routes: the kernel makes them some time after the interface was set
+// up. The thread ends with the test, and the namespaces with it.
 func pair(t *testing.T) (neighbour *netlink.Handle) {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -52,7 +54,23 @@ func pair(t *testing.T) (neighbour *netlink.Handle) {
 		}
 		must(t, h.LinkSetUp(l))
 	}
+	carrier(t, own)
+	carrier(t, neighbour)
 	return neighbour
+}
+
+// carrier waits until eth0 can send.
+func carrier(t *testing.T, h *netlink.Handle) {
+	t.Helper()
+	if !within(waitLink, func() bool {
+		l, err := h.LinkByName("eth0")
+		must(t, err)
+		list, err := h.AddrList(l, netlink.FAMILY_V6)
+		must(t, err)
+		return l.Attrs().OperState == netlink.OperUp && slices.ContainsFunc(list, func(a netlink.Addr) bool { return a.IP.IsLinkLocalUnicast() })
+	}) {
+		t.Fatal("eth0 does not come up")
+	}
 }
 
 func must(t *testing.T, err error) {

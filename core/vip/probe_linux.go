@@ -113,17 +113,14 @@ func listenForClaims(fd, index int, six bool) error {
 	return nil
 }
 
-// hear notes whoever claims one of addrs until deadline.
+// hear notes whoever claims one of addrs until deadline. What has come is noted, too, if this
+// process was stalled until after it.
 func (p *prober) hear(ctx context.Context, addrs []netip.Addr, deadline time.Time) error {
-	for {
+	for left := time.Until(deadline); ; left = time.Until(deadline) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		left := time.Until(deadline)
-		if left <= 0 {
-			return nil
-		}
-		if _, err := unix.Poll(p.sockets, int(left.Milliseconds())+1); err != nil && !errors.Is(err, unix.EINTR) {
+		if _, err := unix.Poll(p.sockets, int(max(left, 0).Milliseconds())+1); err != nil && !errors.Is(err, unix.EINTR) {
 			return fmt.Errorf("wait for answers: %w", err)
 		}
 		for _, s := range p.sockets {
@@ -131,13 +128,20 @@ func (p *prober) hear(ctx context.Context, addrs []netip.Addr, deadline time.Tim
 				return err
 			}
 		}
+		if left <= 0 {
+			return nil
+		}
 	}
 }
+
+// receiveLimit is how many frames are taken before the clock is looked at again: in a
+// flood there is always one more.
+const receiveLimit = 100
 
 // receive takes what a socket has.
 func (p *prober) receive(fd int, addrs []netip.Addr) error {
 	frame := make([]byte, 2048)
-	for {
+	for range receiveLimit {
 		n, _, err := unix.Recvfrom(fd, frame, 0)
 		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
 			return nil
@@ -151,4 +155,5 @@ func (p *prober) receive(fd int, addrs []netip.Addr) error {
 			p.found = append(p.found, Claim{addr, mac})
 		}
 	}
+	return nil
 }

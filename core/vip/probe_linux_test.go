@@ -14,16 +14,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// carrier waits until eth0 can send.
-func carrier(t *testing.T) {
+// claims asks who has addrs until so many say so: for a new IPv6 address a kernel answers a moment
+// after it has it.
+func claims(t *testing.T, on Interface, want int, addrs ...netip.Addr) (found []Claim) {
 	t.Helper()
-	if !within(waitLink, func() bool {
-		l, err := netlink.LinkByName("eth0")
+	within(waitLink, func() bool {
+		var err error
+		found, err = Probe(t.Context(), on, addrs, 1)
 		must(t, err)
-		return l.Attrs().OperState == netlink.OperUp
-	}) {
-		t.Fatal("eth0 does not come up")
-	}
+		return len(found) >= want
+	})
+	return found
 }
 
 // TestProbe: the kernel of a neighbour that has the address answers, one that has it
@@ -32,7 +33,6 @@ func TestProbe(t *testing.T) {
 	neighbour := pair(t)
 	l, err := neighbour.LinkByName("eth0")
 	must(t, err)
-	carrier(t)
 	for _, addr := range []netip.Addr{vip4, vip6} {
 		eth0, err := Find(addr, "")
 		must(t, err)
@@ -44,12 +44,12 @@ func TestProbe(t *testing.T) {
 			theirs.Flags = unix.IFA_F_NODAD
 		}
 		must(t, neighbour.AddrAdd(l, theirs))
-		if found, err := Probe(t.Context(), eth0, []netip.Addr{addr}, 3); err != nil || len(found) != 1 || found[0].MAC.String() != l.Attrs().HardwareAddr.String() {
-			t.Errorf("%s is in use: %v, %v", addr, found, err)
+		if found := claims(t, eth0, 1, addr); len(found) != 1 || found[0].MAC.String() != l.Attrs().HardwareAddr.String() {
+			t.Errorf("%s is in use: %v", addr, found)
 		}
 		must(t, NewHolder().Add(eth0, addr, false)) // this node's own claim does not count
-		if found, err := Probe(t.Context(), eth0, []netip.Addr{addr}, 3); err != nil || len(found) != 1 {
-			t.Errorf("%s is in use beside this node: %v, %v", addr, found, err)
+		if found := claims(t, eth0, 1, addr); len(found) != 1 {
+			t.Errorf("%s is in use beside this node: %v", addr, found)
 		}
 		if mac := neighbourMAC(t, neighbour, l, addr); mac != "" {
 			t.Errorf("the neighbour noted %s for %s", mac, addr)
@@ -57,9 +57,9 @@ func TestProbe(t *testing.T) {
 	}
 	eth0, err := Find(vip4, "")
 	must(t, err)
-	found, err := Probe(t.Context(), eth0, []netip.Addr{vip4, netip.MustParseAddr("10.78.0.101"), vip6}, 1)
-	if err != nil || len(found) != 2 || !slices.ContainsFunc(found, func(c Claim) bool { return c.Addr == vip4 }) || !slices.ContainsFunc(found, func(c Claim) bool { return c.Addr == vip6 }) {
-		t.Errorf("of three, two are in use: %v, %v", found, err)
+	found := claims(t, eth0, 2, vip4, netip.MustParseAddr("10.78.0.101"), vip6)
+	if len(found) != 2 || !slices.ContainsFunc(found, func(c Claim) bool { return c.Addr == vip4 }) || !slices.ContainsFunc(found, func(c Claim) bool { return c.Addr == vip6 }) {
+		t.Errorf("of three, two are in use: %v", found)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -92,7 +92,6 @@ func TestAskAgain(t *testing.T) {
 	neighbour := pair(t)
 	l, err := neighbour.LinkByName("eth0")
 	must(t, err)
-	carrier(t)
 	for _, family := range []string{"ipv4", "ipv6"} {
 		must(t, os.WriteFile("/proc/sys/net/"+family+"/neigh/eth0/retrans_time_ms", []byte("60000"), 0o644))
 	}
@@ -102,11 +101,7 @@ func TestAskAgain(t *testing.T) {
 	must(t, neighbour.AddrAdd(l, &netlink.Addr{IPNet: &net.IPNet{IP: same.AsSlice(), Mask: net.CIDRMask(128, 128)}, Flags: unix.IFA_F_NODAD}))
 	on, err := Find(same, "")
 	must(t, err)
-	if !within(waitLink, func() bool {
-		found, err := Probe(t.Context(), on, []netip.Addr{same}, 1)
-		must(t, err)
-		return len(found) == 1
-	}) {
+	if len(claims(t, on, 1, same)) != 1 {
 		t.Fatal("the neighbour does not answer")
 	}
 	for _, text := range []string{"10.78.0.77", "fd78::77"} {

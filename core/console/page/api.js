@@ -2,31 +2,32 @@
 
 // Refused is an answer that says no; status 401 asks for a login.
 export class Refused extends Error {
-  constructor(status, text) {
-    super(text)
-    this.status = status
+  constructor(status, title, problems = []) {
+    super([title, ...problems.map((p) => `${[p.position?.file, p.position?.line, p.position?.column].filter(Boolean).join(":")}: ${p.message}`)].join("\n"))
+    Object.assign(this, { status, title, problems })
   }
 }
 
 async function ask(method, path, body, limit) {
   const answer = await fetch(path, {
     method, cache: "no-store", redirect: "error", signal: AbortSignal.timeout(limit),
-    body: body === undefined ? undefined : JSON.stringify(body),
-    headers: body === undefined ? {} : { "Content-Type": "application/json" },
+    body: body === undefined || typeof body === "string" ? body : JSON.stringify(body),
+    headers: body === undefined ? {} : { "Content-Type": typeof body === "string" ? "text/plain" : "application/json" },
   })
   if (answer.ok) return answer
-  let text = `${answer.status} ${answer.statusText}`
+  let failure = {}
   try {
-    const failure = await answer.json()
-    text = [failure.error, ...(failure.problems ?? []).map((p) => p.text ?? "")].filter(Boolean).join("\n")
+    failure = await answer.json()
   } catch { /* not from the API: the status says it */ }
-  throw new Refused(answer.status, text)
+  throw new Refused(answer.status, failure.error ?? `${answer.status} ${answer.statusText}`, failure.problems)
 }
 
-const soon = 8000, patient = 200000 // ms
+const soon = 8000, patient = 900000 // ms; a module may take minutes to stop and start
 
 export const get = async (path) => (await ask("GET", path, undefined, soon)).json()
-export const post = async (path, body) => (await ask("POST", path, body ?? {}, patient)).json()
+export const post = async (path, body) => (await ask("POST", path, body, patient)).json()
+export const put = async (path, text) => (await ask("PUT", path, text, soon)).json()
+export const text = async (path) => (await ask("GET", path, undefined, soon)).text()
 export const remove = async (path) => (await ask("DELETE", path, undefined, soon)).json()
 
 // lines reads an answer of one JSON object a line.

@@ -53,9 +53,10 @@ function become(old, want) {
   match(old, want)
 }
 
-// table makes a table that scrolls in its own box; the first cell of a row heads it.
-export function table(caption, heads, rows) {
-  return h("div", { class: "scroll" }, h("table", null,
+// table makes a table that scrolls in its own box; the first cell of a row heads it. Of
+// the kind "cards" each row is a card where the window is narrow.
+export function table(caption, heads, rows, kind) {
+  return h("div", { class: "scroll" }, h("table", { class: kind },
     h("caption", null, caption),
     h("thead", null, h("tr", null, heads.map((t) => h("th", { scope: "col" }, t)))),
     h("tbody", null, rows)))

@@ -2,7 +2,8 @@
 import { fill, h } from "/console/dom.js"
 import { get, post, remove, lines, of, Refused } from "/console/api.js"
 import * as view from "/console/view.js"
-import { verbs, warning } from "/console/verbs.js"
+import * as config from "/console/config.js"
+import { calls, verbs, warning } from "/console/verbs.js"
 
 const every = 2000, kept = 500
 let pass = null // opens the consoles of the other servers
@@ -71,7 +72,7 @@ async function look() {
 }
 
 function draw() {
-  const may = session.role !== "monitor"
+  const may = { move: session.role !== "monitor", configure: session.role === "admin" }
   $("title").textContent = `Cluster ${cluster.name}`
   document.title = `${cluster.name} – orchestrator`
   $("where").textContent = `seen from ${cluster.node}, version ${status.version}`
@@ -152,13 +153,25 @@ async function act({ verb, module: name, node }) {
   say(`${what} …`)
   const waking = setInterval(() => wake(), 500) // show how it goes
   try {
-    const out = await post(`/v1/modules/${encodeURIComponent(name)}/${verb}`, { nodes: node ? [node] : [], wait: "2m" })
-    say([`${what}:`, ...(out.nodes ?? []).map((n) => `${n.node}: ${n.ok ? "done" : "failed"}${n.state ? `, ${n.state}` : ""}${n.text ? ` (${n.text})` : ""}`)].join("\n"))
+    let out = {}
+    for (const [path, body] of calls(verb, node)) out = await post(`/v1/modules/${encodeURIComponent(name)}/${path}`, body)
+    if (verb === "verify") out.text = verified(out)
+    say([`${what}: ${out.nodes ? "" : out.text ?? ""}`, ...(out.nodes ?? []).map((n) => `${n.node}: ${n.ok ? "done" : "failed"}${n.state ? `, ${n.state}` : ""}${n.text ? ` (${n.text})` : ""}`)].join("\n"))
   } catch (error) {
     say(`${what}: ${error.message}`)
   } finally {
     clearInterval(waking)
     wake()
+  }
+}
+
+const verified = (v) => v.complete ? v.different > 0 ? `${v.different} files differ` : `the same, ${v.files} files` : `broken off, ${v.error}`
+
+async function configure(name) {
+  try {
+    await config.open(name)
+  } catch (error) {
+    say(`Configuration of ${name}: ${error.message}`)
   }
 }
 
@@ -180,6 +193,7 @@ document.addEventListener("click", (event) => {
   if (!data) return
   const name = encodeURIComponent(data.module ?? data.why ?? "")
   if (data.verb) act(data)
+  else if (data.configure) configure(data.configure)
   else if (data.why) tell(`Why ${data.why} on ${data.node} is as it is`, of(data.node, `why/${name}`), (w) => h("pre", null, w.text))
   else if (data.history) tell(`${data.history} of ${data.module} on ${data.node}`, of(data.node, `modules/${name}/history?resource=${encodeURIComponent(data.history)}`), view.history)
 })

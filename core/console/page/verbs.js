@@ -10,6 +10,10 @@ export const verbs = {
   undrain: { label: "Undrain" },
   swap: { label: "Swap", warn: "Primary and secondary change places: the application stops on one server and starts on the other. It is refused while the secondary is not up to date." },
   prim: { label: "Start as primary", warn: "You say that the good data is on this server: the other one copies from it, and what only the other one has is lost there. It is refused where this data is known to be outdated." },
+  wakeup: { label: "Wake up" },
+  mute: { label: "Mute", warn: "The module is not watched on this server until it is unmuted: what its checks find neither acts nor holds it back. The application goes on." },
+  unmute: { label: "Unmute" },
+  verify: { label: "Verify copies", warn: "Both copies are read and compared; nothing is changed, and the application goes on." },
   "failover-off": { label: "Failover off", warn: "The secondary no longer takes over by itself." },
   "failover-on": { label: "Failover on" },
 }
@@ -22,12 +26,27 @@ export function of(mode, n) {
   const list = n.state === "STOP" ? ["start"] : ["stop", "restart", "stopstart"]
   if (n.phase === "Transient") list.push("forcestop")
   if (mode === "farm" && n.state === "UP") list.push(n.drained ? "undrain" : "drain")
+  if (n.state === "WAIT" && n.phase === "NotReady") list.push("wakeup")
+  list.push(n.muted?.length ? "unmute" : "mute")
   if (mode === "mirror") {
     if (n.state === "STOP" || (n.state === "WAIT" && n.phase === "NotReady")) list.push("prim")
     if (n.state === "PRIM") list.push("swap")
+    if (n.state === "PRIM" && n.pair?.replicated) list.push("verify")
     if (n.pair) list.push(n.pair.failover ? "failover-off" : "failover-on")
   }
   return list
+}
+
+// calls are what verbs ask the API for; each has an outcome of nodes or a text.
+export function calls(verb, node) {
+  const nodes = node ? [node] : []
+  switch (verb) {
+    case "mute": case "unmute":
+      return ["checks", "processes"].map((name) => ["switch", { nodes, name, to: verb === "mute" ? "off" : "on" }])
+    case "verify":
+      return [["verify", {}]]
+  }
+  return [[verb, { nodes, wait: "2m" }]]
 }
 
 const serves = (n) => n.reachable && (n.state === "UP" || primary(n)) && !n.drained

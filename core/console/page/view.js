@@ -38,7 +38,11 @@ function replication(r) {
   if (r.role === "prim" && r.connected) lines.push(h("div", null, `lag ${r.lag_operations} operations, ${size(r.lag_bytes)}; ${size(r.rate)}/s`))
   if (x?.running) {
     lines.push(h("div", { class: "busy" }, h("meter", { value: x.total ? x.done / x.total : 0, "aria-hidden": "true" }),
-      ` ${size(x.done)} of ${size(x.total)} compared, ${size(x.sent)} sent`, x.left ? `, about ${x.left} left` : ""))
+      ` ${size(x.done)} of ${size(x.total)} in ${Math.min(x.files, x.known)} of ${x.known} files compared, ${size(x.sent)} sent`, x.left ? `, about ${x.left} left` : ""))
+  }
+  if (r.verifying) {
+    const y = r.verifying
+    lines.push(h("div", { class: "busy" }, `is verified: ${size(y.done)} of ${size(y.total)} in ${Math.min(y.files, y.known)} of ${y.known} files`, y.left ? `, about ${y.left} left` : ""))
   }
   if (!r.connected && r.why) lines.push(h("div", { class: "busy" }, r.why))
   if (v) {
@@ -62,33 +66,42 @@ function nodeRow(m, n, may) {
   return h("tr", { "data-key": n.node },
     h("th", { scope: "row" }, n.node),
     h("td", null, state(n)),
-    h("td", null, m.mode === "farm" ? shares(n) : n.pair ? pair(n.pair) : ""),
-    h("td", { class: "number" }, n.reachable ? String(n.connections) : ""),
+    h("td", { class: n.pair ? "pair" : null }, m.mode === "farm" ? shares(n) : n.pair ? pair(n.pair) : ""),
+    h("td", { class: "number", "data-head": "Connections" }, n.reachable ? String(n.connections) : ""),
     h("td", null, n.reason ?? "", n.signature && n.signature !== m.signature ? h("div", { class: "busy" }, "another configuration") : ""),
-    h("td", null, when(n.since)),
+    h("td", { "data-head": "Since" }, when(n.since)),
     h("td", { class: "buttons" },
       may ? verbsOf(m.mode, n).map((v) => button(v, m.name, n.node)) : "",
       n.reachable ? h("button", { type: "button", "data-why": m.name, "data-node": n.node, "aria-label": `Why is ${m.name} on ${n.node} as it is?` }, "Why?") : ""))
+}
+
+// tone is the colour of a resource: one that is down is bad news, but for that which says
+// that something has failed.
+function tone(r) {
+  const value = r.name === "rfs.degraded" ? { up: "down", down: "up" }[r.value] ?? r.value : r.value
+  return { up: "good", down: "bad", init: "busy" }[value] ?? "faint"
 }
 
 function resourceRows(m) {
   return m.nodes.flatMap((n) => (n.resources ?? []).map((r) => h("tr", { "data-key": `${n.node} ${r.name}` },
     h("th", { scope: "row" }, r.name),
     h("td", null, n.node),
-    h("td", { class: { up: "good", down: "bad", init: "busy" }[r.value] ?? "faint" }, r.value),
+    h("td", { class: tone(r) }, r.value),
     h("td", null, r.reason ?? ""),
     h("td", null, when(r.since)),
     h("td", { class: "buttons" }, h("button", { type: "button", "data-history": r.name, "data-module": m.name, "data-node": n.node, "aria-label": `History of ${r.name} on ${n.node}` }, "History")))))
 }
 
-// module shows one module on all servers; may says whether the reader may move it.
+// module shows one module on all servers; may says whether the reader may move it, and
+// configure it.
 export function module(m, may) {
   const resources = resourceRows(m)
   const filters = m.nodes.flatMap((n) => (n.filter ?? []).map((f) => h("li", null, `${n.node}: ${f}`)))
   return h("article", { "data-key": m.name },
     h("div", { class: "bar" }, h("h3", null, m.name), h("span", { class: "faint" }, [m.mode, ...(m.addresses ?? [])].join(" · ")),
-      may ? h("span", null, ["start", "stop", "restart", "stopstart"].map((v) => [button(v, m.name), " "]), h("span", { class: "faint" }, "all servers")) : ""),
-    table(`${m.name} on each server`, ["Server", "State", part[m.mode] ?? "", "Connections", "Reason", "Since", may ? "Actions" : ""], m.nodes.map((n) => nodeRow(m, n, may))),
+      may.configure ? h("button", { type: "button", "data-configure": m.name, "aria-label": `Configuration of ${m.name}` }, "Configuration") : "",
+      may.move ? h("span", null, ["start", "stop", "restart", "stopstart"].map((v) => [button(v, m.name), " "]), h("span", { class: "faint" }, "all servers")) : ""),
+    table(`${m.name} on each server`, ["Server", "State", part[m.mode] ?? "", "Connections", "Reason", "Since", may.move ? "Actions" : ""], m.nodes.map((n) => nodeRow(m, n, may.move)), "cards"),
     resources.length ? h("details", null, h("summary", null, `Resources of ${m.name}`),
       table(`Resources of ${m.name}`, ["Resource", "Server", "Value", "Reason", "Since", ""], resources)) : "",
     filters.length ? h("details", null, h("summary", null, `How packets of ${m.name} are filtered`), h("ul", null, filters)) : "")

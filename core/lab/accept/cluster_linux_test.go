@@ -59,6 +59,37 @@ func TestCluster(t *testing.T) {
 		s.partition(t, c, "n2,n3", "n1", lab.Client)
 	})
 	c.stop(t)
+	t.Run("taken out", s.takenOut)
+}
+
+// takenOut removes a node that is gone. When it comes back after all it finds that out, and
+// keeps nothing: another one may have its name.
+func (s *stage) takenOut(t *testing.T) {
+	if r := s.try(t, "n1", "cluster", "remove", "n3"); r.code != 1 || !strings.Contains(r.err, "n3 is alive") {
+		t.Errorf("a node that lives is taken out: %+v", r)
+	}
+	s.fault(t, lab.Cut, false, "n3")
+	eventually(t, "n3 is taken out", func() string {
+		if r := s.try(t, "n1", "cluster", "remove", "n3"); r.code != 0 {
+			return r.err
+		}
+		return ""
+	})
+	s.agreed(t, "n1", "n2")
+	s.fault(t, lab.Heal, false, "n3")
+	eventually(t, "n3 has found out", func() string {
+		if r := s.try(t, "n3", "cluster", "status"); !strings.Contains(r.err, "belongs to no cluster") {
+			return r.out + r.err
+		}
+		return ""
+	})
+	if s.has(t, "n3", "10.77.0.100") {
+		t.Error("n3 still has the address")
+	}
+	if r := s.join(t, "n3", s.token(t)); r.code != 0 {
+		t.Fatalf("join again: %s", r.text())
+	}
+	s.agreed(t, everybody...)
 }
 
 // away changes the configuration while a node is down.

@@ -1,6 +1,7 @@
 package accept_test
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -63,6 +64,43 @@ func (s *stage) console(t *testing.T) {
 	pem := filepath.Join(s.Status().Nodes[1].Home, "cluster", "node.pem")
 	curl("n2", "200", "/v1/status", "--cert", pem)
 	curl("n2", "403", "/v1/modules/"+s.module+"/stop", "--cert", pem, "--json", "{}")
+
+	// A logout, and the end of a token, hold on all servers.
+	kept, err := os.ReadFile(jar)
+	if err == nil {
+		err = os.WriteFile(jar+".kept", kept, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := ask[struct{ ID, Token string }](t, s, "n1", "token", "--user", "prometheus")
+	bearer := []string{"-H", "Authorization: Bearer " + token.Token}
+	onTwo := func(args ...string) string {
+		r := s.call(t, lab.Client, "curl", append([]string{"-sS", "-o", "/dev/null", "-w", "%{http_code}", "--insecure", "--connect-to", "::" + lab.NodeAddress(2).String() + ":", base + "/v1/status"}, args...)...)
+		return r.text()
+	}
+	for what, args := range map[string][]string{"the login": {"-b", jar + ".kept"}, "the token": bearer} {
+		if code := onTwo(args...); code != "200" {
+			t.Errorf("n2 does not take %s: %s", what, code)
+		}
+	}
 	browser("200", "/v1/login", "-X", "DELETE")
 	browser("401", "/v1/status")
+	if out := s.do(t, "n2", "token", "list"); !strings.Contains(out, token.ID) || !strings.Contains(out, "prometheus") {
+		t.Errorf("n2 does not know of the token:\n%s", out)
+	}
+	s.do(t, "n2", "token", "withdraw", token.ID)
+	curl(lab.Client, "401", "/v1/status", "-b", jar+".kept")
+	eventually(t, "n1 knows of the end of the token", func() string {
+		if r := s.call(t, lab.Client, "curl", append([]string{"-sS", "-o", "/dev/null", "-w", "%{http_code}", "--insecure", base + "/metrics"}, bearer...)...); r.out != "401" {
+			return r.text()
+		}
+		return ""
+	})
+	eventually(t, "n2 knows of the end of the login and of the token", func() string {
+		if one, two := onTwo("-b", jar+".kept"), onTwo(bearer...); one != "401" || two != "401" {
+			return one + " " + two
+		}
+		return ""
+	})
 }

@@ -36,6 +36,7 @@ func safekitMirror() files {
     </vip>
     <user nicestoptimeout="20" forcestoptimeout="20" logging="userlog"><var name="PORT" value="80"/></user>
     <errd polltimer="10"><proc name="orchestrator" argregex="web --listen :80 --node-name safekit" atleast="1" action="restart" class="prim"/></errd>
+    <failover handle_time="0s"><![CDATA[ sick: if (custom.sick == down) then swap(); ]]></failover>
   </service>
 </safe>
 `
@@ -164,6 +165,20 @@ func TestSafekitMirror(t *testing.T) {
 		return ""
 	})
 
+	t.Log("a rule that asks for a swap")
+	old("n1", 0, "waitstate", "PRIM")
+	old("n1", 0, "resetloop")
+	old("n1", 0, "set", "-r", "custom.sick", "-v", "down", "-i", "probe")
+	old("n2", 0, "waitstate", "PRIM")
+	old("n1", 0, "waitstate", "SECOND")
+	if out := old("n1", 0, "checkloop"); !strings.HasPrefix(out, "1 of 3") {
+		t.Errorf("a swap by a rule is counted: %s", out)
+	}
+	old("n1", 0, "set", "-r", "custom.sick", "-v", "up", "-i", "probe")
+	old("n2", 0, "swap")
+	old("n1", 0, "waitstate", "PRIM")
+	old("n2", 0, "waitstate", "SECOND")
+
 	t.Log("failover off, then stop")
 	old("n1", 0, "failover", "off")
 	old("n1", 0, "waitstop")
@@ -178,7 +193,35 @@ func TestSafekitMirror(t *testing.T) {
 			t.Errorf("the log of %s %s", node, why)
 		}
 	}
+	s.bare(t, homes)
 	old("n1", 0, "module", "uninstall")
+}
+
+// bare runs the application of the stopped module on n2 by the scripts that are made for that.
+func (s *stage) bare(t *testing.T, homes map[string]string) {
+	t.Helper()
+	t.Log("the application without the module")
+	script := func(verb string) string {
+		return filepath.Join(homes["n2"], "bin", "private", "modules", s.module, "bin", s.module+"_"+verb+"_wrapper.sh")
+	}
+	s.must(t, "n2", script("start"))
+	if pids := s.processesOf(t, "n2", " web "); len(pids) != 1 || s.holds(t, "n2") != 1 {
+		t.Errorf("n2 runs %v and has %d addresses", pids, s.holds(t, "n2"))
+	}
+	s.roles(t, "n2", "n2", "STOP")
+	eventually(t, "a client is served", func() string {
+		if r := s.run(t, lab.Client, "curl", "-s", "-m", "2", "http://"+vip+"/"); r.code != 0 {
+			return r.text()
+		}
+		return ""
+	})
+	if r := s.run(t, "n1", filepath.Join(homes["n1"], "bin", "orchestrator"), "bare", "start", s.module); r.code == 0 {
+		t.Errorf("n1 takes an address that n2 has: %s", r.text())
+	}
+	s.must(t, "n2", script("stop"))
+	if pids := s.processesOf(t, "n2", " web "); len(pids) != 0 || s.holds(t, "n2") != 0 {
+		t.Errorf("n2 still runs %v, or has %d addresses", pids, s.holds(t, "n2"))
+	}
 }
 
 // comesFrom is the address that the client sees where a node connects to it.

@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/orchestrator-ha/orchestrator/core/lab"
 )
@@ -18,7 +21,7 @@ const replicatedConfig = `<?xml version="1.0" encoding="utf-8"?>
 <safe>
   <service mode="mirror" maxloop="50">
     <heart timeout="1s"><heartbeat name="default"/></heart>
-    <rfs sendtimeout="2s"><replicated dir="/srv/data"><notreplicated path="local"/></replicated></rfs>
+    <rfs sendtimeout="2s" scripts="on"><replicated dir="/srv/data"><notreplicated path="local"/></replicated></rfs>
     <user nicestoptimeout="30s" forcestoptimeout="30s" starttimeout="30s"/>
   </service>
 </safe>
@@ -38,10 +41,15 @@ while :; do
 done
 `
 
-// replicating makes a lab of two nodes with that mirror, prim on n1.
+// callback notes what it is told of the replicated folder.
+const callback = `echo "$1" >>"$ORCHESTRATOR_HOME/told"
+`
+
+// replicating makes a lab of two nodes with that mirror, prim on n1. Each has a file system of
+// its own.
 func replicating(t *testing.T, name string) *stage {
 	t.Helper()
-	wrapper := withDisk(t, `mkdir "$disk"`, `mount --bind "$disk" /srv`)
+	wrapper := withDisk(t, `{ mkdir "$disk" && truncate -s 400M "$disk/image" && mkfs.ext4 -q -m 0 "$disk/image"; }`, `mount -o loop "$disk/image" /srv`)
 	s := build(t, name, "pair", func(o *lab.Options) { o.Nodes, o.Program = 2, wrapper })
 	s.configure(t, "n1", replicatedConfig)
 	return s
@@ -52,10 +60,11 @@ func (s *stage) configure(t *testing.T, node, config string) {
 	t.Helper()
 	archive := filepath.Join(s.root, "pair.safe")
 	module := files{
-		userconfig:           config,
-		"bin/count":          counting,
-		"bin/start_prim.lua": `application("process", "count"):start { command = { "/bin/sh", ctx.dir .. "/bin/count" }, stop_timeout = "2s" }` + "\n",
-		"bin/stop_prim.lua":  `application("process", "count"):stop { force = ctx.force, timeout = "10s" }` + "\n",
+		userconfig:             config,
+		"bin/count":            counting,
+		"bin/_rfs_callback.sh": callback,
+		"bin/start_prim.lua":   `application("process", "count"):start { command = { "/bin/sh", ctx.dir .. "/bin/count" }, stop_timeout = "2s" }` + "\n",
+		"bin/stop_prim.lua":    `application("process", "count"):stop { force = ctx.force, timeout = "10s" }` + "\n",
 	}
 	if err := os.WriteFile(archive, module.zip(t), 0o600); err != nil {
 		t.Fatal(err)
@@ -101,6 +110,36 @@ func (s *stage) acknowledged(t *testing.T, node string) int {
 	return 0
 }
 
+// isTold waits until the module's script on a node was told of something.
+func (s *stage) isTold(t *testing.T, node, what string) {
+	t.Helper()
+	for _, n := range s.Status().Nodes {
+		if n.Name == node {
+			eventually(t, "the script on "+node+" is told "+what, func() string {
+				b, err := os.ReadFile(filepath.Join(n.Home, "told"))
+				if !slices.Contains(strings.Fields(string(b)), what) {
+					return fmt.Sprintf("%q, %v", b, err)
+				}
+				return ""
+			})
+		}
+	}
+}
+
+// failDisk makes the file system of a directory fail every operation from now on
+// (FS_IOC_SHUTDOWN of linux/fs.h).
+func failDisk(t *testing.T, dir string) {
+	t.Helper()
+	f, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := unix.IoctlSetPointerInt(int(f.Fd()), 0x8004587d, 2); err != nil {
+		t.Fatalf("fail the disk of %s: %v", dir, err)
+	}
+}
+
 // counts waits until the program on a node has counted on.
 func (s *stage) counts(t *testing.T, node string) {
 	t.Helper()
@@ -121,8 +160,10 @@ func (s *stage) counts(t *testing.T, node string) {
 // verified fails unless both copies are the same.
 func (s *stage) verified(t *testing.T, prim string) {
 	t.Helper()
-	if r := s.try(t, prim, "mirror", "verify", s.module); r.code != 0 {
-		t.Errorf("verify on %s: %s", prim, r.text())
+	for _, node := range both { // the secondary asks the primary
+		if r := s.try(t, node, "mirror", "verify", s.module); r.code != 0 || !strings.Contains(r.out, "both copies are the same") {
+			t.Errorf("verify on %s, %s is the primary: %s", node, prim, r.text())
+		}
 	}
 }
 
@@ -145,6 +186,7 @@ func TestReplication(t *testing.T) {
 	s.counts(t, "n1")
 	s.do(t, "n2", "start", s.module, "--node", "n2")
 	s.roles(t, "n1", "n1", "PRIM", "n2", "SECOND")
+	s.isTold(t, "n2", "_rfs_startsynch")
 	s.verified(t, "n1")
 	for _, one := range []struct {
 		name  string
@@ -216,7 +258,28 @@ func TestReplication(t *testing.T) {
 		prim, second := s.paired(t)
 		s.do(t, prim, "swap", s.module)
 		s.roles(t, second, prim, "SECOND", second, "PRIM")
+		s.isTold(t, prim, "_rfs_pritoscd")
 		s.counts(t, second)
+		s.verified(t, second)
+		if has := number(t, s.inside(t, prim, "/srv/data/count")); has == 0 { // where nobody can write
+			t.Errorf("%s reads %d", prim, has)
+		}
+	})
+	t.Run("failing disk", func(t *testing.T) {
+		prim, second := s.paired(t)
+		s.counts(t, prim)
+		failDisk(t, s.inside(t, prim, "/srv"))
+		s.roles(t, second, second, "ALONE")
+		if told, has := s.acknowledged(t, prim), number(t, s.inside(t, second, "/srv/data/count")); has < told {
+			t.Errorf("%d was acknowledged on %s, and %s has %d", told, prim, second, has)
+		}
+		s.counts(t, second)
+		if log := s.do(t, prim, "log", s.module, "--grep", "rfs.disk"); !strings.Contains(log, "input/output error") {
+			t.Errorf("the journal does not tell why: %s", log)
+		}
+		s.fault(t, lab.Kill, true, prim) // and it gets another one, of which the old one's files are
+		s.fault(t, lab.Heal, false, prim)
+		s.roles(t, second, prim, "SECOND", second, "PRIM")
 		s.verified(t, second)
 	})
 	t.Run("another configuration", func(t *testing.T) { // while it runs

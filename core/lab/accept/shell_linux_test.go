@@ -113,10 +113,10 @@ func TestShellModule(t *testing.T) {
 // scripted: with scriptcontrol the traffic comes where a script says so, and when.
 func (s *stage) scripted(t *testing.T, archive string) {
 	t.Helper()
-	groups := func(node, which string) {
+	groups := func(code int, node, which string) {
 		t.Helper()
 		at := slices.IndexFunc(s.Status().Nodes, func(n lab.NodeStatus) bool { return n.Name == node })
-		if r := s.call(t, node, filepath.Join(s.Status().Nodes[at].Home, "bin", "safekit"), "-r", "saferpc_send", "vipd", "SETGROUPS", which, "-m", s.module); r.code != 0 {
+		if r := s.call(t, node, filepath.Join(s.Status().Nodes[at].Home, "bin", "safekit"), "-r", "saferpc_send", "vipd", "SETGROUPS", which, "-m", s.module); r.code != code {
 			t.Fatalf("SETGROUPS %s on %s ends with code %d:\n%s", which, node, r.code, r.text())
 		}
 	}
@@ -130,11 +130,13 @@ func (s *stage) scripted(t *testing.T, archive string) {
 	if n := s.burst(t, vip, 80).New; n.OK > 0 {
 		t.Errorf("no script has opened the traffic, and clients are answered: %s", describe(n))
 	}
-	groups("n2", "all")
-	groups("n3", "all")
+	groups(0, "n2", "all")
+	groups(0, "n3", "all")
 	s.whole(t, "n2", "n3")
 	eventually(t, "all are answered where a script has opened the traffic", s.serves(t, vip, 80))
-	groups("n2", "none")
+	groups(0, "n2", "none")
+	s.whole(t, "n3")
+	groups(1, "n3", "none") // nobody else takes connections
 	s.whole(t, "n3")
 	eventually(t, "all are answered where no script has closed the traffic", s.serves(t, vip, 80))
 	s.do(t, "n1", "stop", s.module)
@@ -181,5 +183,11 @@ func TestLightModule(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "it was restarted", func() string { return up(old) })
-	s.do(t, "n1", "stop", s.module, "--node", "n2")
+	if out := s.do(t, "n1", "restart", s.module); !strings.Contains(out, "on 1 of 3 nodes") || strings.Count(out, "skipped") != 2 {
+		t.Errorf("a restart wherever it is started: %s", out)
+	}
+	s.do(t, "n1", "stop", s.module)
+	if r := s.try(t, "n1", "restart", s.module); r.code != 1 {
+		t.Errorf("a restart of what is started nowhere ends with code %d: %s", r.code, r.text())
+	}
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/orchestrator-ha/orchestrator/core/lab"
 	"github.com/orchestrator-ha/orchestrator/plugins/filter/ebpf"
+	"github.com/orchestrator-ha/orchestrator/sdk/proc"
 )
 
 const (
@@ -164,15 +165,15 @@ func (s *stage) network(t *testing.T, member string) uint64 {
 // contains a text, by rising number. Zombies have neither.
 func processes(contains string, networks ...uint64) []int {
 	var pids []int
-	dirs, _ := filepath.Glob("/proc/[0-9]*") // the pattern is a good one
-	for _, dir := range dirs {
-		var st syscall.Stat_t
-		line, err := os.ReadFile(dir + "/cmdline")
-		pid, text := 0, strings.ReplaceAll(string(line), "\x00", " ")
-		if _, scan := fmt.Sscanf(filepath.Base(dir), "%d", &pid); err != nil || scan != nil || pid == os.Getpid() {
+	all, _ := proc.IDs() // /proc is there
+	for _, pid := range all {
+		line, err := proc.ReadFile(pid, "cmdline")
+		if err != nil || pid == os.Getpid() {
 			continue
 		}
-		if syscall.Stat(dir+"/ns/net", &st) == nil && slices.Contains(networks, st.Ino) && strings.Contains(text, contains) {
+		var st syscall.Stat_t
+		text := strings.ReplaceAll(string(line), "\x00", " ")
+		if syscall.Stat(fmt.Sprintf("/proc/%d/ns/net", pid), &st) == nil && slices.Contains(networks, st.Ino) && strings.Contains(text, contains) {
 			pids = append(pids, pid)
 		}
 	}

@@ -13,6 +13,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/orchestrator-ha/orchestrator/sdk/proc"
 )
 
 // Bypass is a change of the backing directory that did not come through the mount.
@@ -177,13 +179,14 @@ func (a *alarm) event(m *unix.FanotifyEventMetadata, info []byte, places map[pla
 	if at.fd < 0 {
 		return
 	}
-	a.tell(bypass{Bypass{Path: path.Join(at.path, name), What: deeds(m.Mask), PID: int(m.Pid), Program: program(m.Pid)}, at.fd, name})
+	a.tell(bypass{Bypass{Path: path.Join(at.path, name), What: deeds(m.Mask), PID: int(m.Pid), Program: program(int(m.Pid))}, at.fd, name})
 }
 
 // place finds where a directory is.
 func (a *alarm) place(handle unix.FileHandle) place {
 	fd, err := unix.OpenByHandleAt(a.dir, handle, unix.O_PATH|unix.O_CLOEXEC)
 	if err != nil {
+		a.missed(err)
 		return place{fd: -1} // it is gone
 	}
 	// The backing directory is the root of its mount here. From outside of it, no step
@@ -196,8 +199,17 @@ func (a *alarm) place(handle unix.FileHandle) place {
 			return place{fd, strings.TrimPrefix(at, "/")}
 		}
 	}
+	a.missed(err)
 	unix.Close(fd)
 	return place{fd: -1}
+}
+
+// missed tells that a change may have been missed if err is about what this process lacks,
+// and not about the place of the change.
+func (a *alarm) missed(err error) {
+	if err == unix.EMFILE || err == unix.ENFILE || err == unix.ENOMEM {
+		a.tell(bypass{Bypass: Bypass{Blind: fmt.Errorf("find the directory of a change: %w", err)}})
+	}
 }
 
 // parseInfo reads the directory and the name of an event, see fanotify(7).
@@ -239,8 +251,11 @@ func deeds(mask uint64) string {
 	return strings.Join(list, ", ")
 }
 
-func program(pid int32) string {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+func program(pid int) string {
+	b, err := proc.ReadFile(pid, "comm")
+	if errors.Is(err, proc.ErrHangs) {
+		return "a program that hangs"
+	}
 	if err != nil {
 		return "a program that has ended"
 	}

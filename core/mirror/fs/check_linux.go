@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/orchestrator-ha/orchestrator/sdk/proc"
 )
 
 // checkPlaces says why backing cannot be mounted on dir, apart from who is there: an error
@@ -69,7 +71,9 @@ func checkPath(p string) error {
 	case !st.IsDir():
 		return fmt.Errorf("%s is not a directory", p)
 	}
-	if real, err := filepath.EvalSymlinks(p); err != nil || real != p {
+	if real, err := filepath.EvalSymlinks(p); err != nil {
+		return err
+	} else if real != p {
 		return fmt.Errorf("%s leads to %s: name that", p, real)
 	}
 	return nil
@@ -114,8 +118,8 @@ func checkMounts(dir, backing string) error {
 	return nil
 }
 
-// checkPresent refuses a directory that lacks what it must have.
-func checkPresent(backing string, paths []string) error {
+// CheckPresent refuses a directory that lacks what it must have.
+func CheckPresent(backing string, paths []string) error {
 	for _, p := range paths {
 		if _, err := os.Lstat(filepath.Join(backing, p)); err != nil {
 			return fmt.Errorf("%s must be there before replication starts (tocheck): %w; mount what it lies on, or name the right directory", p, err)
@@ -137,47 +141,44 @@ func (e *BusyError) Error() string {
 // checkBusy looks for processes that have something in dir open, mapped, or as their
 // working or root directory.
 func checkBusy(dir string) error {
-	pids, err := filepath.Glob("/proc/[0-9]*")
+	processes, err := proc.IDs()
 	if err != nil {
 		return err
 	}
-	users := look(pids, func(p string) string {
-		what := uses(p, dir)
-		if what == "" {
-			return ""
-		}
-		name, _ := os.ReadFile(p + "/comm")
-		return fmt.Sprintf("%s (%s, %s)", strings.TrimSpace(string(name)), filepath.Base(p), what)
-	}, 2*time.Second)
-	if len(users) > 0 {
-		return &BusyError{dir, users}
+	users := look(processes, func(pid int) string { return uses(folder(pid), dir) })
+	if len(users) == 0 {
+		return nil
 	}
-	return nil
+	busy := &BusyError{Dir: dir}
+	for _, u := range users {
+		busy.Users = append(busy.Users, fmt.Sprintf("%s (%d, %s)", program(u.pid), u.pid, u.how))
+	}
+	return busy
 }
 
-// look asks about one process after the other, and answers the first that there is something
-// to say of. The kernel does not answer about a process that hangs in execve(2), e.g. for a
-// file server that is gone: it is left out after patience, and others like it soon.
-func look(processes []string, ask func(process string) string, patience time.Duration) (found []string) {
-	for _, p := range processes {
-		answer := make(chan string, 1)
-		go func() { answer <- ask(p) }()
-		late := time.NewTimer(patience)
-		select {
-		case what := <-answer:
-			if what != "" {
-				found = append(found, what)
-			}
-		case <-late.C:
-			patience = min(patience, 50*time.Millisecond)
+// user is a process that uses what is looked for.
+type user struct {
+	pid int
+	how string
+}
+
+// look asks about one process after the other, and answers the first for which there is
+// something to say. One that hangs, e.g. because a file server is gone, is left out.
+func look(processes []int, ask func(pid int) (how string)) (found []user) {
+	for _, pid := range processes {
+		how, err := proc.Ask(pid, func() (string, error) { return ask(pid), nil })
+		if err == nil && how != "" {
+			found = append(found, user{pid, how})
 		}
-		late.Stop()
 		if len(found) == 5 {
 			break
 		}
 	}
 	return found
 }
+
+// folder is what the kernel tells of a process.
+func folder(pid int) string { return "/proc/" + strconv.Itoa(pid) }
 
 // uses says what the process uses in dir. One that ended meanwhile uses nothing.
 func uses(process, dir string) string {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/orchestrator-ha/orchestrator/core/mirror/stream"
+	"github.com/orchestrator-ha/orchestrator/sdk/proc"
 )
 
 func TestDirectoriesThatAreRefused(t *testing.T) {
@@ -99,17 +100,17 @@ func TestProcessesThatHang(t *testing.T) {
 		hang := make(chan struct{})
 		defer close(hang)
 		begin := time.Now()
-		found := look([]string{"1", "hangs", "2", "hangs", "3"}, func(p string) string {
-			switch p {
-			case "hangs":
+		found := look([]int{-1, -2, -3, -4, -5}, func(pid int) string {
+			switch pid {
+			case -2, -4:
 				<-hang
-			case "1":
+			case -1:
 				return ""
 			}
-			return p
-		}, 2*time.Second)
-		if !slices.Equal(found, []string{"2", "3"}) || time.Since(begin) > 3*time.Second {
-			t.Errorf("%q after %s", found, time.Since(begin))
+			return "open"
+		})
+		if !slices.Equal(found, []user{{-3, "open"}, {-5, "open"}}) || time.Since(begin) > 2*proc.Patience {
+			t.Errorf("%v after %s", found, time.Since(begin))
 		}
 	})
 }

@@ -22,23 +22,7 @@ func openBacking(dir string) (int, error) {
 	return fd, nil
 }
 
-// cover makes dir read-only to those who come by its path.
-func cover(dir string) error {
-	fd, err := openBacking(dir)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	err = unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
-	if err == nil {
-		err = unix.MoveMount(fd, "", unix.AT_FDCWD, dir, unix.MOVE_MOUNT_F_EMPTY_PATH)
-	}
-	if err != nil {
-		return fmt.Errorf("cover %s: %w", dir, err)
-	}
-	return nil
-}
-
+// uncover ends what is mounted on a directory.
 func uncover(dir string) error {
 	if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil && err != unix.EINVAL { // somebody else did it
 		return fmt.Errorf("uncover %s: %w", dir, err)
@@ -52,7 +36,7 @@ func front(backing string) (root int, undo func() error, err error) {
 	if err != nil {
 		return -1, nil, err
 	}
-	if err := cover(backing); err != nil {
+	if err := readOnly(backing, backing); err != nil { // to those who come by its path
 		unix.Close(root)
 		return -1, nil, err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/orchestrator-ha/orchestrator/core/mirror/loopdisk"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/stream"
 )
 
@@ -23,13 +24,9 @@ func newSmall(t *testing.T) *pair {
 	p := newPair(t, stream.ModeFsync)
 	must(t, p.mount.Stop())
 	image := p.a + ".img"
-	must(t, os.WriteFile(image, nil, 0o600))
-	must(t, os.Truncate(image, 8<<20))
-	if out, err := exec.Command("mkfs.ext4", "-q", "-m", "0", "-N", "600", image).CombinedOutput(); err != nil {
-		t.Skipf("mkfs.ext4: %v %s", err, out)
-	}
-	if out, err := exec.Command("mount", "-o", "loop,errors=remount-ro", image, p.a).CombinedOutput(); err != nil {
-		t.Skipf("no loop device: %v %s", err, out)
+	loopdisk.Make(t, image, 8<<20, "-N", "600")
+	if err := loopdisk.Mount(image, p.a, "errors=remount-ro"); err != nil {
+		t.Skipf("no loop device: %v", err)
 	}
 	t.Cleanup(func() { must(t, unix.Unmount(p.a, unix.MNT_DETACH)) })
 	must(t, os.Remove(p.a+"/lost+found"))

@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/orchestrator-ha/orchestrator/sdk/proc"
 )
 
 // endTime is how long EndUsers waits for a process that it killed.
@@ -28,33 +29,34 @@ func EndUsers(dir string) (ended []string, err error) {
 			continue
 		}
 		for {
-			users, err := m.users()
+			processes, err := proc.IDs()
+			users := m.users(processes)
 			if err != nil || len(users) == 0 {
 				return ended, err
 			}
-			for _, p := range users {
-				name, _ := os.ReadFile(p + "/comm")
-				who := fmt.Sprintf("%s (%s)", strings.TrimSpace(string(name)), filepath.Base(p))
-				if err := end(p); err != nil {
+			for _, u := range users {
+				who := fmt.Sprintf("%s (%d)", program(u.pid), u.pid)
+				killed, err := m.end(u.pid)
+				if err != nil {
 					return ended, fmt.Errorf("end %s, which uses what a killed daemon has left on %s: %w", who, dir, err)
 				}
-				ended = append(ended, who)
+				if killed {
+					ended = append(ended, who)
+				}
 			}
 		}
 	}
 	return ended, nil
 }
 
-// users are some of the processes that use the mount, by their folders in /proc.
-func (m mounted) users() ([]string, error) {
-	processes, err := filepath.Glob("/proc/[0-9]*")
-	own := "/proc/" + strconv.Itoa(os.Getpid())
-	return look(processes, func(p string) string {
-		if p == own || !m.usedBy(p) {
+// users are some of the processes that use the mount.
+func (m mounted) users(processes []int) []user {
+	return look(processes, func(pid int) string {
+		if pid == os.Getpid() {
 			return ""
 		}
-		return p
-	}, 2*time.Second), err
+		return m.usedBy(folder(pid))
+	})
 }
 
 // dead reports that nobody serves the mount that is seen on a directory.
@@ -63,59 +65,61 @@ func dead(dir string) bool {
 	return err == unix.ENOTCONN || err == unix.ECONNABORTED
 }
 
-// usedBy reports that a process has a file of the mount open or mapped. A path would not
-// tell: others may have something else there.
-func (m mounted) usedBy(process string) bool {
+// usedBy says how a process uses the mount: it has a file of it open or mapped. A path would
+// not tell: others may have something else there.
+func (m mounted) usedBy(process string) (how string) {
 	open, _ := filepath.Glob(process + "/fdinfo/*")
 	for _, f := range open {
 		info, _ := os.ReadFile(f) // one that was closed meanwhile has none
 		for line := range strings.Lines(string(info)) {
 			if id, ok := strings.CutPrefix(line, "mnt_id:"); ok && strings.TrimSpace(id) == m.id {
-				return true
+				return "open"
 			}
 		}
 	}
 	var major, minor uint32
 	if _, err := fmt.Sscanf(m.device, "%d:%d", &major, &minor); err != nil {
-		return false
+		return ""
 	}
 	device := fmt.Sprintf("%02x:%02x", major, minor)
 	maps, _ := os.ReadFile(process + "/maps")
 	for line := range strings.Lines(string(maps)) {
 		if f := strings.Fields(line); len(f) > 4 && f[3] == device {
-			return true
+			return "mapped"
 		}
 	}
-	return false
+	return ""
 }
 
-// end kills a process and waits until it is no more, which a parent may not have noticed.
-func end(process string) error {
-	pid, err := strconv.Atoi(filepath.Base(process))
-	if err != nil {
-		return err
-	}
+// end kills a process that uses the mount and waits until it is no more, which a parent may
+// not have noticed. Whether it does is asked again of the process that is going to be killed:
+// another may have its number by now.
+func (m mounted) end(pid int) (killed bool, err error) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err == unix.ESRCH {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer unix.Close(fd)
+	if len(m.users([]int{pid})) == 0 {
+		return false, nil
+	}
 	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && err != unix.ESRCH {
-		return err
+		return false, err
 	}
 	for limit := time.Now().Add(endTime); ; {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(time.Until(limit).Milliseconds()))
+		left := max(0, time.Until(limit)) // less would be for ever
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(left.Milliseconds()))
 		switch {
 		case err == unix.EINTR:
 		case err != nil:
-			return err
+			return false, err
 		case n == 0:
-			return fmt.Errorf("it lives on after SIGKILL for %s", endTime)
+			return false, fmt.Errorf("it lives on after SIGKILL for %s", endTime)
 		default:
-			return nil
+			return true, nil
 		}
 	}
 }

@@ -62,7 +62,7 @@ func Start(o Options, rec Recorder) (*Mount, error) {
 	if err := ClearLeftovers(o.Dir, o.Backing); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(checkPlaces(o.Dir, o.Backing), checkPresent(o.Backing, o.MustHave)); err != nil {
+	if err := errors.Join(checkPlaces(o.Dir, o.Backing), CheckPresent(o.Backing, o.MustHave)); err != nil {
 		return nil, err
 	}
 	return start(o, rec)

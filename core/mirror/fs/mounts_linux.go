@@ -71,6 +71,10 @@ func ClearLeftovers(dir, backing string) error {
 			if err := clearDead(m); err != nil {
 				return err
 			}
+		case m.shows(dir, backing):
+			if err := Hide(dir); err != nil {
+				return err
+			}
 		case m.at == backing && m.isCover(table):
 			if err := unix.Unmount(backing, unix.MNT_DETACH); err != nil {
 				return fmt.Errorf("uncover %s: %w", backing, err)
@@ -110,7 +114,7 @@ func answers(dir string) error {
 	}
 }
 
-// isCover recognizes what cover mounts: a directory on itself, read-only.
+// isCover recognizes what front mounts: a directory on itself, read-only.
 func (m mounted) isCover(table []mounted) bool {
 	i := slices.IndexFunc(table, func(p mounted) bool { return p.id == m.parent })
 	if i < 0 || !slices.Contains(m.options, "ro") || m.device != table[i].device {

@@ -14,7 +14,7 @@ import (
 )
 
 // Protocol is the version of all that goes over a connection. Both nodes must have the same.
-const Protocol = 1
+const Protocol = 2
 
 // DefaultPort is the TCP port of replication.
 const DefaultPort = 4802

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"errors"
+	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -36,19 +37,23 @@ func removeAll(dir int) error {
 		return err
 	}
 	defer root.Close()
-	f, err := root.Open(".")
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	names, err := f.Readdirnames(-1)
-	if err != nil {
-		return err
-	}
-	for _, n := range names {
-		if err := root.RemoveAll(n); err != nil {
+	for {
+		f, err := root.Open(".")
+		if err != nil {
+			return err
+		}
+		names, err := f.Readdirnames(1000) // there may be more than memory should hold
+		f.Close()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		for _, n := range names {
+			if err == nil {
+				err = root.RemoveAll(n)
+			}
+		}
+		if err != nil {
 			return err
 		}
 	}
-	return nil
 }

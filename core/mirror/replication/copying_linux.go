@@ -35,13 +35,14 @@ func (s *serving) copy(e mirror.Extent) {
 			<-before.done // it notes what is changed, too
 		}
 		err := c.run(sess.ctx)
+		c.sources = nil // they remember what they walked
 		for _, f := range s.recorder.Folders() {
 			f.Touched(false)
 		}
 		if err == nil {
 			f := c.progress.Figures()
-			if f.Done >= 1<<20 {
-				s.r.speed.Store(int64(float64(f.Done) / time.Since(f.Since).Seconds()))
+			if done := resync.Cost(f.Files, f.Done); done >= 1<<20 {
+				s.r.speed.Store(int64(float64(done) / time.Since(f.Since).Seconds()))
 			}
 			s.r.opts.Host.Note("info", fmt.Sprintf("The secondary was brought up to date in %s: %d of %d bytes that were compared (%s) differed and were sent.",
 				time.Since(f.Since).Round(time.Millisecond), f.Sent, f.Total, c.extent))

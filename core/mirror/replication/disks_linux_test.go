@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/loopdisk"
 )
 
 // becomesReadOnly makes an ext4 find an error, after which its kernel writes nothing to it.
@@ -176,5 +177,32 @@ func TestNoRoomToSetAside(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Dir(saved[0]) + "/g"); errors.Is(err, os.ErrNotExist) {
 		t.Error("g was not set aside")
+	}
+}
+
+// What is kept free for the record is used when the disk is full, and kept free again when
+// there is room, also if somebody else was faster to take it.
+func TestReserveIsMadeAgain(t *testing.T) {
+	p := Place{loopdisk.New(t, 16<<20) + "/data", "_behind"}
+	must(t, p.Prepare())
+	reserve := p.behind() + "/reserve"
+	for round := range 3 {
+		must(t, p.keep(record{Serial: 1}))
+		if st, err := os.Stat(reserve); err != nil || st.Size() != reserved {
+			t.Fatalf("round %d: kept free are %v, %v", round, st, err)
+		}
+		fill, err := os.Create(p.Dir + "/fill")
+		must(t, err)
+		for _, block := range []int{64 << 10, 512} {
+			for err = nil; err == nil; {
+				_, err = fill.Write(make([]byte, block))
+			}
+		}
+		must(t, fill.Close())
+		must(t, p.keep(record{Serial: 2}))
+		if round == 1 {
+			must(t, os.Truncate(reserve, 0)) // as it is when there was no room for it
+		}
+		must(t, os.Remove(p.Dir+"/fill"))
 	}
 }

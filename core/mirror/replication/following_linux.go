@@ -31,6 +31,7 @@ type following struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	running sync.WaitGroup
+	shown   []string // where the copies can be read
 
 	mu        sync.Mutex
 	copied    core.Generation // told, and still so
@@ -56,6 +57,7 @@ func (r *Replicator) follow(o Order) (*following, error) {
 	r.tell(c)
 	f := &following{r: r, copies: c, gens: c.generations()}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
+	f.show()
 	f.running.Go(f.run)
 	return f, nil
 }
@@ -65,7 +67,7 @@ func (f *following) stop() error {
 	f.cancel()
 	f.running.Wait()
 	f.copies.close()
-	return nil
+	return f.hide()
 }
 
 // repeat tells again that the copy is complete: an order makes the state machine forget it.
@@ -148,6 +150,7 @@ func (f *following) session(conn net.Conn, to netip.AddrPort) error {
 	a.receiver = receiver
 	a.target = resync.NewTarget(files, resync.TargetOptions{
 		Remove:   a.remove,
+		PartSize: now.PartSize,
 		Answer:   func(x resync.Answer) { receiver.Say(message{Answer: &x}.encode()) },
 		Recorded: func(root stream.FileID) zones.Recorded { return f.copies.logs[folderOf(root)].Recorded() },
 	})

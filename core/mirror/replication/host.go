@@ -79,6 +79,8 @@ type Options struct {
 	Epoch time.Duration
 	// Workers is how many files are resynchronised at the same time, 6 unless set.
 	Workers int
+	// PartSize is how many names of a directory are in memory at most, see resync.Options.
+	PartSize int
 	// Limit bounds the bytes a second of a resynchronisation; 0 is without a bound.
 	Limit int
 }

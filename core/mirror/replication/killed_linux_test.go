@@ -36,6 +36,7 @@ func TestKilledPrimaryFollows(t *testing.T) {
 	b.isCopied(generation(1))
 	settled(t, a)
 	same(t, a, b)
+	must(t, b.order(Order{Replica: core.ReplicateStop}))
 	if list, err := os.ReadDir(b.dirs[0]); err != nil || len(list) > 0 {
 		t.Errorf("the folder of the secondary holds %v, %v", list, err)
 	}

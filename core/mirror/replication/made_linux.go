@@ -12,6 +12,18 @@ import (
 // and begins again: it is the primary's, and may be large. So the inodes that were made are
 // noted beside what is set aside. A note that is lost costs room, and nothing else.
 
+// inodes are files of file systems, in sets of 64: numbers that are given out one after the other lie
+// together, and a million of them need little.
+type inodes map[inodeSet]uint64
+
+type inodeSet struct{ dev, number uint64 }
+
+func (s inodes) add(dev, inode uint64) { s[inodeSet{dev, inode / 64}] |= 1 << (inode % 64) }
+
+func (s inodes) has(st *unix.Stat_t) bool {
+	return s[inodeSet{st.Dev, st.Ino / 64}]&(1<<(st.Ino%64)) != 0
+}
+
 // notes is the file of them on one folder's file system.
 func (s *saver) notes(p Place) string { return filepath.Join(p.Saved(), s.name+".made") }
 
@@ -24,7 +36,7 @@ func (s *saver) recall() {
 			continue
 		}
 		for ; len(b) >= 8; b = b[8:] {
-			s.seen[inode{st.Dev, binary.LittleEndian.Uint64(b)}] = struct{}{}
+			s.seen.add(st.Dev, binary.LittleEndian.Uint64(b))
 		}
 	}
 }
@@ -68,6 +80,7 @@ func (s *saver) end() {
 	s.close()
 	for _, p := range s.places {
 		_ = os.Remove(s.notes(p))
+		_ = os.Remove(filepath.Join(p.Saved(), s.name+"."+partName)) // of a crash
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 // the stream, in its place among the operations. One field is set.
 type message struct {
 	Word *mirror.Word `json:"word,omitempty"`
-	// Data goes with the words Fill and Join: core's name for the primary's data.
+	// Data goes with the word Join: core's name for the primary's data.
 	Data core.Generation `json:"data,omitzero"`
 
 	Request *resync.Request `json:"request,omitempty"` // primary

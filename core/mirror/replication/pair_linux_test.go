@@ -220,7 +220,7 @@ func (n *node) start(change func(*Options)) {
 		Identity: func() link.Identity { return n.id }, Host: n,
 		Addresses: func() []netip.AddrPort { return []netip.AddrPort{netip.MustParseAddrPort(n.via.l.Addr().String())} },
 		Log:       slog.New(slog.NewTextHandler(n.t.Output(), nil)).With("node", n.name),
-		Hold:      time.Second, Epoch: time.Second,
+		Hold:      time.Second, Epoch: time.Second, PartSize: 8,
 	}
 	if n.name == "n2" {
 		o.Self, o.Peer = 2, 1

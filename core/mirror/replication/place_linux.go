@@ -61,6 +61,17 @@ func (p Place) present() error {
 	return fmt.Errorf("%s does not exist: create it, mount what it lies on, or name the right directory; nothing was changed", p.Dir)
 }
 
+// complete refuses a folder that lacks what it must have, before anything of it is moved: the disk
+// that it lies on may be missing.
+func (p Place) complete(paths []string) error {
+	for _, dir := range []string{p.Data(), p.behind()} {
+		if list, err := os.ReadDir(dir); err == nil && len(list) > 0 {
+			return fs.CheckPresent(dir, paths)
+		}
+	}
+	return fs.CheckPresent(p.Dir, paths)
+}
+
 // take makes the data directory of what there is: the files of a file system that is
 // mounted behind, those of the folder, or nothing.
 func (p Place) take() error {
@@ -78,6 +89,8 @@ func (p Place) take() error {
 		return err
 	case err != nil:
 		return err
+	case st.Mode()&os.ModeSymlink != 0:
+		return fmt.Errorf("%s is a symbolic link: name the directory that it leads to", p.Dir)
 	case !st.IsDir():
 		return fmt.Errorf("%s is not a directory: only directories are replicated", p.Dir)
 	}
@@ -140,10 +153,8 @@ func (p Place) Release() error {
 	if err := fs.ClearLeftovers(p.Dir, p.Data()); err != nil {
 		return err
 	}
-	if err := os.Remove(p.Dir); err != nil && !missing(err) {
-		return fmt.Errorf("give %s its files back: %w; they are in %s", p.Dir, err, p.Data())
-	}
-	if err := os.Rename(p.Data(), p.Dir); err != nil {
+	// In one step, so that the folder is there whatever comes between: it is empty.
+	if err := unix.Rename(p.Data(), p.Dir); err != nil {
 		return fmt.Errorf("give %s its files back: %w; they are in %s", p.Dir, err, p.Data())
 	}
 	err := errors.Join(os.RemoveAll(p.Zones()), os.RemoveAll(p.state()), os.RemoveAll(filepath.Join(p.behind(), "reserve")), os.RemoveAll(filepath.Join(p.behind(), "verify.json")))

@@ -1,11 +1,12 @@
 package replication
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -14,6 +15,9 @@ import (
 
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/mirror"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/loopdisk"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/replica"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/stream"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/zones"
 )
 
@@ -29,11 +33,7 @@ func onItsOwnDisk(t testing.TB, n *node, megabytes int64) *powered {
 	t.Helper()
 	p := &powered{n, t.TempDir() + "/image", n.dirs[0] + "_behind"}
 	must(t, os.Mkdir(p.behind, 0o755))
-	must(t, os.WriteFile(p.image, nil, 0o600))
-	must(t, os.Truncate(p.image, megabytes<<20))
-	if out, err := exec.Command("mkfs.ext4", "-q", "-m", "0", p.image).CombinedOutput(); err != nil {
-		t.Skipf("mkfs.ext4: %v %s", err, out)
-	}
+	loopdisk.Make(t, p.image, megabytes<<20)
 	if err := p.mount(); err != nil {
 		t.Skipf("no loop device: %v", err)
 	}
@@ -46,40 +46,9 @@ func onItsOwnDisk(t testing.TB, n *node, megabytes int64) *powered {
 	return p
 }
 
-// mount mounts the image on a loop device that goes with it. It starts no program: one inherits
-// what the clients in this process have open in the folder, and cannot close it while
-// their writes wait for what the test does next.
-func (p *powered) mount() error {
-	control, err := os.OpenFile("/dev/loop-control", os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer control.Close()
-	image, err := os.OpenFile(p.image, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer image.Close()
-	for { // another test may be faster
-		number, err := unix.IoctlRetInt(int(control.Fd()), unix.LOOP_CTL_GET_FREE)
-		if err != nil {
-			return fmt.Errorf("find a loop device: %w", err)
-		}
-		device, err := os.OpenFile(fmt.Sprintf("/dev/loop%d", number), os.O_RDWR, 0)
-		if err != nil {
-			return err
-		}
-		defer device.Close()
-		err = unix.IoctlLoopConfigure(int(device.Fd()), &unix.LoopConfig{Fd: uint32(image.Fd()), Info: unix.LoopInfo64{Flags: unix.LO_FLAGS_AUTOCLEAR}})
-		if errors.Is(err, unix.EBUSY) {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("attach %s to %s: %w", p.image, device.Name(), err)
-		}
-		return unix.Mount(device.Name(), p.behind, "ext4", 0, "")
-	}
-}
+// mount mounts what the disk holds. Without the option, ext4 syncs what is renamed over
+// another file, which others do not.
+func (p *powered) mount() error { return loopdisk.Mount(p.image, p.behind, "noauto_da_alloc") }
 
 // Of linux/fs.h and ext4: FS_IOC_SHUTDOWN, with EXT4_GOING_FLAGS_NOLOGFLUSH.
 const (
@@ -142,6 +111,57 @@ func copySparse(from, to string) error {
 	}
 }
 
+// What is stored of a copy is on its disk when that is answered.
+func TestRecordIsDurable(t *testing.T) {
+	a, _ := newPair(t, 1)
+	disk := onItsOwnDisk(t, a, 48)
+	o := options(t.TempDir(), []Place{{a.dirs[0], "_behind"}})
+	c, err := openCopies(o, false)
+	must(t, err)
+	for n := mirror.Generation(5); n < 9; n++ { // a new file, and one that replaces another
+		want := mirror.Generations{Current: n}.Promoted(n + 100)
+		must(t, c.store(want))
+		disk.cut()
+		c.close()
+		disk.restore()
+		if c, err = openCopies(o, false); err != nil {
+			t.Fatalf("after a power cut: %v", err)
+		}
+		if got := c.generations(); !reflect.DeepEqual(got, want) {
+			t.Errorf("after a power cut the copy is %s, and %s was stored", got, want)
+		}
+	}
+	c.close()
+}
+
+// What is set aside is on the disk before what it was is overwritten.
+func TestSetAsideIsDurable(t *testing.T) {
+	a, _ := newPair(t, 1)
+	disk := onItsOwnDisk(t, a, 48)
+	place := Place{a.dirs[0], "_behind"}
+	must(t, place.Prepare())
+	file, old := place.Data()+"/f", bytes.Repeat([]byte("mine"), 100_000)
+	must(t, os.WriteFile(file, old, 0o600))
+	must(t, syncFileSystem(place.Data()))
+	files, err := replica.Open(place.Data())
+	must(t, err)
+	must(t, files.Apply(stream.Op{Kind: stream.Bind, File: 9, Parent: stream.Root, Name: "f"}))
+	s := newSaver(files, []Place{place}, "once")
+	overwrite := stream.Op{Kind: stream.Write, File: 9, Data: []byte("theirs")}
+	must(t, s.before(overwrite))
+	must(t, files.Apply(overwrite))
+	commit, err := files.Commit(stream.Op{Kind: stream.Fsync, File: 9})
+	must(t, err)
+	must(t, commit())
+	s.close()
+	files.Close()
+	disk.cut()
+	disk.restore()
+	if saved, err := os.ReadFile(place.Saved() + "/once/f"); err != nil || !bytes.Equal(saved, old) {
+		t.Errorf("after a power cut %d bytes are set aside, and they are not the file's: %v", len(saved), err)
+	}
+}
+
 // What an epoch forgets is durable on both sides: whoever loses its power then has it, though
 // nobody synced it.
 func TestEpochsMakeDurable(t *testing.T) {
@@ -154,6 +174,7 @@ func TestEpochsMakeDurable(t *testing.T) {
 		p.run(0, `for i in 1 2 3; do dd if=/dev/urandom of=`+n.name+`.$i bs=700000 count=1 conv=notrunc status=none; done`)
 		pause(1200 * time.Millisecond) // what was changed last is looked for in any case
 		settled(t, p)                  // an epoch
+		must(t, n.r.writable())        // syncs names and times: also when it was that the zones were recorded last
 		disks[n].cut()
 		n.crash()
 		disks[n].restore()
@@ -172,6 +193,47 @@ func TestEpochsMakeDurable(t *testing.T) {
 		s.until("complete copy", func() bool { return s.copied != (core.Generation{}) })
 		settled(t, p)
 		same(t, p, s)
+	}
+}
+
+// When two join and forget what they have recorded, both have it on their disks: the secondary
+// what was copied to it, and the primary what it was sent when it was secondary itself, which
+// the record of the other tells of.
+func TestJoiningMakesDurable(t *testing.T) {
+	a, b := newPair(t, 1)
+	disks := map[*node]*powered{a: onItsOwnDisk(t, a, 64), b: onItsOwnDisk(t, b, 64)}
+	for _, n := range []*node{a, b} {
+		n.end()
+		n.start(func(o *Options) { o.Epoch = time.Hour })
+	}
+	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}))
+	const written = `dd if=/dev/urandom of=%s bs=700000 count=1 conv=notrunc status=none`
+	a.run(0, fmt.Sprintf(written, "alone"))
+	follows := func(n *node) {
+		must(t, n.order(Order{Replica: core.ReplicateSecond}))
+		n.until("complete copy", func() bool { return n.copied != (core.Generation{}) })
+		n.peer.until("complete copy", func() bool { return n.peer.copied != (core.Generation{}) })
+		same(t, a, b)
+		must(t, errors.Join(n.r.writable(), n.peer.r.writable())) // as above
+	}
+	loses := func(n *node) {
+		disks[n].cut()
+		n.crash()
+		disks[n].restore()
+		n.start(nil)
+		a.forget()
+		b.forget()
+	}
+	follows(b)
+	loses(b)
+	a.r.Alone(generation(2))
+	follows(b)
+	a.run(0, fmt.Sprintf(written, "together"))
+	pause(1200 * time.Millisecond) // what was changed last is looked for in any case
+	for g, n := range []*node{a, b} {
+		loses(n)
+		must(t, n.peer.order(Order{Replica: core.ReplicatePrim, Data: generation(uint64(g) + 3)}))
+		follows(n)
 	}
 }
 

@@ -242,6 +242,9 @@ func TestFoldersThatAreRefused(t *testing.T) {
 	must(t, os.Symlink(mkdir("good"), top+"/link"))
 	must(t, os.MkdirAll(mount(mkdir("memory"))+"/dir", 0o755))
 	mount(mkdir("mixed/in side"))
+	point := mkdir("point")
+	must(t, unix.Mount(point, point, "", unix.MS_BIND, ""))
+	t.Cleanup(func() { must(t, unix.Unmount(point, unix.MNT_DETACH)) })
 	must(t, os.WriteFile(mkdir("busy")+"/f", nil, 0o644))
 	open, err := os.Open(top + "/busy/f")
 	must(t, err)
@@ -252,15 +255,20 @@ func TestFoldersThatAreRefused(t *testing.T) {
 	for _, c := range []struct{ dir, want, way string }{
 		{top + "/missing", "does not exist", "create it"},
 		{top + "/file", "not a directory", "only directories"},
-		{top + "/link", "not a directory", "only directories"},
+		{top + "/link", "is a symbolic link", "name the directory"},
 		{"/", "cannot be replicated", "name a directory"},
 		{top + "/memory/dir", "a tmpfs, which is empty after a restart", "use a directory of a local disk"},
 		{top + "/memory", "a tmpfs", "use a directory of a local disk"},
 		{top + "/mixed", "is mounted on", "unmount it"},
+		{point, "is a mount point", "mount its file system on " + point + "_behind"},
 		{top + "/busy", "is in use by", "stop them first"},
 		{served + "/inner", "it is replicated already", "use a directory of a local disk"},
+		{top + "/good", "must be there before replication starts", "mount what it lies on"},
 	} {
 		o := options(top, []Place{{c.dir, "_behind"}})
+		if c.dir == top+"/good" {
+			o.Folders[0].MustHave = []string{"disk is mounted"}
+		}
 		o.Memory = ""
 		r := &Replicator{opts: o.orDefaults()}
 		r.changed.Store(&r.opts)
@@ -280,29 +288,61 @@ func TestFoldersThatAreRefused(t *testing.T) {
 	}
 }
 
-// A record of zones that is damaged is told of; then everything is compared, and both are
-// the same.
-func TestDamagedZones(t *testing.T) {
+// What was changed behind the folder while it was not mounted is told of, and copied.
+func TestEditedWhileStopped(t *testing.T) {
 	a, b := newPair(t, 1)
-	join(t, a, b)
-	must(t, b.order(Order{Replica: core.ReplicateStop}))
-	a.goesAlone(2)
-	a.run(0, `echo while alone >f; sync f`)
+	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}))
+	a.run(0, `echo old >f; echo same >g`)
+	must(t, b.order(Order{Replica: core.ReplicateSecond}))
+	a.isCopied(generation(1))
+	b.isCopied(generation(1))
 	must(t, a.order(Order{Replica: core.ReplicateStop}))
-	zones := Place{a.dirs[0], "_behind"}.Zones() + "/zones"
-	must(t, os.WriteFile(zones, []byte("no checkpoint"), 0o600))
-	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(2)}))
+	a.forget()
+	b.forget()
+	must(t, os.WriteFile(a.dirs[0]+"_behind/data/f", []byte("by hand"), 0o644))
+	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}))
 	a.mu.Lock()
 	told := strings.Join(a.notes, "\n")
 	a.mu.Unlock()
-	if !strings.Contains(told, "damaged") || !strings.Contains(told, filepath.Dir(zones)) || !strings.Contains(told, "all files have to be compared") {
+	if !strings.Contains(told, "f was changed, while it was not mounted, past the mount") || strings.Contains(told, "g was") {
 		t.Errorf("told: %s", told)
 	}
-	must(t, b.order(Order{Replica: core.ReplicateSecond}))
-	a.isCopied(generation(2))
-	b.isCopied(generation(2))
+	a.isCopied(generation(1))
+	b.isCopied(generation(1))
 	settled(t, a)
 	same(t, a, b)
+}
+
+// A record of zones that is damaged, or was removed, is told of; then everything is compared,
+// and both are the same.
+func TestDamagedZones(t *testing.T) {
+	for what, damage := range map[string]func(zones string) error{
+		"damaged": func(zones string) error { return os.WriteFile(zones+"/zones", []byte("no checkpoint"), 0o600) },
+		"missing": os.RemoveAll,
+	} {
+		t.Run(what, func(t *testing.T) {
+			a, b := newPair(t, 1)
+			join(t, a, b)
+			must(t, b.order(Order{Replica: core.ReplicateStop}))
+			a.goesAlone(2)
+			a.run(0, `echo while alone >f; sync f`)
+			must(t, a.order(Order{Replica: core.ReplicateStop}))
+			zones := Place{a.dirs[0], "_behind"}.Zones()
+			must(t, damage(zones))
+			must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(2)}))
+			a.mu.Lock()
+			told := strings.Join(a.notes, "\n")
+			a.mu.Unlock()
+			if !strings.Contains(told, what) || !strings.Contains(told, zones) || !strings.Contains(told, "all files have to be compared") {
+				t.Errorf("told: %s", told)
+			}
+			must(t, b.order(Order{Replica: core.ReplicateSecond}))
+			a.isCopied(generation(2))
+			b.isCopied(generation(2))
+			settled(t, a)
+			same(t, a, b)
+		})
+	}
 }
 
 // A node of another cluster does not get in, and both sides know why.
@@ -318,5 +358,44 @@ func TestPeerOfAnotherCluster(t *testing.T) {
 	})
 	if !b.has("mine") {
 		t.Error("something was overwritten")
+	}
+}
+
+// A primary that cannot mount one folder leaves no other mounted, nor covered, when it says so.
+func TestSecondFolderIsRefused(t *testing.T) {
+	a, _ := newPair(t, 2)
+	a.end()
+	a.start(func(o *Options) { o.Folders[1].MustHave = []string{"PG_VERSION"} })
+	if err := a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}); err == nil || !strings.Contains(err.Error(), "PG_VERSION") {
+		t.Errorf("the order is answered with %v", err)
+	}
+	table, err := os.ReadFile("/proc/self/mountinfo")
+	must(t, err)
+	escaped := strings.ReplaceAll(filepath.Dir(a.dirs[0]), " ", `\040`)
+	for line := range strings.Lines(string(table)) {
+		if strings.Contains(line, escaped) {
+			t.Errorf("still mounted: %s", line)
+		}
+	}
+	if a.broken != nil {
+		t.Errorf("it is told that nothing can be written: %v", a.broken)
+	}
+}
+
+// Files that cannot be given back, as they are on another file system, leave the folder as it
+// is.
+func TestReleaseOfAnotherFileSystem(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("mounts need root")
+	}
+	p := Place{t.TempDir() + "/data", "_behind"}
+	must(t, errors.Join(os.Mkdir(p.Dir, 0o755), os.Mkdir(p.behind(), 0o700), unix.Mount("none", p.behind(), "tmpfs", 0, "")))
+	defer func() { must(t, unix.Unmount(p.behind(), 0)) }()
+	must(t, os.Mkdir(p.Data(), 0o755))
+	if err := p.Release(); !errors.Is(err, unix.EXDEV) || !strings.Contains(err.Error(), p.Data()) {
+		t.Errorf("the error is %v", err)
+	}
+	if _, err := os.Stat(p.Dir); err != nil {
+		t.Errorf("the folder is gone: %v", err)
 	}
 }

@@ -1,12 +1,17 @@
 package replication
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/fs"
 )
 
 // fill makes files of every kind.
@@ -138,7 +143,13 @@ func TestSecondNameAfterTheFirst(t *testing.T) {
 // Hard links that were made, moved and broken while the secondary was away are as they are
 // here, and no file gets what belongs to another.
 func TestHardLinks(t *testing.T) {
-	a, b := newPair(t, 1)
+	for _, part := range []int{2, 1000} { // with directories that are taken in parts, and without
+		t.Run(fmt.Sprint(part), func(t *testing.T) { hardLinks(t, part) })
+	}
+}
+
+func hardLinks(t *testing.T, part int) {
+	a, b := mirroring(t, func(o *Options) { o.PartSize = part })
 	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}))
 	a.run(0, `mkdir d0 d2 d3 d9 e0 e2
 		echo A >d0/f5; ln d0/f5 d2/f1; echo B >d9/f5   # a directory takes the place of another
@@ -157,4 +168,43 @@ func TestHardLinks(t *testing.T) {
 	a.run(0, `echo x >>d2/f1; echo y >>e0/f5; echo z >>e2/one`)
 	settled(t, a)
 	same(t, a, b)
+}
+
+// On the secondary the folder can be read and not written to, also where a daemon that was
+// killed has left that; when it takes over, and when it stops, nothing of that is in the way.
+func TestSecondaryCanBeRead(t *testing.T) {
+	a, b := newPair(t, 1)
+	join(t, a, b)
+	a.run(0, "echo new >f; sync f")
+	settled(t, a)
+	seen := b.dirs[0] + "/f"
+	if text, err := os.ReadFile(seen); err != nil || string(text) != "new\n" {
+		t.Errorf("read on the secondary: %q, %v", text, err)
+	}
+	open, err := os.Open(seen)
+	must(t, err)
+	defer open.Close()
+	for what, err := range map[string]error{
+		"write": os.WriteFile(seen, nil, 0o644), "remove": os.Remove(seen), "create": os.WriteFile(b.dirs[0]+"/g", nil, 0o644), "change": os.Chmod(seen, 0o600),
+	} {
+		if !errors.Is(err, unix.EROFS) {
+			t.Errorf("%s on the secondary: %v", what, err)
+		}
+	}
+	must(t, b.order(Order{Replica: core.ReplicateStop}))
+	if left, err := os.ReadDir(b.dirs[0]); err != nil || len(left) > 0 {
+		t.Errorf("in the folder of a stopped node: %v, %v", left, err)
+	}
+	must(t, fs.Show(b.dirs[0], b.dirs[0]+"_behind/data")) // as a killed daemon has left it
+	must(t, a.order(Order{Replica: core.ReplicateStop}))
+	must(t, b.order(Order{Replica: core.ReplicatePrim, Data: generation(2)}))
+	b.run(0, "echo mine >f; sync f")
+	must(t, b.order(Order{Replica: core.ReplicateStop}))
+	must(t, os.WriteFile(b.dirs[0]+"/in the way", nil, 0o644))
+	must(t, b.order(Order{Replica: core.ReplicateSecond}))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if told := strings.Join(b.notes, "\n"); !strings.Contains(told, "cannot be read") || !strings.Contains(told, "is not empty (in the way and more)") {
+		t.Errorf("told: %s", told)
+	}
 }

@@ -31,7 +31,7 @@ type Order struct {
 type Replicator struct {
 	opts    Options                 // it was made with
 	changed atomic.Pointer[Options] // with what was changed since, see Change
-	speed   atomic.Int64            // of the last resynchronisation that says something: bytes compared a second
+	speed   atomic.Int64            // of the last resynchronisation that says something: resync.Cost a second
 
 	signal  chan struct{} // something came into orders
 	closed  chan struct{}
@@ -59,7 +59,9 @@ func New(o Options) *Replicator {
 					do()
 				}
 			case <-r.closed:
-				r.stop()
+				if err := r.stop(); err != nil {
+					r.opts.Log.Warn("replication", "module", r.opts.Module, "order", "close", "error", err)
+				}
 				return
 			}
 		}

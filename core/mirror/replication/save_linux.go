@@ -3,6 +3,7 @@ package replication
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,15 +22,10 @@ type saver struct {
 	files  *replica.Replica
 	places []Place
 	name   string              // of the directories in Saved
-	seen   map[inode]struct{}  // that were set aside, or made since
+	seen   inodes              // that were set aside, or made since
 	made   map[uint64]*os.File // by device: the record of those that were made
 	saved  int
 }
-
-// inode is a file of a file system.
-type inode struct{ dev, number uint64 }
-
-func inodeOf(st *unix.Stat_t) inode { return inode{st.Dev, st.Ino} }
 
 const reportName = "report.txt"
 
@@ -38,7 +34,7 @@ func newSaver(files *replica.Replica, places []Place, name string) *saver {
 	if name == "" {
 		name = time.Now().UTC().Format("2006-01-02T15-04-05.000Z")
 	}
-	s := &saver{files: files, places: places, name: name, seen: map[inode]struct{}{}, made: map[uint64]*os.File{}}
+	s := &saver{files: files, places: places, name: name, seen: inodes{}, made: map[uint64]*os.File{}}
 	s.recall()
 	return s
 }
@@ -85,7 +81,7 @@ func (s *saver) after(op stream.Op) error {
 		var st unix.Stat_t
 		err = unix.Fstatat(fd, "", &st, unix.AT_EMPTY_PATH)
 		if err == nil {
-			s.seen[inodeOf(&st)] = struct{}{}
+			s.seen.add(st.Dev, st.Ino)
 			s.remember(&st)
 		}
 		return err
@@ -104,16 +100,15 @@ func (s *saver) file(id stream.FileID, size int64) error {
 	if err := unix.Fstatat(fd, "", &st, unix.AT_EMPTY_PATH); err != nil {
 		return err
 	}
-	if _, ok := s.seen[inodeOf(&st)]; ok || st.Size == 0 || st.Size == size {
+	if s.seen.has(&st) || st.Size == 0 || st.Size == size {
 		return nil
 	}
-	s.seen[inodeOf(&st)] = struct{}{}
+	s.seen.add(st.Dev, st.Ino)
 	to, err := s.destination(fd, "")
 	if to == "" || err != nil {
 		return err
 	}
-	if err := duplicate(fd, to); err != nil {
-		_ = os.Remove(to)
+	if err := s.duplicate(fd, to); err != nil {
 		return s.noRoom(to, err)
 	}
 	return s.report(to, "overwritten")
@@ -130,7 +125,7 @@ func (s *saver) named(parent stream.FileID, name, why string) error {
 	if unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || st.Mode&unix.S_IFMT == unix.S_IFDIR {
 		return nil // nothing is there, or nothing is in it
 	}
-	if _, ok := s.seen[inodeOf(&st)]; ok || st.Nlink > 1 { // it keeps another name
+	if s.seen.has(&st) || st.Nlink > 1 { // it keeps another name
 		return nil
 	}
 	to, err := s.destination(dir, name)
@@ -152,8 +147,7 @@ func (s *saver) remove(dir int, name string) error {
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
 		return s.removeDir(dir, name)
 	}
-	_, made := s.seen[inodeOf(&st)]
-	if made || st.Nlink > 1 {
+	if s.seen.has(&st) || st.Nlink > 1 {
 		return unix.Unlinkat(dir, name, 0)
 	}
 	to, err := s.destination(dir, name)
@@ -174,16 +168,33 @@ func (s *saver) removeDir(dir int, name string) error {
 	if err != nil {
 		return err
 	}
-	names, err := fd.Readdirnames(-1)
-	for _, n := range names {
-		if err == nil {
-			err = s.remove(int(fd.Fd()), n)
-		}
-	}
+	err = s.removeNames(fd)
 	if err := errors.Join(err, fd.Close()); err != nil {
 		return err
 	}
 	return unix.Unlinkat(dir, name, unix.AT_REMOVEDIR)
+}
+
+// removeNames removes what is in a directory: some names at a time, and from the beginning again
+// as long as there are any.
+func (s *saver) removeNames(dir *os.File) error {
+	for {
+		names, err := dir.Readdirnames(1000)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		for _, n := range names {
+			if err == nil {
+				err = s.remove(int(dir.Fd()), n)
+			}
+		}
+		if err == nil {
+			_, err = dir.Seek(0, io.SeekStart)
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // destination is where the file of a descriptor, or a name in its directory, is to go; ""
@@ -218,27 +229,49 @@ func (s *saver) noRoom(to string, err error) error {
 // report adds a line to the report.
 func (s *saver) report(to, why string) error {
 	s.saved++
-	for _, p := range s.places {
-		dir := filepath.Join(p.Saved(), s.name)
-		rel, ok := strings.CutPrefix(to, dir+"/")
-		if !ok {
-			continue
-		}
-		f, err := os.OpenFile(dir+"."+reportName, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-		if err != nil {
-			return s.noRoom(to, err)
-		}
-		_, err = fmt.Fprintf(f, "%s\t%q\n", why, rel)
-		if err := errors.Join(err, f.Close()); err != nil {
-			return s.noRoom(to, err)
-		}
+	dir := s.dirOf(to)
+	f, err := os.OpenFile(dir+"."+reportName, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return s.noRoom(to, err)
+	}
+	_, err = fmt.Fprintf(f, "%s\t%q\n", why, strings.TrimPrefix(to, dir+"/"))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return s.noRoom(to, err)
 	}
 	return nil
 }
 
-// duplicate copies a file with its attributes; where the file system can, its blocks are
-// shared.
-func duplicate(fd int, to string) error {
+// dirOf is the directory of what is set aside that a destination is in.
+func (s *saver) dirOf(to string) string {
+	for _, p := range s.places {
+		if dir := filepath.Join(p.Saved(), s.name); strings.HasPrefix(to, dir+"/") {
+			return dir
+		}
+	}
+	return filepath.Dir(to)
+}
+
+// partName is a copy that is being made, beside the directory that it goes to.
+const partName = "part"
+
+// duplicate makes a durable copy of a file, which has its name when it is whole: after a
+// crash, what has a name is taken for set aside, and what it was made of is overwritten.
+func (s *saver) duplicate(fd int, to string) error {
+	part := s.dirOf(to) + "." + partName
+	err := copyFile(fd, part)
+	if err == nil {
+		err = os.Rename(part, to)
+	}
+	if err != nil {
+		_ = os.Remove(part)
+		return err
+	}
+	return syncDir(filepath.Dir(to))
+}
+
+// copyFile makes a durable copy of a file with its attributes; where the file system can, its
+// blocks are shared.
+func copyFile(fd int, to string) error {
 	from, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", fd))
 	if err != nil {
 		return err
@@ -248,7 +281,7 @@ func duplicate(fd int, to string) error {
 	if err != nil {
 		return err
 	}
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
@@ -259,7 +292,7 @@ func duplicate(fd int, to string) error {
 		}
 	}
 	sys := unixStat(st)
-	return errors.Join(out.Chown(int(sys.Uid), int(sys.Gid)), out.Chmod(st.Mode()), os.Chtimes(to, time.Time{}, st.ModTime()))
+	return errors.Join(out.Chown(int(sys.Uid), int(sys.Gid)), out.Chmod(st.Mode()), os.Chtimes(to, time.Time{}, st.ModTime()), out.Sync())
 }
 
 // copyData copies what is not a hole.

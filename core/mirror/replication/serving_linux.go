@@ -16,6 +16,7 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core/mirror/fs"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/link"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/primary"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/resync"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/stream"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/zones"
 )
@@ -43,15 +44,17 @@ type serving struct {
 	why      string // the last session ended
 	states   []mirror.State
 	signal   chan struct{} // something came into states
-	degraded bool
+	degraded bool          // and repair looks whether replication would work
 	stopping bool
 	copying  *copying // the latest
+	// comparing is how far a comparison of both copies is; nil: there is none.
+	comparing *resync.Progress
 }
 
 // serve makes this node primary.
 func (r *Replicator) serve(o Order) (*serving, error) {
-	for _, p := range r.opts.places() {
-		if err := p.present(); err != nil {
+	for _, f := range r.now().Folders {
+		if err := errors.Join(f.present(), f.complete(f.MustHave)); err != nil {
 			return nil, err
 		}
 	}
@@ -74,8 +77,7 @@ func (r *Replicator) serve(o Order) (*serving, error) {
 	s := &serving{r: r, copies: c, data: o.Data, ended: make(chan struct{}), signal: make(chan struct{}, 1)}
 	s.limit = rate.NewLimiter(limitOf(r.now().Limit), burst)
 	if err := s.begin(g); err != nil {
-		s.undo()
-		return nil, err
+		return nil, errors.Join(err, s.undo())
 	}
 	s.running.Go(s.tell)
 	s.running.Go(s.epochs)
@@ -139,15 +141,19 @@ func (s *serving) alarm(dir string) func(fs.Bypass) {
 	}
 }
 
-// undo takes back what begin did.
-func (s *serving) undo() {
+// undo takes back what begin did. When it returns, nothing is mounted any more that a mount to
+// come could be taken for.
+func (s *serving) undo() error {
+	var errs []error
 	for _, m := range s.mounts {
-		_ = m.Abort()
+		_ = m.Abort() // Stop tells what went wrong with it, too
+		errs = append(errs, m.Stop())
 	}
 	for _, fd := range s.roots {
 		unix.Close(fd)
 	}
 	s.copies.close()
+	return errors.Join(errs...)
 }
 
 // between runs change while no operation is recorded in any folder.
@@ -201,6 +207,19 @@ func (s *serving) letGo() {
 func (s *serving) drain() bool {
 	sess := s.current()
 	return sess != nil && s.recorder.State() == mirror.Mirroring && s.epoch(sess) == nil
+}
+
+// use keeps the service from being closed until done is called; ok is false when it has ended.
+func (s *serving) use() (done func(), ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.ended:
+		return nil, false
+	default:
+		s.running.Add(1)
+		return s.running.Done, true
+	}
 }
 
 func (s *serving) current() *session {
@@ -363,11 +382,13 @@ func (s *serving) tellState(state mirror.State, held <-chan time.Time) <-chan ti
 // looks from time to time whether it would.
 func (s *serving) degrade() {
 	s.mu.Lock()
-	why := s.why
+	why, repairing := s.why, s.degraded
 	s.degraded = true
 	s.mu.Unlock()
 	s.r.opts.Host.News(core.ReplicaDegraded, core.Generation{}, "the secondary cannot be reached for replication: "+why)
-	s.running.Go(s.repair)
+	if !repairing {
+		s.running.Go(s.repair)
+	}
 }
 
 // logs does something with the record of each folder.

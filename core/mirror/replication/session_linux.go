@@ -12,7 +12,6 @@ import (
 // session is a connection with the secondary. It is a resync.Peer.
 type session struct {
 	s      *serving
-	ready  chan struct{} // sender is set
 	sender *stream.Sender
 	ctx    context.Context // until the session ends
 	cancel context.CancelCauseFunc
@@ -31,7 +30,7 @@ type waiting struct {
 }
 
 func newSession(s *serving) *session {
-	sess := &session{s: s, ready: make(chan struct{}), heard: make(chan mirror.Word, 8), gone: make(chan struct{}), waiting: map[uint64]*waiting{}}
+	sess := &session{s: s, heard: make(chan mirror.Word, 8), gone: make(chan struct{}), waiting: map[uint64]*waiting{}}
 	sess.ctx, sess.cancel = context.WithCancelCause(context.Background())
 	return sess
 }
@@ -91,7 +90,7 @@ func (s *session) answered(a resync.Answer) {
 	}
 	all := &w.answer
 	all.Entries, all.Marks = append(all.Entries, a.Entries...), append(all.Marks, a.Marks...)
-	all.Differs, all.All = append(all.Differs, a.Differs...), all.All || a.All
+	all.Differs, all.All, all.Parts = append(all.Differs, a.Differs...), all.All || a.All, max(all.Parts, a.Parts)
 	for k, v := range a.Xattrs {
 		if all.Xattrs == nil {
 			all.Xattrs = map[string][]byte{}

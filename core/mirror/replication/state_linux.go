@@ -15,6 +15,7 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core/mirror"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/exclude"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/fs"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/zones"
 )
 
 // record is what is kept with a copy, beside its data.
@@ -138,7 +139,7 @@ func (p Place) keep(r record) error {
 	if err != nil {
 		return err
 	}
-	if _, missed := os.Stat(reserve); missed != nil {
+	if st, err := os.Stat(reserve); err != nil || st.Size() < reserved { // it was used, and there was no room
 		f, err := os.OpenFile(reserve, os.O_WRONLY|os.O_CREATE, 0o600)
 		if err == nil {
 			_ = unix.Fallocate(int(f.Fd()), 0, 0, reserved) // on a full disk there is none
@@ -150,26 +151,9 @@ func (p Place) keep(r record) error {
 
 // writeFile makes a file durable, in one step.
 func writeFile(file string, data []byte) error {
-	f, err := os.OpenFile(file+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), file); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(file))
+	return zones.Replace(zones.Directory(filepath.Dir(file)), filepath.Base(file), data)
 }
 
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}
+func syncDir(dir string) error { return zones.Directory(dir).Sync() }
 
 func missing(err error) bool { return errors.Is(err, os.ErrNotExist) }

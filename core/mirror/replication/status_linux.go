@@ -19,6 +19,7 @@ type Status struct {
 	Generations mirror.Generations `json:"generations"`
 	Lag         Lag                `json:"lag"`
 	Resync      *Resync            `json:"resync,omitempty"` // that is going on, or the last
+	Verifying   *Verifying         `json:"verifying,omitempty"`
 	Verified    *Verification      `json:"verified,omitempty"`
 }
 
@@ -37,6 +38,12 @@ type Resync struct {
 	Running bool   `json:"running"`
 	resync.Figures
 	Rate int64         `json:"rate,omitempty"` // bytes a second that are compared
+	Left time.Duration `json:"left,omitempty"`
+}
+
+// Verifying is a comparison of both copies that is going on.
+type Verifying struct {
+	resync.Figures
 	Left time.Duration `json:"left,omitempty"`
 }
 
@@ -60,7 +67,7 @@ func (s *serving) status(st *Status) {
 	state := s.recorder.State()
 	st.Role, st.State, st.Generations = core.ReplicatePrim, state.String(), s.recorder.Generations()
 	s.mu.Lock()
-	sess, copying := s.session, s.copying
+	sess, copying, comparing := s.session, s.copying, s.comparing
 	if sess == nil {
 		st.Why = s.why
 	}
@@ -69,6 +76,9 @@ func (s *serving) status(st *Status) {
 		st.Connected = true
 		q := sess.sender.Status()
 		st.Lag = Lag{uint64(q.Sent - q.Applied), q.Waiting, q.Syncs, q.Bytes, 0}
+	}
+	if comparing != nil {
+		st.Verifying = &Verifying{comparing.Figures(), comparing.Left()}
 	}
 	sent, copied := s.meter.rates()
 	st.Lag.Rate = sent

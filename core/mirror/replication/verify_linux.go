@@ -48,14 +48,19 @@ func (r *Replicator) Verify(ctx context.Context) (Verification, error) {
 		return Verification{}, ErrVerifying
 	}
 	defer s.verifying.Unlock()
-	s.running.Add(1)
-	defer s.running.Done()
+	done, ok := s.use()
+	if !ok {
+		return Verification{}, ErrNotPrimary
+	}
+	defer done()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	end := context.AfterFunc(sess.ctx, func() { cancel(context.Cause(sess.ctx)) })
 	defer end()
 	v := Verification{At: time.Now()}
 	progress := resync.NewProgress()
+	s.compares(progress)
+	defer s.compares(nil)
 	for i, root := range s.roots {
 		m := s.mounts[i]
 		found, err := s.source(sess, i, root, progress).Verify(ctx, m.Names, m.Exclusive)
@@ -67,6 +72,13 @@ func (r *Replicator) Verify(ctx context.Context) (Verification, error) {
 	}
 	v.Took, v.Complete = time.Since(v.At), v.Error == ""
 	return v, s.copies.keep(v)
+}
+
+// compares notes how far a comparison is, for the status; nil: there is none.
+func (s *serving) compares(p *resync.Progress) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.comparing = p
 }
 
 // add adds what was found in a folder.
@@ -115,18 +127,50 @@ func (r *Replicator) Estimate() (Estimate, error) {
 	if s == nil {
 		return Estimate{}, ErrNotPrimary
 	}
-	var e Estimate
-	for i := range s.roots {
-		if err := e.add(s.roots[i], s.copies.logs[i].Recorded()); err != nil {
-			return Estimate{}, fmt.Errorf("%s: %w", s.copies.places[i].Dir, err)
-		}
+	e, err := s.estimate()
+	if err != nil {
+		return Estimate{}, err
 	}
-	speed := r.speed.Load()
-	if limit := int64(r.now().Limit); limit > 0 && (speed == 0 || limit < speed) {
-		speed = limit // more is compared than is sent: this is the most it takes
-	}
+	e.Took = e.took(r.speed.Load(), int64(r.now().Limit))
+	return e, nil
+}
+
+// took is the time at a speed and with a limit for bytes, of those that are known.
+func (e Estimate) took(speed, limit int64) time.Duration {
+	seconds := 0.0
 	if speed > 0 {
-		e.Took = time.Duration(float64(e.Bytes) / float64(speed) * float64(time.Second)).Round(time.Second)
+		seconds = float64(resync.Cost(e.Files, e.Bytes)) / float64(speed)
+	}
+	if limit > 0 { // more is compared than is sent: this is the most it takes
+		seconds = max(seconds, float64(e.Bytes)/float64(limit))
+	}
+	return time.Duration(seconds * float64(time.Second)).Round(time.Second)
+}
+
+// estimate looks through the folders, which may take a while: the service does not wait for it
+// when it ends.
+func (s *serving) estimate() (e Estimate, err error) {
+	done, ok := s.use()
+	if !ok {
+		return Estimate{}, ErrNotPrimary
+	}
+	roots, recorded := make([]int, len(s.roots)), make([]zones.Recorded, len(s.roots))
+	for i, root := range s.roots {
+		recorded[i] = s.copies.logs[i].Recorded()
+		fd, failed := unix.FcntlInt(uintptr(root), unix.F_DUPFD_CLOEXEC, 0)
+		if err = errors.Join(err, failed); failed == nil {
+			defer unix.Close(fd)
+		}
+		roots[i] = fd
+	}
+	done()
+	for i := range roots {
+		if err == nil {
+			err = e.add(roots[i], recorded[i])
+		}
+		if err != nil {
+			return Estimate{}, fmt.Errorf("look through %s: %w", s.copies.places[i].Dir, err)
+		}
 	}
 	return e, nil
 }
@@ -164,7 +208,7 @@ func (e *Estimate) add(root int, r zones.Recorded) error {
 func (s *serving) source(sess *session, i, root int, p *resync.Progress) *resync.Source {
 	now := s.r.now()
 	return resync.NewSource(root, sess, resync.Options{
-		Root: stream.RootOf(i), ZoneSize: zoneSize, Workers: now.Workers, Limit: s.limit,
+		Root: stream.RootOf(i), ZoneSize: zoneSize, Workers: now.Workers, PartSize: now.PartSize, Limit: s.limit,
 		Skip: now.Folders[i].Rules.Local, Progress: p,
 	})
 }

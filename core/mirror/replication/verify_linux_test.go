@@ -1,6 +1,8 @@
 package replication
 
 import (
+	"context"
+	"errors"
 	"os"
 	"strings"
 	"sync"
@@ -76,6 +78,31 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// The status tells how far a comparison is, and that it was broken off.
+func TestVerifyIsSeen(t *testing.T) {
+	a, b := mirroring(t, func(o *Options) { o.Limit = 1 << 20 })
+	join(t, a, b)
+	a.run(0, "head -c 100M /dev/zero >f; head -c 100M /dev/urandom >g; touch h")
+	settled(t, a)
+	ctx, cancel := context.WithCancel(t.Context())
+	outcome := make(chan Verification)
+	go func() {
+		v, _ := a.r.Verify(ctx)
+		outcome <- v
+	}()
+	a.eventually("progress", func() bool {
+		x := a.r.Status().Verifying
+		return x != nil && x.Known == 3 && x.Total == 200<<20 && x.Done > 0 && x.Done < x.Total && x.Left > 0
+	})
+	cancel()
+	if v := <-outcome; v.Complete || v.Error == "" {
+		t.Errorf("broken off: %+v", v)
+	}
+	if st := a.r.Status(); st.Verifying != nil || st.Verified == nil || st.Verified.Complete {
+		t.Errorf("%+v, %+v", st.Verifying, st.Verified)
+	}
+}
+
 // The estimate of what the return of the secondary takes is what is recorded for it, and the
 // time is that of the last one, or what the limit allows.
 func TestEstimate(t *testing.T) {
@@ -100,5 +127,25 @@ func TestEstimate(t *testing.T) {
 	a.eventually("limit", func() bool { return a.r.now().Limit > 0 })
 	if e, err = a.r.Estimate(); err != nil || e.Took != 48*time.Second {
 		t.Errorf("at 64 KiB a second: %+v, %v", e, err)
+	}
+	if took := (Estimate{Files: 1_000_000}).took(32<<20, 0); took != 977*time.Second { // as long as 30 GB
+		t.Errorf("a million empty files take %s", took)
+	}
+}
+
+// Questions that come when the service has just ended are answered so.
+func TestQuestionsAfterTheEnd(t *testing.T) {
+	a, _ := newPair(t, 1)
+	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(1)}))
+	s := a.r.serves()
+	if _, err := s.estimate(); err != nil {
+		t.Error(err)
+	}
+	must(t, a.order(Order{Replica: core.ReplicateStop}))
+	if _, err := s.estimate(); !errors.Is(err, ErrNotPrimary) {
+		t.Errorf("the estimate's error is %v", err)
+	}
+	if _, ok := s.use(); ok {
+		t.Error("it can still be used")
 	}
 }

@@ -46,36 +46,31 @@ type extent struct {
 	hole    bool
 }
 
-// extents are those of [at, end), as far as the file goes, in whole blocks.
-func extents(fd int, at, end int64) (list []extent, err error) {
-	for at < end {
-		data, err := unix.Seek(fd, at, unix.SEEK_DATA)
-		if err == unix.ENXIO { // no more data; is there file?
-			size, err := unix.Seek(fd, 0, unix.SEEK_END)
-			if err != nil {
-				return nil, err
-			}
-			if size = min(size, end); size > at {
-				list = append(list, extent{at, size, true})
-			}
-			return list, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		data = max(at, data/Block*Block)
-		if data > at {
-			list = append(list, extent{at, min(data, end), true})
-		}
-		if data >= end {
-			return list, nil
-		}
-		hole, err := unix.Seek(fd, data, unix.SEEK_HOLE)
-		if err != nil {
-			return nil, err
-		}
-		at = min((hole+Block-1)/Block*Block, end)
-		list = append(list, extent{data, at, false})
+// next is the extent that begins at, in whole blocks and as far as end at most; ok is false
+// where the file has ended. Blocks of the file system may be smaller: what begins within one
+// of ours is data from its begin on.
+func next(fd int, at, end int64) (x extent, ok bool, err error) {
+	if at >= end {
+		return extent{}, false, nil
 	}
-	return list, nil
+	data, err := unix.Seek(fd, at, unix.SEEK_DATA)
+	if err == unix.ENXIO { // no more data; is there file?
+		size, err := unix.Seek(fd, 0, unix.SEEK_END)
+		size = min(size, end)
+		return extent{at, size, true}, err == nil && size > at, err
+	}
+	if err != nil {
+		return extent{}, false, err
+	}
+	if begin := data / Block * Block; begin > at {
+		return extent{at, min(begin, end), true}, true, nil
+	}
+	hole, err := unix.Seek(fd, data, unix.SEEK_HOLE)
+	if err == unix.ENXIO { // it has just become shorter
+		return extent{}, false, nil
+	}
+	if err != nil {
+		return extent{}, false, err
+	}
+	return extent{at, min((hole+Block-1)/Block*Block, end), false}, true, nil
 }

@@ -37,6 +37,7 @@ func (p *pass) file(fd int, e Entry, id stream.FileID, there *Entry, whole, shar
 	}
 	if !p.everything {
 		p.s.opts.Progress.add(func(f *Figures) {
+			f.Known++
 			for _, x := range j.ranges {
 				f.Total += x.end - x.at
 			}
@@ -124,12 +125,12 @@ func (s *Source) compare(j *job, fd int, at, end int64, lock Lock) (int64, []ext
 	c := Check{File: j.id, Offset: at, Length: end - at}
 	var wait func() (Answer, error)
 	err := lock(j.fd, func() error {
-		list, err := extents(fd, at, end)
-		if err != nil || len(list) == 0 { // the file has become shorter, there as well
+		x, ok, err := next(fd, at, end)
+		if err != nil || !ok { // the file has become shorter, there as well
 			return err
 		}
-		c.Length = list[0].end - at
-		if !list[0].hole {
+		c.Length = x.end - at
+		if !x.hole {
 			data, err := read(fd, make([]byte, min(c.Length, chunk)), at)
 			if err != nil || len(data) == 0 {
 				return err
@@ -190,12 +191,11 @@ func (s *Source) put(ctx context.Context, j *job, fd int, at, end int64, lock Lo
 			return err
 		}
 		err := lock(j.fd, func() error {
-			list, err := extents(fd, at, end)
-			if err != nil || len(list) == 0 {
+			x, ok, err := next(fd, at, end)
+			if err != nil || !ok {
 				at = end
 				return err
 			}
-			x := list[0]
 			if x.hole {
 				if at = x.end; j.fresh {
 					return nil

@@ -27,16 +27,16 @@ func (p *place) path() string {
 // index walks all names below root and answers where those inodes are that are wanted.
 // What is renamed meanwhile may be missed or found twice. skip leaves out paths.
 func index(root int, wanted func(inode uint64) bool, skip Skip) (map[uint64][]*place, error) {
-	return walkWith(root, names, wanted, skip)
+	return walkWith(root, each, wanted, skip)
 }
 
 // index is that for a tree that may have been walked before.
 func (m memo) index(root int, wanted map[uint64][]uint32, skip Skip) (map[uint64][]*place, error) {
-	list := func(dir int) ([]dirent, error) { return m.list(dir, wanted) }
-	return walkWith(root, list, func(inode uint64) bool { return wanted[inode] != nil }, skip)
+	each := func(dir int, do func(dirent) error) error { return m.each(dir, wanted, do) }
+	return walkWith(root, each, func(inode uint64) bool { return wanted[inode] != nil }, skip)
 }
 
-func walkWith(root int, names func(dir int) ([]dirent, error), wanted func(inode uint64) bool, skip Skip) (map[uint64][]*place, error) {
+func walkWith(root int, each func(dir int, do func(dirent) error) error, wanted func(inode uint64) bool, skip Skip) (map[uint64][]*place, error) {
 	var st unix.Stat_t
 	if err := unix.Fstatat(root, "", &st, unix.AT_EMPTY_PATH); err != nil {
 		return nil, err
@@ -48,47 +48,41 @@ func walkWith(root int, names func(dir int) ([]dirent, error), wanted func(inode
 	}
 	var walk func(dir int, at *place) error
 	walk = func(dir int, at *place) error {
-		list, err := names(dir)
-		if gone(err) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		for _, d := range list {
+		err := each(dir, func(d dirent) error {
+			if !wanted(d.inode) && d.kind != unix.DT_DIR {
+				return nil
+			}
 			p := &place{parent: at, name: d.name, inode: d.inode, depth: at.depth + 1}
 			if skip != nil && skip(p.path(), d.kind == unix.DT_DIR) {
-				continue
+				return nil
 			}
 			if wanted(d.inode) {
 				found[d.inode] = append(found[d.inode], p)
 			}
 			if d.kind != unix.DT_DIR {
-				continue
+				return nil
 			}
-			if err := into(dir, d, func(fd int) error { return walk(fd, p) }); err != nil {
-				return err
-			}
+			return into(dir, d, func(fd int) error { return walk(fd, p) })
+		})
+		if gone(err) {
+			return nil
 		}
-		return nil
+		return err
 	}
 	return found, walk(root, top)
 }
 
 // severals answers where the files are that have several names.
 func severals(root int, skip Skip) (map[uint64][]*place, error) {
-	seen, again := map[uint64]struct{}{}, map[uint64]struct{}{}
-	_, err := index(root, func(inode uint64) bool {
-		if _, ok := seen[inode]; ok {
-			again[inode] = struct{}{}
+	several := map[uint64]bool{}
+	if err := Walk(root, func(st *unix.Stat_t) {
+		if st.Nlink > 1 && st.Mode&unix.S_IFMT != unix.S_IFDIR {
+			several[st.Ino] = true
 		}
-		seen[inode] = struct{}{}
-		return false
-	}, skip)
-	if err != nil || len(again) == 0 {
+	}); err != nil || len(several) == 0 {
 		return map[uint64][]*place{}, err
 	}
-	return index(root, func(inode uint64) bool { _, ok := again[inode]; return ok }, skip)
+	return index(root, func(inode uint64) bool { return several[inode] }, skip)
 }
 
 // into opens a directory and does something with it, if it is still there.
@@ -117,20 +111,18 @@ func Walk(top int, look func(*unix.Stat_t)) error {
 	look(&st)
 	var walk func(fd int) error
 	walk = func(fd int) error {
-		list, err := names(fd)
-		if gone(err) {
-			return nil
-		}
-		for _, d := range list {
+		err := each(fd, func(d dirent) error {
 			if unix.Fstatat(fd, d.name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil {
-				continue
+				return nil
 			}
 			look(&st)
 			if d.kind == unix.DT_DIR {
-				if err := into(fd, d, walk); err != nil {
-					return err
-				}
+				return into(fd, d, walk)
 			}
+			return nil
+		})
+		if gone(err) {
+			return nil
 		}
 		return err
 	}

@@ -22,39 +22,44 @@ type memory struct {
 // systems tick every few milliseconds.
 const settled = 100 * time.Millisecond
 
-// list answers the names in a directory, or only the directories among them if it holds
+// each gives the names in a directory to do, or only the directories among them if it holds
 // nothing else that is wanted.
-func (m memo) list(dir int, wanted map[uint64][]uint32) ([]dirent, error) {
+func (m memo) each(dir int, wanted map[uint64][]uint32, do func(dirent) error) error {
 	var st unix.Stat_t
 	if err := unix.Fstatat(dir, "", &st, unix.AT_EMPTY_PATH); err != nil {
-		return nil, err
+		return err
 	}
 	known, ok := m[st.Ino]
 	if ok && known.changed == st.Ctim.Nano() && !known.holds(wanted) {
-		return known.dirs, nil
-	}
-	list, err := names(dir)
-	if err != nil {
-		return nil, err
+		for _, d := range known.dirs {
+			if err := do(d); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	delete(m, st.Ino)
-	if time.Since(time.Unix(0, st.Ctim.Nano())) > settled {
-		m[st.Ino] = remember(st.Ctim.Nano(), list)
+	fresh := memory{changed: st.Ctim.Nano()}
+	keep := time.Since(time.Unix(0, fresh.changed)) > settled
+	err := each(dir, func(d dirent) error {
+		if keep {
+			fresh.add(d)
+		}
+		return do(d)
+	})
+	if err == nil && keep {
+		slices.Sort(fresh.files)
+		m[st.Ino] = fresh
 	}
-	return list, nil
+	return err
 }
 
-func remember(changed int64, list []dirent) memory {
-	known := memory{changed: changed}
-	for _, d := range list {
-		if d.kind == unix.DT_DIR {
-			known.dirs = append(known.dirs, d)
-		} else {
-			known.files = append(known.files, d.inode)
-		}
+func (k *memory) add(d dirent) {
+	if d.kind == unix.DT_DIR {
+		k.dirs = append(k.dirs, d)
+	} else {
+		k.files = append(k.files, d.inode)
 	}
-	slices.Sort(known.files)
-	return known
 }
 
 // holds says that one of the files is wanted.

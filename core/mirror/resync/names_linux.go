@@ -1,7 +1,6 @@
 package resync
 
 import (
-	"context"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -10,88 +9,6 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core/mirror/zones"
 )
 
-// directory makes the names in a directory lead to the same. All that is below it is
-// compared if it is to be.
-func (p *pass) directory(fd int, inode uint64, at string, id stream.FileID, below bool) error {
-	if err := context.Cause(p.ctx); err != nil {
-		return err
-	}
-	here, err := p.entries(fd, at)
-	if err != nil {
-		return err
-	}
-	a, err := p.s.ask(Request{List: id})
-	if err != nil {
-		return fmt.Errorf("ask the peer what is in %q: %w", at, err)
-	}
-	there := map[string]*Entry{}
-	for i, e := range a.Entries {
-		there[string(e.Name)] = &a.Entries[i]
-	}
-	if err := p.surplus(here, there, at, id); err != nil {
-		return err
-	}
-	if !p.everything {
-		p.listed[inode] = listing{here, there}
-	}
-	for _, known := range []bool{true, false} { // first what the copy has, and others may be links to
-		for name := range here {
-			if known != (there[name] != nil) {
-				continue
-			}
-			if err := p.name(fd, name, at, id, there[name], below); err != nil {
-				return fmt.Errorf("%s: %w", join(at, name), err)
-			}
-		}
-	}
-	return nil
-}
-
-// listing is a directory whose names were compared.
-type listing struct {
-	here  map[string]dirent
-	there map[string]*Entry
-}
-
-func join(dir, name string) string {
-	if dir == "" {
-		return name
-	}
-	return dir + "/" + name
-}
-
-func (p *pass) skipped(path string, dir bool) bool {
-	return p.s.opts.Skip != nil && p.s.opts.Skip(path, dir)
-}
-
-// entries are the names in a directory that are replicated.
-func (p *pass) entries(fd int, at string) (map[string]dirent, error) {
-	list, err := names(fd)
-	if err != nil && !gone(err) {
-		return nil, err
-	}
-	here := map[string]dirent{}
-	for _, d := range list {
-		if !p.skipped(join(at, d.name), d.kind == unix.DT_DIR) {
-			here[d.name] = d
-		}
-	}
-	return here, nil
-}
-
-// surplus has removed what is there only.
-func (p *pass) surplus(here map[string]dirent, there map[string]*Entry, at string, id stream.FileID) error {
-	for name, e := range there {
-		if _, ok := here[name]; ok || p.skipped(join(at, name), e.is(unix.S_IFDIR)) {
-			continue
-		}
-		if err := p.remove(id, name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (p *pass) remove(parent stream.FileID, name string) error {
 	_, err := p.s.peer.Post(Request{Remove: &Remove{parent, []byte(name)}})
 	return err
@@ -99,8 +16,20 @@ func (p *pass) remove(parent stream.FileID, name string) error {
 
 // name makes one name in a directory lead to the same; there is what it leads to in the
 // copy, if anything.
-func (p *pass) name(dir int, name, at string, parent stream.FileID, there *Entry, below bool) error {
-	fd, err := reach(dir, name)
+func (p *pass) name(d *directory, name string, there *Entry) error {
+	return wrap(join(d.at, name), p.nameIn(d, name, there))
+}
+
+// wrap says what an error is about, if there is one.
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+func (p *pass) nameIn(d *directory, name string, there *Entry) error {
+	fd, err := reach(d.fd, name)
 	if gone(err) {
 		return nil
 	}
@@ -115,15 +44,22 @@ func (p *pass) name(dir int, name, at string, parent stream.FileID, there *Entry
 	if err != nil {
 		return err
 	}
-	whole := below || p.isMarked(e.Inode, zones.Whole)
-	if _, linked := p.links[e.Inode]; e.Links > 1 && (whole || linked) && !e.is(unix.S_IFDIR) {
-		done, err := p.link(e, parent, name, there)
+	if there == nil && e.several() && !d.end && len(d.putOff) < p.s.opts.PartSize {
+		d.putOff = append(d.putOff, name) // the copy may have it under a name that comes later
+		return nil
+	}
+	if there != nil && !p.everything && e.several() {
+		p.held[child{d.inode, name}] = true
+	}
+	whole := d.below || p.isMarked(e.Inode, zones.Whole)
+	if _, linked := p.links[e.Inode]; e.several() && (whole || linked) {
+		done, err := p.link(fd, e, d.id, name, there)
 		if done || err != nil {
 			return err
 		}
 	}
 	if there != nil && !p.keeps(e, *there, whole) {
-		if err := p.remove(parent, name); err != nil {
+		if err := p.remove(d.id, name); err != nil {
 			return err
 		}
 		there = nil
@@ -137,24 +73,24 @@ func (p *pass) name(dir int, name, at string, parent stream.FileID, there *Entry
 		}
 	}
 	id := p.s.id()
-	op := stream.Op{Kind: stream.Bind, File: id, Parent: parent, Name: name}
+	op := stream.Op{Kind: stream.Bind, File: id, Parent: d.id, Name: name}
 	fresh := there == nil
 	if fresh {
-		op = create(e, id, parent)
-		there = born(e, dir)
+		op = create(e, id, d.id)
+		there = born(e, d.fd)
 	}
 	if err := p.s.peer.Send(op); err != nil {
 		return err
 	}
 	if e.is(unix.S_IFDIR) {
-		return p.into(fd, e, join(at, name), id, there, whole || fresh)
+		return p.into(&directory{fd: fd, inode: e.Inode, at: join(d.at, name), id: id, below: true}, e, there, whole || fresh)
 	}
-	if e.Links > 1 {
+	if e.several() {
 		p.links[e.Inode] = linked{id, there.Inode}
 		p.keep = append(p.keep, id)
 	}
 	p.visit(e.Inode)
-	return p.file(fd, e, id, there, true, e.Links > 1)
+	return p.file(fd, e, id, there, true, e.several())
 }
 
 // visit notes that what is recorded of an inode was done; of everything nothing is.
@@ -173,18 +109,18 @@ func born(e Entry, dir int) *Entry {
 	return &e
 }
 
-// into does a directory that was introduced as id.
-func (p *pass) into(fd int, e Entry, at string, id stream.FileID, there *Entry, whole bool) error {
-	if err := p.s.attributes(fd, e, id, there); err != nil {
+// into does a directory that was introduced, and all below if that is to be.
+func (p *pass) into(d *directory, e Entry, there *Entry, whole bool) error {
+	if err := p.s.attributes(d.fd, e, d.id, there); err != nil {
 		return err
 	}
 	if whole {
 		p.visit(e.Inode)
-		if err := p.directory(fd, e.Inode, at, id, true); err != nil {
+		if err := p.directory(d); err != nil {
 			return err
 		}
 	}
-	return p.s.peer.Send(stream.Op{Kind: stream.Forget, File: id})
+	return p.s.peer.Send(stream.Op{Kind: stream.Forget, File: d.id})
 }
 
 // keeps says that the file there can become e, of which nothing is known if it is
@@ -205,13 +141,13 @@ func (p *pass) keeps(e, there Entry, whole bool) bool {
 	return true
 }
 
-// link gives a name to a file that the copy has under another, and reports whether
+// link gives a name to the file of fd, which the copy has under another, and reports whether
 // that was it.
-func (p *pass) link(e Entry, parent stream.FileID, name string, there *Entry) (bool, error) {
+func (p *pass) link(fd int, e Entry, parent stream.FileID, name string, there *Entry) (bool, error) {
 	l, ok := p.links[e.Inode]
 	if !ok {
 		var err error
-		if l, ok, err = p.elsewhere(e); err != nil {
+		if l, ok, err = p.elsewhere(fd, e); err != nil {
 			return false, err
 		}
 	}
@@ -229,8 +165,8 @@ func (p *pass) link(e Entry, parent stream.FileID, name string, there *Entry) (b
 	return true, p.s.peer.Send(stream.Op{Kind: stream.Link, File: l.id, Parent: parent, Name: name})
 }
 
-// elsewhere looks for another name of a file, under which the copy has it.
-func (p *pass) elsewhere(e Entry) (linked, bool, error) {
+// elsewhere looks for another name of the file of fd, under which the copy has it.
+func (p *pass) elsewhere(fd int, e Entry) (linked, bool, error) {
 	places, err := p.placesOf(e.Inode)
 	if err != nil {
 		return linked{}, false, err
@@ -248,11 +184,6 @@ func (p *pass) elsewhere(e Entry) (linked, bool, error) {
 		if !p.isMarked(e.Inode, zones.Whole) {
 			return l, true, nil // what else is to be done is done by itself
 		}
-		fd, err := p.open(at)
-		if err != nil {
-			return linked{}, false, err
-		}
-		defer unix.Close(fd)
 		p.visited[e.Inode] = true
 		return l, true, p.file(fd, e, id, nil, true, true)
 	}
@@ -279,11 +210,8 @@ func (p *pass) trusted(at *place) bool {
 	if at.parent == nil {
 		return true
 	}
-	if p.isMarked(at.parent.inode, zones.Names) {
-		l, ok := p.listed[at.parent.inode]
-		if !ok || l.there[at.name] == nil || p.isMarked(at.inode, zones.Whole) {
-			return false
-		}
+	if p.isMarked(at.parent.inode, zones.Names) && (!p.held[child{at.parent.inode, at.name}] || p.isMarked(at.inode, zones.Whole)) {
+		return false
 	}
 	for dir := at.parent; dir != nil; dir = dir.parent {
 		if p.isMarked(dir.inode, zones.Whole) {

@@ -32,6 +32,8 @@ type Options struct {
 	ZoneSize int64
 	// Workers is how many files are compared at the same time, 6 unless set.
 	Workers int
+	// PartSize is how many names of a directory are in memory at most, 32768 unless set.
+	PartSize int
 	// Limit bounds the bytes of data a second; nil is without a bound.
 	Limit *rate.Limiter
 	// Skip says what is not replicated; nil is nothing.
@@ -63,6 +65,9 @@ type Source struct {
 func NewSource(root int, peer Peer, o Options) *Source {
 	if o.Workers == 0 {
 		o.Workers = 6
+	}
+	if o.PartSize == 0 {
+		o.PartSize = partSize
 	}
 	if o.Progress == nil {
 		o.Progress = NewProgress()
@@ -199,10 +204,12 @@ type pass struct {
 
 	everything bool
 	marked     map[uint64][]uint32 // inode → indices of its zones
-	places     map[uint64][]*place
+	places     map[uint64][]*place // of what is marked
+	below      map[uint64][]*place // these and the directories on their paths, by the directory that they are in
+	missed     map[*place]bool     // that were gone when their directory was brought in order
 	bound      map[*place]stream.FileID
 	visited    map[uint64]bool     // inodes that were compared with their names
-	listed     map[uint64]listing  // directories whose names were brought in order
+	held       map[child]bool      // names that were brought in order under which the copy had directories, or files with several
 	several    map[uint64][]*place // files with several names, if they were looked for
 	links      map[uint64]linked
 	claimed    map[uint64]uint64 // inodes there with several names → inode here
@@ -218,7 +225,8 @@ type linked struct {
 func (s *Source) pass(ctx context.Context, w Work, emit func(*job)) *pass {
 	p := &pass{
 		s: s, ctx: ctx, emit: emit, everything: w.Everything, marked: map[uint64][]uint32{}, bound: map[*place]stream.FileID{},
-		visited: map[uint64]bool{}, listed: map[uint64]listing{}, links: map[uint64]linked{}, claimed: map[uint64]uint64{},
+		below: map[uint64][]*place{}, missed: map[*place]bool{}, visited: map[uint64]bool{}, held: map[child]bool{},
+		links: map[uint64]linked{}, claimed: map[uint64]uint64{},
 	}
 	for _, z := range w.Zones {
 		p.marked[z.Inode] = append(p.marked[z.Inode], z.Index)
@@ -241,14 +249,9 @@ func (p *pass) run() error {
 	if len(p.marked) == 0 {
 		return nil
 	}
-	var err error
-	p.places, err = p.s.walked.index(p.s.root, p.marked, p.s.opts.Skip)
+	all, err := p.index()
 	if err != nil {
-		return fmt.Errorf("look for what was changed: %w", err)
-	}
-	var all []*place
-	for _, places := range p.places {
-		all = append(all, places...)
+		return err
 	}
 	// A directory before what is in it, so that the copy has it.
 	slices.SortFunc(all, func(a, b *place) int { return cmp.Or(cmp.Compare(a.depth, b.depth), cmp.Compare(a.path(), b.path())) })
@@ -262,53 +265,6 @@ func (p *pass) run() error {
 	return nil
 }
 
-// place does a marked file or directory, unless that was done with its directory.
-func (p *pass) place(at *place, directories bool) error {
-	if p.visited[at.inode] || p.moved(at) || p.ctx.Err() != nil {
-		return context.Cause(p.ctx)
-	}
-	fd, err := p.open(at)
-	if gone(err) {
-		return nil // it was marked again
-	}
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	e, err := entryOf(fd, at.name)
-	if err != nil {
-		return err
-	}
-	if e.Inode != at.inode || e.is(unix.S_IFDIR) != directories {
-		return nil
-	}
-	id, err := p.bind(at)
-	if err != nil {
-		return err
-	}
-	p.visited[at.inode] = true
-	if directories {
-		if err := p.s.attributes(fd, e, id, nil); err != nil {
-			return err
-		}
-		return p.directory(fd, e.Inode, at.path(), id, p.isMarked(at.inode, zones.Whole))
-	}
-	return p.file(fd, e, id, nil, p.isMarked(at.inode, zones.Whole), true)
-}
-
-// moved says that a name was not there any more when its directory's, or that of one above
-// it, were brought in order: the copy does not have it.
-func (p *pass) moved(at *place) bool {
-	for ; at.parent != nil; at = at.parent {
-		if l, ok := p.listed[at.parent.inode]; ok {
-			if _, ok := l.here[at.name]; !ok {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // top does all.
 func (p *pass) top() error {
 	e, err := entryOf(p.s.root, "")
@@ -318,38 +274,7 @@ func (p *pass) top() error {
 	if err := p.s.attributes(p.s.root, e, p.s.opts.Root, nil); err != nil {
 		return err
 	}
-	return p.directory(p.s.root, e.Inode, "", p.s.opts.Root, true)
-}
-
-// open opens a place by its names.
-func (p *pass) open(at *place) (int, error) {
-	if at.parent == nil {
-		return unix.Openat(p.s.root, ".", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	}
-	dir, err := p.open(at.parent)
-	if err != nil {
-		return -1, err
-	}
-	defer unix.Close(dir)
-	return reach(dir, at.name)
-}
-
-// bind introduces a place, which the copy has, with the directories that lead to it.
-func (p *pass) bind(at *place) (stream.FileID, error) {
-	if at.parent == nil {
-		return p.s.opts.Root, nil
-	}
-	if id, ok := p.bound[at]; ok {
-		return id, nil
-	}
-	dir, err := p.bind(at.parent)
-	if err != nil {
-		return 0, err
-	}
-	id := p.s.id()
-	p.bound[at] = id
-	p.keep = append(p.keep, id)
-	return id, p.s.peer.Send(stream.Op{Kind: stream.Bind, File: id, Parent: dir, Name: at.name})
+	return p.directory(&directory{fd: p.s.root, inode: e.Inode, id: p.s.opts.Root, below: true})
 }
 
 // end lets the peer forget what was introduced for the pass.
@@ -363,14 +288,10 @@ func (p *pass) end() {
 func (p *pass) measure() error {
 	var walk func(fd int, at string) error
 	walk = func(fd int, at string) error {
-		list, err := names(fd)
-		if err != nil && !gone(err) {
-			return err
-		}
-		var size int64
-		for _, d := range list {
+		var size, files int64
+		err := each(fd, func(d dirent) error {
 			if p.skipped(join(at, d.name), d.kind == unix.DT_DIR) {
-				continue
+				return nil
 			}
 			if d.kind == unix.DT_REG {
 				var st unix.Stat_t
@@ -379,12 +300,15 @@ func (p *pass) measure() error {
 				}
 			}
 			if d.kind == unix.DT_DIR {
-				if err := into(fd, d, func(dir int) error { return walk(dir, join(at, d.name)) }); err != nil {
-					return err
-				}
+				return into(fd, d, func(dir int) error { return walk(dir, join(at, d.name)) })
 			}
+			files++
+			return nil
+		})
+		p.s.opts.Progress.add(func(f *Figures) { f.Total, f.Known = f.Total+size, f.Known+files })
+		if err != nil && !gone(err) {
+			return err
 		}
-		p.s.opts.Progress.add(func(f *Figures) { f.Total += size })
 		return context.Cause(p.ctx)
 	}
 	return walk(p.s.root, "")

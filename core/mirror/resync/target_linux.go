@@ -2,6 +2,7 @@ package resync
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -33,6 +34,8 @@ type TargetOptions struct {
 	// Remove removes a name in the directory of fd with all that is below; nil is
 	// RemoveAll.
 	Remove func(fd int, name string) error
+	// PartSize is how many names of a directory are in memory at most, 32768 unless set.
+	PartSize int
 	// Checks is how many run beside each other, 4 unless set.
 	Checks int
 }
@@ -41,6 +44,9 @@ type TargetOptions struct {
 func NewTarget(copy Copy, o TargetOptions) *Target {
 	if o.Checks == 0 {
 		o.Checks = 4
+	}
+	if o.PartSize == 0 {
+		o.PartSize = partSize
 	}
 	if o.Remove == nil {
 		o.Remove = RemoveAll
@@ -88,13 +94,28 @@ func (t *Target) list(r Request) error {
 		return err
 	}
 	defer done()
-	list, err := names(fd)
+	var list []dirent
+	a := Answer{Number: r.Number}
+	if r.Dirs {
+		err = each(fd, func(d dirent) error {
+			if d.kind == unix.DT_DIR {
+				list = append(list, d)
+			}
+			return nil
+		})
+	} else {
+		list, a.Parts, err = names(fd, r.Part, t.opts.PartSize)
+	}
 	if err != nil {
 		return fmt.Errorf("list a directory: %w", err)
 	}
-	a := Answer{Number: r.Number}
+	return t.describe(fd, list, a)
+}
+
+// describe adds the names in a directory to an answer.
+func (t *Target) describe(dir int, list []dirent, a Answer) error {
 	for _, d := range list {
-		file, err := reach(fd, d.name)
+		file, err := reach(dir, d.name)
 		if err != nil {
 			return fmt.Errorf("look at %q: %w", d.name, err)
 		}
@@ -106,7 +127,7 @@ func (t *Target) list(r Request) error {
 		if len(a.Entries) == batch {
 			a.More = true
 			t.opts.Answer(a)
-			a = Answer{Number: r.Number}
+			a = Answer{Number: a.Number}
 		}
 		a.Entries = append(a.Entries, e)
 	}
@@ -183,25 +204,23 @@ func compare(at int, c Check) ([]byte, error) {
 // zeros sets the one bit if there is anything but zeros. What is beyond the end of the
 // file is none.
 func zeros(fd int, c Check) ([]byte, error) {
-	list, err := extents(fd, c.Offset, c.Offset+c.Length)
-	if err != nil {
-		return nil, err
-	}
 	buf := make([]byte, chunk)
-	for _, x := range list {
-		for at := x.at; at < x.end && !x.hole; at += chunk {
+	for at, end := c.Offset, c.Offset+c.Length; ; {
+		x, ok, err := next(fd, at, end)
+		if err != nil || !ok {
+			return []byte{0}, err
+		}
+		for ; at < x.end && !x.hole; at += chunk {
 			data, err := read(fd, buf[:min(chunk, x.end-at)], at)
 			if err != nil {
 				return nil, err
 			}
-			for _, b := range data {
-				if b != 0 {
-					return []byte{1}, nil
-				}
+			if slices.ContainsFunc(data, func(b byte) bool { return b != 0 }) {
+				return []byte{1}, nil
 			}
 		}
+		at = x.end
 	}
-	return []byte{0}, nil
 }
 
 // marks answers the zones that are recorded here, by the names that their files have
@@ -252,15 +271,34 @@ func RemoveAll(fd int, name string) error {
 	if err != nil {
 		return err
 	}
-	list, err := names(dir)
-	for _, d := range list {
-		if err == nil {
-			err = RemoveAll(dir, d.name)
-		}
-	}
+	err = empty(dir)
 	unix.Close(dir)
 	if err != nil {
 		return err
 	}
 	return unix.Unlinkat(fd, name, unix.AT_REMOVEDIR)
+}
+
+// empty removes what is in a directory: some names at a time, and from the beginning again as
+// long as there are any.
+func empty(dir int) error {
+	for {
+		fd, err := unix.Open(path(dir), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		var list []dirent
+		for more := true; more && len(list) == 0 && err == nil; {
+			list, more, err = some(fd, Part{})
+		}
+		unix.Close(fd)
+		for _, d := range list {
+			if err == nil {
+				err = RemoveAll(dir, d.name)
+			}
+		}
+		if err != nil || len(list) == 0 {
+			return err
+		}
+	}
 }

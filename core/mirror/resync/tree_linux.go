@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,41 +22,80 @@ type dirent struct {
 	name  string
 }
 
-// names lists the directory of an O_PATH descriptor.
-func names(dir int) ([]dirent, error) {
+// each gives what is in the directory of an O_PATH descriptor to do, some at a time: there
+// may be more than memory should hold.
+func each(dir int, do func(dirent) error) error { return eachOf(dir, Part{}, do) }
+
+// eachOf does that for a part of the names.
+func eachOf(dir int, part Part, do func(dirent) error) error {
 	fd, err := unix.Open(path(dir), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOATIME, 0)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer unix.Close(fd)
-	var list []dirent
-	buf := make([]byte, 32<<10)
 	for {
-		n, err := unix.Getdents(fd, buf)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil || n <= 0 {
-			return list, err
-		}
-		for b := buf[:n]; len(b) > 0; {
-			size := binary.NativeEndian.Uint16(b[16:])
-			name := b[19:size]
-			if i := bytes.IndexByte(name, 0); i >= 0 {
-				name = name[:i]
+		list, more, err := some(fd, part)
+		for _, d := range list {
+			if err := do(d); err != nil {
+				return err
 			}
-			if s := string(name); s != "." && s != ".." {
-				list = append(list, dirent{binary.NativeEndian.Uint64(b), kindOf(fd, s, b[18]), s})
-			}
-			b = b[size:]
+		}
+		if err != nil || !more {
+			return err
 		}
 	}
 }
 
+var buffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+
+// some reads on in an open directory, and says whether there is more. It holds no buffer
+// when it returns, as what is done with the names may go deep.
+func some(fd int, part Part) (list []dirent, more bool, err error) {
+	buf := buffers.Get().(*[32 << 10]byte)
+	defer buffers.Put(buf)
+	n, err := unix.Getdents(fd, buf[:])
+	if err == unix.EINTR {
+		return nil, true, nil
+	}
+	if err != nil || n <= 0 {
+		return nil, false, err
+	}
+	for b := buf[:n]; len(b) > 0; {
+		size := binary.NativeEndian.Uint16(b[16:])
+		name := b[19:size]
+		if i := bytes.IndexByte(name, 0); i >= 0 {
+			name = name[:i]
+		}
+		if string(name) != "." && string(name) != ".." && part.has(name) {
+			list = append(list, dirent{binary.NativeEndian.Uint64(b), kindOf(fd, name, b[18]), string(name)})
+		}
+		b = b[size:]
+	}
+	return list, true, nil
+}
+
+// names lists a part of a directory, if it has at most so many names. If it has more, the
+// answer is only in how many parts the directory is to be taken.
+func names(dir int, part Part, most int) (list []dirent, parts uint32, err error) {
+	count := 0
+	err = eachOf(dir, part, func(d dirent) error {
+		if count++; count <= most || part.Of >= maxParts {
+			list = append(list, d)
+		} else {
+			list = nil
+		}
+		return nil
+	})
+	if count > most && part.Of < maxParts {
+		parts = min(max(part.Of, 1)*uint32(1+count/max(most*3/4, 1)), maxParts)
+	}
+	return list, parts, err
+}
+
 // kindOf asks where a file system does not tell with the name.
-func kindOf(dir int, name string, kind uint8) uint8 {
+func kindOf(dir int, name []byte, kind uint8) uint8 {
 	var st unix.Stat_t
-	if kind == unix.DT_UNKNOWN && unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
+	if kind == unix.DT_UNKNOWN && unix.Fstatat(dir, string(name), &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
 		kind = uint8(st.Mode & unix.S_IFMT >> 12) // as IFTODT of glibc
 	}
 	return kind
@@ -95,6 +135,9 @@ func entryOf(fd int, name string) (Entry, error) {
 }
 
 func (e Entry) is(kind uint32) bool { return e.Mode&unix.S_IFMT == kind }
+
+// several says that it is a file with more than one name.
+func (e Entry) several() bool { return e.Links > 1 && !e.is(unix.S_IFDIR) }
 
 // sameFile says that both are of one kind and, where that cannot be changed, of one content.
 func (e Entry) sameFile(o Entry) bool {

@@ -60,35 +60,41 @@ type verifier struct {
 const looks = 4
 
 func (v *verifier) directory(fd int, at string, id stream.FileID) error {
+	return inParts(func(part Part) (uint32, error) { return v.part(fd, at, id, part) })
+}
+
+// part compares a part of a directory's names, and what is below them.
+func (v *verifier) part(fd int, at string, id stream.FileID, part Part) (parts uint32, err error) {
 	if err := context.Cause(v.ctx); err != nil {
-		return err
+		return 0, err
 	}
-	here, differ, err := v.listing(fd, at, id)
-	for n := 1; err == nil && len(differ) > 0 && n < looks; n++ {
-		var again map[string]string
+	l, err := v.listing(fd, at, id, part)
+	for n := 1; err == nil && len(l.differ) > 0 && n < looks; n++ {
+		var again listing
 		if err = v.wait(); err == nil {
-			here, again, err = v.listing(fd, at, id)
+			again, err = v.listing(fd, at, id, part)
 		}
-		for name := range differ {
-			if again[name] == "" {
-				delete(differ, name)
+		for name := range l.differ {
+			if again.differ[name] == "" {
+				delete(l.differ, name)
 			}
 		}
+		l.both, l.parts = again.both, again.parts
 	}
-	if err != nil {
-		return err
+	if err != nil || l.parts > 0 {
+		return l.parts, err
 	}
-	for name, what := range differ {
+	for name, what := range l.differ {
 		v.found.note(join(at, name), what)
 	}
-	for _, e := range here {
-		if _, bad := differ[string(e.Name)]; !bad {
+	for _, e := range l.both {
+		if _, bad := l.differ[string(e.Name)]; !bad {
 			if err := v.entry(fd, id, e, join(at, string(e.Name))); err != nil {
-				return err
+				return 0, err
 			}
 		}
 	}
-	return nil
+	return 0, nil
 }
 
 // wait lets some time pass.
@@ -101,40 +107,34 @@ func (v *verifier) wait() error {
 	}
 }
 
-// listing compares what is in a directory, without the data, and answers what both have.
-func (v *verifier) listing(fd int, at string, id stream.FileID) (both []Entry, differ map[string]string, err error) {
+// listing is a part of a directory, compared without the data.
+type listing struct {
+	both   []Entry
+	differ map[string]string // what differs
+	parts  uint32            // it is too large, and nothing was compared
+}
+
+func (v *verifier) listing(fd int, at string, id stream.FileID, part Part) (l listing, err error) {
 	var here map[string]Entry
 	var wait func() (Answer, error)
 	p := v.s.pass(v.ctx, Work{}, nil)
-	err = v.names(func() error {
-		list, err := p.entries(fd, at)
-		if err != nil {
-			return err
+	err = v.names(func() (err error) {
+		if here, l.parts, err = p.described(fd, at, part); err == nil && l.parts == 0 {
+			wait, err = v.s.peer.Post(Request{List: id, Part: part})
 		}
-		here = map[string]Entry{}
-		for name := range list {
-			file, err := reach(fd, name)
-			if err != nil {
-				return err
-			}
-			e, err := entryOf(file, name)
-			unix.Close(file)
-			if err != nil {
-				return err
-			}
-			here[name] = e
-		}
-		wait, err = v.s.peer.Post(Request{List: id})
 		return err
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("list %q: %w", at, err)
+		return l, fmt.Errorf("list %q: %w", at, err)
+	}
+	if l.parts > 0 {
+		return l, nil
 	}
 	a, err := answer(wait)
-	if err != nil {
-		return nil, nil, err
+	if err != nil || a.Parts > 0 {
+		return listing{parts: a.Parts}, err
 	}
-	differ = map[string]string{}
+	l.differ = map[string]string{}
 	for _, e := range a.Entries {
 		name := string(e.Name)
 		mine, ok := here[name]
@@ -142,21 +142,38 @@ func (v *verifier) listing(fd int, at string, id stream.FileID) (both []Entry, d
 		switch {
 		case p.skipped(join(at, name), e.is(unix.S_IFDIR)):
 		case !ok:
-			differ[name] = "is on the secondary only"
+			l.differ[name] = "is on the secondary only"
 		case !mine.sameFile(e):
-			differ[name] = "is of another kind on the secondary"
+			l.differ[name] = "is of another kind on the secondary"
 		case mine.Size != e.Size:
-			differ[name] = fmt.Sprintf("has %d bytes, on the secondary %d", mine.Size, e.Size)
+			l.differ[name] = fmt.Sprintf("has %d bytes, on the secondary %d", mine.Size, e.Size)
 		case mine.Mode != e.Mode || mine.UID != e.UID || mine.GID != e.GID || string(mine.Xattrs) != string(e.Xattrs) || !mine.is(unix.S_IFDIR) && mine.Links != e.Links:
-			differ[name] = "has other attributes on the secondary"
+			l.differ[name] = "has other attributes on the secondary"
 		default:
-			both = append(both, mine)
+			l.both = append(l.both, mine)
 		}
 	}
 	for name := range here {
-		differ[name] = "is on the primary only"
+		l.differ[name] = "is on the primary only"
 	}
-	return both, differ, nil
+	return l, nil
+}
+
+// described are the files that a part of a directory's names lead to.
+func (p *pass) described(fd int, at string, part Part) (map[string]Entry, uint32, error) {
+	list, parts, err := p.entries(fd, at, part)
+	here := map[string]Entry{}
+	for name := range list {
+		if err != nil {
+			return nil, 0, err
+		}
+		var file int
+		if file, err = reach(fd, name); err == nil {
+			here[name], err = entryOf(file, name)
+			unix.Close(file)
+		}
+	}
+	return here, parts, err
 }
 
 // entry compares what is below a name that both have.

@@ -1,6 +1,8 @@
 package resync
 
 import (
+	"hash/crc32"
+
 	"github.com/orchestrator-ha/orchestrator/core/mirror/stream"
 )
 
@@ -8,8 +10,10 @@ import (
 type Request struct {
 	// Number is that of the answer that is waited for; 0: none.
 	Number uint64 `json:"number,omitempty"`
-	// List asks for what is in a directory.
+	// List asks for what is in a directory, or in a part of it, or for the directories in it.
 	List stream.FileID `json:"list,omitempty"`
+	Part Part          `json:"part,omitzero"`
+	Dirs bool          `json:"dirs,omitempty"`
 	// Xattrs asks for the extended attributes of a file.
 	Xattrs stream.FileID `json:"xattrs,omitempty"`
 	// Marks asks for the zones that are recorded in the copy's folder with this root.
@@ -18,6 +22,44 @@ type Request struct {
 	Check *Check `json:"check,omitempty"`
 	// Remove has a name removed with all that is below.
 	Remove *Remove `json:"remove,omitempty"`
+}
+
+// partSize is how many names of a directory are in memory at most, unless Options say
+// otherwise. One with more is compared in parts, and read once for each.
+const partSize = 1 << 15
+
+// Part is one of Of parts of a directory's names: those whose checksum says so, as each node
+// reads a directory in an order of its own. The zero Part is all.
+type Part struct {
+	Number uint32 `json:"number"`
+	Of     uint32 `json:"of"`
+}
+
+// maxParts is when the checksums are the same on purpose.
+const maxParts = 1 << 16
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func (p Part) has(name []byte) bool {
+	return p.Of < 2 || crc32.Checksum(name, castagnoli)%p.Of == p.Number
+}
+
+// inParts does something with one part of a directory after the other. It answers in how many
+// it is to be done, if not in those that it is.
+func inParts(do func(Part) (parts uint32, err error)) error {
+	for part := (Part{}); ; {
+		parts, err := do(part)
+		switch {
+		case err != nil:
+			return err
+		case parts > part.Of:
+			part = Part{Of: parts}
+		case part.Number+1 >= part.Of:
+			return nil
+		default:
+			part.Number++
+		}
+	}
 }
 
 // Block is the bytes of a block, the unit that is compared and sent.
@@ -42,11 +84,13 @@ type Remove struct {
 
 // Answer answers a Request. With More, another one follows.
 type Answer struct {
-	Number  uint64            `json:"number"`
-	More    bool              `json:"more,omitempty"`
-	Error   string            `json:"error,omitempty"`
-	Entries []Entry           `json:"entries,omitempty"`
-	Xattrs  map[string][]byte `json:"xattrs,omitempty"`
+	Number  uint64  `json:"number"`
+	More    bool    `json:"more,omitempty"`
+	Error   string  `json:"error,omitempty"`
+	Entries []Entry `json:"entries,omitempty"`
+	// Parts says, in the place of Entries, in how many parts the directory is to be taken.
+	Parts  uint32            `json:"parts,omitempty"`
+	Xattrs map[string][]byte `json:"xattrs,omitempty"`
 	// Differs has a bit for each block, or one for all if they were said to be zeros.
 	Differs []byte `json:"differs,omitempty"`
 	Marks   []Mark `json:"marks,omitempty"`

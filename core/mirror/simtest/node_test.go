@@ -85,23 +85,11 @@ func (n *node) store(g mirror.Generations) error {
 	if err != nil {
 		return err
 	}
-	f, err := n.disk.Create(recordName + ".new")
-	if err == nil {
-		_, err = f.WriteAt(b, 0)
+	if err := zones.Replace(n.disk, recordName, b); err != nil {
+		return err
 	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err == nil {
-		err = n.disk.Rename(recordName+".new", recordName)
-	}
-	if err == nil {
-		err = n.disk.Sync()
-	}
-	if err == nil {
-		n.keep(g)
-	}
-	return err
+	n.keep(g)
+	return nil
 }
 
 func (n *node) keep(g mirror.Generations) {

@@ -2,9 +2,11 @@ package zones
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // Disk is the directory that holds the files. What is not synced may be lost by a crash,
@@ -23,6 +25,30 @@ type File interface {
 	io.WriterAt
 	io.Closer
 	Sync() error
+}
+
+// Replace makes a file durable in one step: after a crash it holds data, or what it held
+// before. That there is no room (ENOSPC) is said only when it holds what it held before.
+func Replace(d Disk, name string, data []byte) error {
+	f, err := d.Create(name + ".new")
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(data, 0)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := d.Rename(name+".new", name); err != nil {
+		return err
+	}
+	err = d.Sync()
+	if errors.Is(err, syscall.ENOSPC) {
+		err = fmt.Errorf("what %s holds after a crash is not certain: %v", name, err)
+	}
+	return err
 }
 
 // Directory is a directory of the operating system.

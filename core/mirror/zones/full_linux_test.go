@@ -1,31 +1,16 @@
 package zones
 
 import (
-	"errors"
 	"os"
-	"os/exec"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/loopdisk"
 )
 
 // On a full disk zones are recorded on, in the room that was reserved, and checkpoints
 // are made again when there is room.
 func TestFullDisk(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("mounts need root")
-	}
-	image, dir := t.TempDir()+"/image", t.TempDir()
-	if err := errors.Join(os.WriteFile(image, nil, 0o600), os.Truncate(image, 16<<20)); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.Command("mkfs.ext4", "-q", "-m", "0", image).CombinedOutput(); err != nil {
-		t.Skipf("mkfs.ext4: %v %s", err, out)
-	}
-	if out, err := exec.Command("mount", "-o", "loop", image, dir).CombinedOutput(); err != nil {
-		t.Skipf("no loop device: %v %s", err, out)
-	}
-	defer func() { _ = unix.Unmount(dir, 0) }()
+	dir := loopdisk.New(t, 16<<20)
 	o := Options{MaxLog: 64 << 10}
 	l, err := Open(Directory(dir), o)
 	if err != nil {

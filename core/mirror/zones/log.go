@@ -19,17 +19,22 @@ type Options struct {
 	// MaxPerFile is how many zones of one file are told apart before all of it is
 	// dirty, 4096 unless set.
 	MaxPerFile int
+	// There: a record was made before, so that one which is not there is damaged.
+	There bool
 	// MaxLog is the size of the log, in bytes, at which a checkpoint is made, 4 MiB
 	// unless set.
 	MaxLog int64
 }
+
+// MaxZones is the default of Options.
+const MaxZones = 1 << 18
 
 func (o Options) orDefaults() Options {
 	if o.ZoneSize == 0 {
 		o.ZoneSize = 1 << 20
 	}
 	if o.MaxZones == 0 {
-		o.MaxZones = 1 << 18
+		o.MaxZones = MaxZones
 	}
 	if o.MaxPerFile == 0 {
 		o.MaxPerFile = 4096
@@ -87,13 +92,16 @@ func Open(disk Disk, o Options) (*Log, error) {
 	return l, damage
 }
 
-const checkpointName, newName = "zones", "zones.new"
+const checkpointName = "zones"
 
 func logName(n uint64) string { return fmt.Sprintf("zones.log.%d", n) }
 
 // recover reads the checkpoint and the log after it.
 func (l *Log) recover() error {
 	b, err := l.disk.ReadFile(checkpointName)
+	if errors.Is(err, fs.ErrNotExist) && l.opts.There {
+		return &DamagedError{"it is missing"}
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -166,8 +174,10 @@ func (l *Log) checkpointWith(room int64) error {
 	if err == nil {
 		err = l.store(next)
 	}
-	if errors.Is(err, syscall.ENOSPC) && file != nil { // nothing names it yet
+	if err != nil && file != nil {
 		_ = file.Close()
+	}
+	if errors.Is(err, syscall.ENOSPC) { // nothing names it yet
 		_ = l.disk.Remove(logName(next))
 	}
 	if err != nil {
@@ -205,24 +215,10 @@ func (l *Log) checkpointIfFull() error {
 }
 
 func (l *Log) store(next uint64) error {
-	f, err := l.disk.Create(newName)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteAt(encode(next, l.set.records()), 0)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
 	if err := l.disk.Sync(); err != nil { // the new log's name, before the checkpoint that names it
 		return err
 	}
-	if err := l.disk.Rename(newName, checkpointName); err != nil {
-		return err
-	}
-	return l.disk.Sync()
+	return Replace(l.disk, checkpointName, encode(next, l.set.records()))
 }
 
 // Close closes the files. Nothing more may be marked.

@@ -94,10 +94,18 @@ func (s *set) apply(r record, batch uint64) {
 	}
 }
 
-// merge makes active zones dirty; they were recorded when they became active.
+// merge makes active zones dirty; they were recorded when they became active. Whole files go
+// first: their zones are dirty with them.
 func (s *set) merge() {
 	for z, m := range s.active {
-		s.mark(z, m.batch)
+		if z.Index == Whole {
+			s.mark(z, m.batch)
+		}
+	}
+	for z, m := range s.active {
+		if _, whole := s.dirty[Zone{z.Inode, Whole}]; !whole || z.Index == Names {
+			s.mark(z, m.batch)
+		}
 	}
 	clear(s.active)
 	if s.allActive != nil && s.everything == nil {
@@ -128,8 +136,16 @@ func (s *set) clean(z Zone) {
 	}
 }
 
-// shrink drops the zones of a file that is dirty as a whole.
+// shrink drops the zones of a file that is dirty as a whole. They are looked for among all, so
+// only if there are some: a new file has none.
 func (s *set) shrink(inode uint64) {
+	others := s.perFile[inode] - 1
+	if _, names := s.dirty[Zone{inode, Names}]; names {
+		others--
+	}
+	if others == 0 {
+		return
+	}
 	for z := range s.dirty {
 		if z.Inode == inode && z.Index != Whole && z.Index != Names {
 			s.clean(z)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
@@ -26,8 +27,9 @@ const defaultHome = "/var/lib/orchestrator"
 
 // controller knows where things are; what runs it asks the kernel each time.
 type controller struct {
-	dir    string // records and output
-	cgroup string // parent of the instances' groups; empty if there is no cgroup v2
+	dir    string        // records and output
+	cgroup string        // parent of the instances' groups; empty if there is no cgroup v2
+	early  time.Duration // how long a program without ready_tcp must live to count as started
 
 	mu    sync.Mutex
 	locks map[string]chan struct{} // one call at a time per instance
@@ -36,7 +38,7 @@ type controller struct {
 
 func newController(home, cgroup string) *controller {
 	return &controller{
-		dir: filepath.Join(home, "run", "process"), cgroup: cgroup,
+		dir: filepath.Join(home, "run", "process"), cgroup: cgroup, early: earlyEnd,
 		locks: map[string]chan struct{}{}, ends: map[string]string{},
 	}
 }

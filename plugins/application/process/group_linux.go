@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/orchestrator-ha/orchestrator/sdk/proc"
 )
 
 // findCgroup answers the directory in which instances get their groups: under
@@ -178,7 +180,7 @@ func (s session) pids() ([]int, error) {
 	if leader, err := readProc(s.pid); err == nil && leader.start != s.start {
 		return nil, nil
 	}
-	all, err := allPIDs()
+	all, err := proc.IDs()
 	if err != nil {
 		return nil, err
 	}

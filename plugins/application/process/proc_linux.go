@@ -3,9 +3,10 @@ package process
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
+
+	"github.com/orchestrator-ha/orchestrator/sdk/proc"
 )
 
 // procStat is what is needed of proc_pid_stat(5).
@@ -21,7 +22,7 @@ type procStat struct {
 func (p procStat) dead() bool { return p.state == 'Z' || p.state == 'X' }
 
 func readProc(pid int) (procStat, error) {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	b, err := proc.ReadFile(pid, "stat")
 	if err != nil {
 		return procStat{}, err
 	}
@@ -40,24 +41,4 @@ func readProc(pid int) (procStat, error) {
 		}
 	}
 	return p, nil
-}
-
-// allPIDs lists every process.
-func allPIDs() ([]int, error) {
-	dir, err := os.Open("/proc")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = dir.Close() }()
-	names, err := dir.Readdirnames(-1)
-	if err != nil {
-		return nil, err
-	}
-	var pids []int
-	for _, n := range names {
-		if pid, err := strconv.Atoi(n); err == nil {
-			pids = append(pids, pid)
-		}
-	}
-	return pids, nil
 }

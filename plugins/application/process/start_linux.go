@@ -21,9 +21,8 @@ import (
 const (
 	// look is the pause between two looks at a program that starts or stops.
 	look = 10 * time.Millisecond
-	// early is how long a program without ready_tcp must live to count as
-	// started.
-	early = 100 * time.Millisecond
+	// earlyEnd is what controllers have as early.
+	earlyEnd = 100 * time.Millisecond
 	// maxOutput is how large an output file may be when it is appended to.
 	maxOutput = 10 << 20
 )
@@ -187,7 +186,7 @@ func (c *controller) ready(ctx context.Context, in *instance, s settings, ended 
 			return err
 		case len(pids) == 0 && ended == nil:
 			return errors.New("it ended at once")
-		case why == nil && len(pids) > 0 && (s.ReadyTCP != "" || ended == nil || time.Since(began) >= early):
+		case why == nil && len(pids) > 0 && (s.ReadyTCP != "" || ended == nil || time.Since(began) >= c.early):
 			return nil
 		}
 		select {

@@ -16,13 +16,13 @@ import (
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
-const (
-	// killAfter is how long a program has after it was asked to end.
-	killAfter = time.Second
-	// drainWait is how long output is awaited that a child which left the process
-	// group may still write.
-	drainWait = 250 * time.Millisecond
-)
+// killAfter is how long a program has after it was asked to end. Tests change it.
+var killAfter = time.Second
+
+// drainWait is how long output is awaited after the end of a program: more than a busy
+// machine keeps this process from reading what is there. Only a child that left the
+// process group makes it wait.
+const drainWait = 2 * time.Second
 
 // Exit codes of the shell for what it could not run; POSIX, 2.8.2.
 const (
@@ -45,6 +45,8 @@ func (s settings) command() *exec.Cmd {
 	case ".ps1":
 		flags := []string{"-NoLogo", "-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass", "-File", path}
 		path, args = "powershell.exe", append(flags, args...)
+	case ".vbs":
+		path, args = "cscript.exe", append([]string{"//NoLogo", "//B", path}, args...)
 	}
 	cmd := exec.Command(path, args...)
 	cmd.Dir, cmd.Env, cmd.WaitDelay = s.Directory, os.Environ(), drainWait

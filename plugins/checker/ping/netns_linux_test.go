@@ -37,6 +37,15 @@ func alone(t *testing.T) {
 			t.Fatalf("ip %s: %v: %s", line, err, out)
 		}
 	}
+	// Routes are there when the link is, which the kernel finds out a moment later.
+	for end := time.Now().Add(20 * time.Second); ; <-time.After(5 * time.Millisecond) {
+		if out, err := exec.Command("ip", "-6", "address", "show", "dev", "eth0", "up", "scope", "link").Output(); err == nil && len(out) > 0 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("eth0 does not come up")
+		}
+	}
 }
 
 func check(t *testing.T, addr, timeout string) sdk.Result {

@@ -172,7 +172,7 @@ func openBirths() (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for new processes: %w", err)
 	}
-	if err := answered(f); err != nil {
+	if err := answered(f, answerWithin); err != nil {
 		_ = f.Close()
 		return nil, fmt.Errorf("listen for new processes: %w", err)
 	}
@@ -235,11 +235,12 @@ func listenMessage() []byte {
 }
 
 // answered waits for the kernel's answer. Where it may not tell this process, it says so
-// or is silent.
-func answered(f *os.File) error {
-	if err := f.SetReadDeadline(time.Now().Add(answerWithin)); err != nil {
+// or is silent. What comes later has no deadline.
+func answered(f *os.File, within time.Duration) error {
+	if err := f.SetReadDeadline(time.Now().Add(within)); err != nil {
 		return err
 	}
+	defer f.SetReadDeadline(time.Time{}) //nolint:errcheck // it could be set
 	buffer := make([]byte, 4096)
 	for {
 		n, err := f.Read(buffer)

@@ -8,10 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/sdk"
+	kernel "github.com/orchestrator-ha/orchestrator/sdk/proc"
 	"github.com/orchestrator-ha/orchestrator/sdk/sdktest"
 )
 
@@ -120,15 +122,15 @@ func TestNamespace(t *testing.T) {
 	}
 	for ns, want := range map[string]bool{"": true, own: true, "net:[1]": false} {
 		s := &linux{namespace: ns}
-		if got := s.here(os.Getpid()); got != want {
-			t.Errorf("namespace %q: %v, want %v", ns, got, want)
+		if got, err := s.here(os.Getpid()); got != want || err != nil {
+			t.Errorf("namespace %q: %v, want %v (%v)", ns, got, want, err)
 		}
 	}
 }
 
 // Checks that ask at the same time share one scan.
 func TestScansAreShared(t *testing.T) {
-	s := &linux{}
+	s := &linux{stat: readStat}
 	first, err := s.processes(t.Context(), 0)
 	if err != nil || len(first) == 0 {
 		t.Fatalf("%d processes, %v", len(first), err)
@@ -143,8 +145,37 @@ func TestScansAreShared(t *testing.T) {
 	}
 }
 
+// A process that begins to hang is still there; one that nothing was known of is left out.
+func TestScanOfOneThatHangs(t *testing.T) {
+	hangs := 0
+	s := &linux{stat: func(pid int) ([]byte, error) {
+		if pid == hangs {
+			return nil, kernel.ErrHangs
+		}
+		return readStat(pid)
+	}}
+	there := func() bool {
+		t.Helper()
+		list, err := s.processes(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(list, func(p proc) bool { return p.pid == os.Getppid() && p.name != "" })
+	}
+	if !there() {
+		t.Fatal("the parent is not listed")
+	}
+	if hangs = os.Getppid(); !there() {
+		t.Error("it hangs, and is left out")
+	}
+	s.list = nil
+	if there() {
+		t.Error("nothing was known of it, and it is listed")
+	}
+}
+
 func BenchmarkScan(b *testing.B) {
-	s := &linux{}
+	s := &linux{stat: readStat}
 	for b.Loop() {
 		if _, err := s.processes(b.Context(), 0); err != nil {
 			b.Fatal(err)

@@ -9,14 +9,15 @@ import (
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/sdk"
+	kernel "github.com/orchestrator-ha/orchestrator/sdk/proc"
 )
 
 // proc is a running process.
 type proc struct {
 	id
 	name string // command name as the system shows it
-	args func() string
-	here func() bool // whether it counts as one of this node's
+	args func() (string, error)
+	here func() (bool, error) // whether it counts as one of this node's
 }
 
 // id tells processes apart, even if a number is used again.
@@ -104,13 +105,20 @@ func (c *checker) find(ctx context.Context, q *query, age time.Duration) (sdk.Re
 	if err != nil {
 		return sdk.Unknown("list processes: %v", err), nil
 	}
-	var found []proc
+	var found, hang []proc
 	for _, p := range all {
-		if q.matches(p, c.sys.matches) {
+		is, err := q.matches(p, c.sys.matches)
+		switch {
+		case is && err == nil:
 			found = append(found, p)
+		case errors.Is(err, kernel.ErrHangs): // else it has ended meanwhile
+			hang = append(hang, p)
 		}
 	}
 	r := q.judge(len(found))
+	if q.judge(len(found)+len(hang)).Status != r.Status {
+		r = sdk.Unknown("process %s: %d found, and one that may be another, %s (%d), hangs so that the kernel does not answer about it", q.who(), len(found), hang[0].name, hang[0].pid)
+	}
 	r.Took = time.Since(start)
 	return r, found
 }

@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	kernel "github.com/orchestrator-ha/orchestrator/sdk/proc"
 )
 
 // fakeSystem has the processes and services that the test says.
@@ -27,7 +30,7 @@ func running(lines ...string) fakeSystem {
 	var f fakeSystem
 	for i, l := range lines {
 		name, _, _ := strings.Cut(l, " ")
-		f.procs = append(f.procs, proc{id: id{pid: i}, name: name, args: func() string { return l }, here: func() bool { return true }})
+		f.procs = append(f.procs, proc{id: id{pid: i}, name: name, args: func() (string, error) { return l, nil }, here: func() (bool, error) { return true, nil }})
 	}
 	return f
 }
@@ -54,6 +57,27 @@ func TestFindings(t *testing.T) {
 	checkOne(t, fakeSystem{down: "unit is failed"}, `{"name":"mysql","service":true}`, "down service mysql not running: unit is failed")
 	checkOne(t, fakeSystem{err: errors.New("no bus")}, `{"name":"mysql","service":true}`, "unknown ask for service mysql: no bus")
 	checkOne(t, fakeSystem{err: errors.New("no /proc")}, `{"name":"mysql"}`, "unknown list processes: no /proc")
+}
+
+// Of a process that hangs it is not known whether it is one that is looked for: that is said
+// where it matters.
+func TestOneHangs(t *testing.T) {
+	sys := running("java -jar shop.jar", "java -jar bank.jar", "nginx -g daemon")
+	sys.procs[1].args = func() (string, error) { return "", fmt.Errorf("process 1: %w", kernel.ErrHangs) }
+	sys.procs[2].here = func() (bool, error) { return false, kernel.ErrHangs }
+	const hangs = " hangs so that the kernel does not answer about it"
+	for settings, want := range map[string]string{
+		`{"name":"java","argregex":"bank"}`:            "unknown process java: 0 found, and one that may be another, java (1)," + hangs,
+		`{"name":"java","argregex":"jar","atleast":2}`: "unknown process java: 1 found, and one that may be another, java (1)," + hangs,
+		`{"name":"java","argregex":"jar","atmax":1}`:   "unknown process java: 1 found, and one that may be another, java (1)," + hangs,
+		`{"name":"java","argregex":"jar","atleast":3}`: "down process java: 1 running, at least 3 wanted",
+		`{"name":"java","argregex":"shop","atmax":2}`:  "up",
+		`{"name":"java"}`:    "up",
+		`{"name":"nginx"}`:   "unknown process nginx: 0 found, and one that may be another, nginx (2)," + hangs,
+		`{"name":"apache2"}`: "down process apache2 not running",
+	} {
+		checkOne(t, sys, settings, want)
+	}
 }
 
 func checkOne(t *testing.T, sys system, settings, want string) {

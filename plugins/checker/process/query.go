@@ -49,10 +49,15 @@ func (q *query) named(p proc, same func(shown, asked string) bool) bool {
 	return q.Name == "" || same(p.name, q.Name)
 }
 
-// matches tells whether p is looked for.
-func (q *query) matches(p proc, same func(shown, asked string) bool) bool {
-	if !q.named(p, same) || q.args != nil && !q.args.MatchString(p.args()) {
-		return false
+// matches tells whether p is looked for. It fails where the system does not say.
+func (q *query) matches(p proc, same func(shown, asked string) bool) (bool, error) {
+	if !q.named(p, same) {
+		return false, nil
+	}
+	if q.args != nil {
+		if line, err := p.args(); err != nil || !q.args.MatchString(line) {
+			return false, err
+		}
 	}
 	return p.here()
 }

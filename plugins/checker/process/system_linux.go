@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	kernel "github.com/orchestrator-ha/orchestrator/sdk/proc"
 )
 
 // argsKnown says that command lines can be read here.
@@ -26,6 +29,7 @@ type linux struct {
 	// namespace is the network namespace that a process must be in to count;
 	// empty if any will do.
 	namespace string
+	stat      func(pid int) ([]byte, error) // reads proc_pid_stat(5)
 	units     units
 	born      births
 
@@ -39,7 +43,7 @@ type linux struct {
 // processes in that namespace are its own. A lab says so: the namespace of
 // process 1 may be hidden from this one.
 func newSystem() system {
-	s := &linux{}
+	s := &linux{stat: readStat}
 	own, err1 := os.Readlink("/proc/self/ns/net")
 	first, err2 := os.Readlink("/proc/1/ns/net")
 	beside := err2 == nil && own != first || os.Getenv("ORCHESTRATOR_LAB") != ""
@@ -48,6 +52,8 @@ func newSystem() system {
 	}
 	return s
 }
+
+func readStat(pid int) ([]byte, error) { return kernel.ReadFile(pid, "stat") }
 
 func (*linux) matches(shown, asked string) bool {
 	return shown == asked[:min(len(asked), nameLen)]
@@ -63,25 +69,25 @@ func (s *linux) processes(ctx context.Context, age time.Duration) ([]proc, error
 		return s.list, nil
 	}
 	began := time.Now()
-	dir, err := os.Open("/proc")
-	if err != nil {
-		return nil, err
-	}
-	names, err := dir.Readdirnames(-1)
-	_ = dir.Close()
+	ids, err := kernel.IDs()
 	if err != nil {
 		return nil, err
 	}
 	var list []proc
-	for _, name := range names {
-		pid, err := strconv.Atoi(name)
-		if err != nil || pid == os.Getpid() {
+	for _, pid := range ids {
+		if pid == os.Getpid() {
 			continue
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if p, ok := s.read(pid); ok {
+		p, err := s.read(pid)
+		if errors.Is(err, kernel.ErrHangs) {
+			if i := slices.IndexFunc(s.list, func(p proc) bool { return p.pid == pid }); i >= 0 {
+				p, err = s.list[i], nil // as it was
+			}
+		}
+		if err == nil {
 			list = append(list, p)
 		}
 	}
@@ -89,21 +95,24 @@ func (s *linux) processes(ctx context.Context, age time.Duration) ([]proc, error
 	return list, nil
 }
 
-// read looks at one process; false if it is gone or a zombie.
-func (s *linux) read(pid int) (proc, bool) {
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+// errEnded is of a process that is gone, or a zombie.
+var errEnded = errors.New("it has ended")
+
+// read looks at one process.
+func (s *linux) read(pid int) (proc, error) {
+	stat, err := s.stat(pid)
 	if err != nil {
-		return proc{}, false // it ended meanwhile
+		return proc{}, err
 	}
 	name, state, start, err := parseStat(stat)
-	if err != nil || state == 'Z' || state == 'X' {
-		return proc{}, false
+	if err == nil && (state == 'Z' || state == 'X') {
+		err = errEnded
 	}
 	return proc{
 		id: id{pid, start}, name: name,
-		args: func() string { return arguments(pid) },
-		here: func() bool { return s.here(pid) },
-	}, true
+		args: func() (string, error) { return arguments(pid) },
+		here: func() (bool, error) { return s.here(pid) },
+	}, err
 }
 
 // parseStat reads name, state and start time, proc_pid_stat(5). The name may
@@ -122,25 +131,25 @@ func parseStat(stat []byte) (name string, state byte, start uint64, err error) {
 }
 
 // arguments is the command line with blanks between the arguments.
-func arguments(pid int) string {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
-	if err != nil {
-		return "" // it ended meanwhile
-	}
-	return string(bytes.ReplaceAll(bytes.TrimRight(b, "\x00"), []byte{0}, []byte{' '}))
+func arguments(pid int) (string, error) {
+	b, err := kernel.ReadFile(pid, "cmdline")
+	return string(bytes.ReplaceAll(bytes.TrimRight(b, "\x00"), []byte{0}, []byte{' '})), err
 }
 
-func (s *linux) here(pid int) bool {
+func (s *linux) here(pid int) (bool, error) {
 	if s.namespace == "" {
-		return true
+		return true, nil
 	}
-	ns, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/ns/net")
-	return err == nil && ns == s.namespace
+	ns, err := kernel.Readlink(pid, "ns/net")
+	return ns == s.namespace, err
 }
 
 // births tells of processes that are still there when their event is read.
 func (s *linux) births(call func(proc), missed func()) (cancel func(), err error) {
-	return s.born.subscribe(birthListener{call, missed}, s.read)
+	return s.born.subscribe(birthListener{call, missed}, func(pid int) (proc, bool) {
+		p, err := s.read(pid)
+		return p, err == nil
+	})
 }
 
 // died waits for a pidfd (pidfd_open(2), Linux 5.10 for non-blocking ones).

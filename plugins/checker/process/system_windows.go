@@ -41,7 +41,7 @@ func (win) processes(context.Context, time.Duration) ([]proc, error) {
 	for err = windows.Process32First(snapshot, &entry); err == nil; err = windows.Process32Next(snapshot, &entry) {
 		list = append(list, proc{
 			id: id{pid: int(entry.ProcessID)}, name: strings.ToLower(windows.UTF16ToString(entry.ExeFile[:])),
-			here: func() bool { return true },
+			here: func() (bool, error) { return true, nil },
 		})
 	}
 	if !errors.Is(err, windows.ERROR_NO_MORE_FILES) {

@@ -25,7 +25,7 @@ func listen(t testing.TB) (net.Listener, int) {
 }
 
 func config(port int) json.RawMessage {
-	return json.RawMessage(fmt.Sprintf(`{"addr":"127.0.0.1","port":%d,"timeout":"2s"}`, port))
+	return json.RawMessage(fmt.Sprintf(`{"addr":"127.0.0.1","port":%d,"timeout":"20s"}`, port))
 }
 
 func TestConformance(t *testing.T) {

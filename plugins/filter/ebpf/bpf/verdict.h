@@ -214,16 +214,41 @@ static __always_inline struct verdict decide_fresh(struct facts *f, __u32 row)
 	return DROP(serve ? R_DROP_NOT_READY : R_DROP_LEASE);
 }
 
+/* A row without those of its previous owners that are silent: without a lease
+ * they would drop what they are sent. A global function: the verifier walks it once,
+ * not on every way that leads here. */
+__attribute__((noinline)) __u32 heard_of(__u32 row, __u64 silent)
+{
+	for (int at = 8; at < 32; at += 8) {
+		__u32 node = row >> at & 0x7f;
+
+		if (node && silent >> ((node - 1) & 63) & 1)
+			row &= ~(0xffU << at);
+	}
+	return row;
+}
+
+/* The next node on the round: the lowest that is heard, else the lowest that is not. */
+__attribute__((noinline)) __u32 next_on_round(__u32 row, __u32 heard, __u32 floor, __u32 self)
+{
+	__u32 next = next_node(heard, floor, self);
+
+	return next ? next : next_node(row, floor, self);
+}
+
 /* Rules 2, 3 and 4: anything that should have a connection somewhere. While the
  * nodes may not agree, everything is looked up and nothing is reset.
  *
  * The round visits the nodes of a row by rising number, and a frame says that it
  * is on it. So no two tables that both name a node can make a frame miss that
- * node, and no tables whatever can make it run in a circle. */
+ * node, and no tables whatever can make it run in a circle.
+ *
+ * While the nodes agree, a silent node is only asked when no other is left, and then
+ * nothing is reset, as it may have been passed by. */
 static __always_inline struct verdict decide_open(struct facts *f, __u32 row, int six)
 {
-	__u8 owner, next, self = f->module->self, agreed = f->live & LIVE_AGREED;
-	__u32 from;
+	__u8 owner, next, floor, self = f->module->self, agreed = f->live & LIVE_AGREED;
+	__u32 from, heard;
 
 	/* Nobody takes new connections: the latest previous owner stands in. */
 	if (!(row & 0xff))
@@ -246,24 +271,12 @@ static __always_inline struct verdict decide_open(struct facts *f, __u32 row, in
 	}
 	if (!from && owner != self)
 		return FORWARD(owner, R_FORWARD_OWNER);
-	next = next_node(row, from && f->flow->on_round ? self : 0, self);
+	floor = from && f->flow->on_round ? self : 0;
+	heard = heard_of(row, agreed ? f->module->silent : 0);
+	next = next_on_round(row, heard, floor, self);
 	if (next)
 		return ON_ROUND(next, R_FORWARD_PREVIOUS);
-	return agreed ? ACCEPT(R_ACCEPT_RESET) : DROP(R_DROP_DISAGREED);
-}
-
-/* A row without those of its previous owners that are silent: without a lease
- * they would drop what they are sent. A global function: the verifier walks it once,
- * not on every way that leads here. */
-__attribute__((noinline)) __u32 heard_of(__u32 row, __u64 silent)
-{
-	for (int at = 8; at < 32; at += 8) {
-		__u32 node = row >> at & 0x7f;
-
-		if (node && silent >> ((node - 1) & 63) & 1)
-			row &= ~(0xffU << at);
-	}
-	return row;
+	return agreed && heard == row ? ACCEPT(R_ACCEPT_RESET) : DROP(R_DROP_DISAGREED);
 }
 
 /* Rule 8: UDP, where most applications connect no socket, so that nothing tells
@@ -293,7 +306,7 @@ static __always_inline struct verdict decide_datagram(struct facts *f, __u32 row
 		if (found == SOCKET)
 			return ACCEPT(R_ACCEPT_SOCKET);
 		if (!from || f->flow->on_round) {
-			next = next_node(row, from ? self : 0, self);
+			next = next_on_round(row, row, from ? self : 0, self);
 			if (next)
 				return ON_ROUND(next, R_FORWARD_PREVIOUS);
 			if (!owner)
