@@ -98,7 +98,7 @@ func (m *machine) wakeup(reason string) error {
 	case m.Held == "" && m.BlockedBy != "":
 		return &Refusal{fmt.Sprintf("%s goes on by itself when it can: %s", m.Module.Name, m.BlockedBy)}
 	case m.Held == "":
-		return &Refusal{fmt.Sprintf("%s is not held back on this node", m.Module.Name)}
+		return &NotStarted{Refusal{fmt.Sprintf("%s is not held back on this node", m.Module.Name)}}
 	}
 	m.letGo(reason)
 	return nil

@@ -196,8 +196,8 @@ type Already struct{ Refusal }
 // Unwrap answers the refusal.
 func (a *Already) Unwrap() error { return &a.Refusal }
 
-// NotStarted is the refusal of what only a module that was started can do. Asked of one node
-// it is a mistake; of all, it is about those where it was.
+// NotStarted is the refusal of what only a module that was started can do, or one that is
+// held back. Asked of one node it is a mistake; of all, it is about those where it was.
 type NotStarted struct{ Refusal }
 
 // Unwrap answers the refusal.

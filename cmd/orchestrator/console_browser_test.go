@@ -154,6 +154,19 @@ func TestConsoleInBrowser(t *testing.T) {
 	b.click("#edit-close")
 	b.gone("#edit[open]")
 
+	// A module that comes with the product is installed.
+	b.click("#install-open")
+	b.script("const s = document.getElementById('install-from'); s.value = 'nginx_farm'; s.dispatchEvent(new Event('change'))")
+	b.await("#install-set", "the address")
+	b.write("#install-set input[name=VIRTUAL_IP]", "192.0.2.77")
+	b.click("#install-yes")
+	b.await("#install-told", "orchestrator start nginx_farm")
+	if want := "install nginx_farm builtin=\"nginx_farm\" map[VIRTUAL_IP:192.0.2.77]\n"; !strings.Contains(asked(), want) {
+		t.Errorf("%q was not asked:\n%s", want, asked())
+	}
+	b.click("#install-close")
+	b.gone("#install[open]")
+
 	// A server that is gone is told, with the way to the others.
 	server.CloseClientConnections()
 	server.Listener.Close()

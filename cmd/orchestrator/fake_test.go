@@ -122,6 +122,11 @@ func (f *fakeNode) Diff(_ context.Context, name string, r control.DiffRequest) (
 	return d, nil
 }
 
+func (f *fakeNode) Shipped(context.Context) ([]control.Shipped, error) {
+	return []control.Shipped{{Name: "light", Mode: core.Light}, {Name: "nginx_farm", Mode: core.Farm, Macros: []control.Macro{
+		{Name: "PORT", Value: "80", Doc: "the port"}, {Name: "VIRTUAL_IP", Doc: "the address", Required: true}}}}, nil
+}
+
 func (f *fakeNode) Files(context.Context, string) ([]control.CopyFile, error) {
 	return []control.CopyFile{{Path: "bin/start_both.lua", Size: 12, Text: true}, {Path: "conf/userconfig.xml", Size: 60, Text: true}, {Path: "web/logo.png", Size: 5}}, nil
 }

@@ -25,7 +25,10 @@ func showFilter(w io.Writer, s *ebpf.Snapshot, names map[uint8]string, color boo
 	}
 	fmt.Fprintf(&b, "lease: %s\n", leaseText(s))
 	for _, x := range s.Strangers {
-		fmt.Fprintf(&b, "%s\n", clean(strangerText(s, x)))
+		node := func(m ebpf.PinnedMAC) bool { return m.Interface == x.Interface && m.MAC == x.MAC }
+		if !slices.ContainsFunc(s.MACs, node) { // one that began at the same time was a stranger until it was known
+			fmt.Fprintf(&b, "%s\n", clean(strangerText(s, x)))
+		}
 	}
 	for _, m := range s.Modules {
 		fmt.Fprintf(&b, "\n%s: %s\n", paint(color, bold, clean(m.Name)), clean(moduleText(s, m)))

@@ -54,7 +54,7 @@ func row(name cell, m control.ModuleStatus, n control.ModuleNode) []cell {
 	case n.Pair != nil && n.Pair.Serves:
 		share, connections = plain("has the address"), plain(fmt.Sprint(n.Connections))
 	case n.Pair != nil:
-	case n.State != core.Stop:
+	case n.State != core.Stop && m.Mode == core.Farm:
 		share = plain(fmt.Sprintf("%s %5.1f %%", bar(n.Share, 10), 100*n.Share))
 		connections = plain(fmt.Sprint(n.Connections))
 		if n.Drained {

@@ -36,7 +36,8 @@ address goes, in a mirror the other server takes over, and its checks from befor
 start go on. It is what failover rules do with wait(), which wake up by themselves. A
 start or stop ends it as well; a restart of the daemon or the machine does not.`},
 	{name: "wakeup", short: "Let a module go on that was held back", long: `Let a module go on that "wait" holds back. One that waits for a resource goes on by
-itself when that is up, and needs no wakeup.`},
+itself when that is up, and needs no wakeup. Without --node it is about the servers where
+it is held back.`},
 	{name: "drain", short: "Take the load off servers, without stopping", long: drainLong},
 	{name: "undrain", short: "Give drained servers their share again", where: wherever, long: `Give drained servers their share of the connections again. No connection breaks.`},
 	{name: "swap", short: "Let primary and secondary of a mirror change their roles", where: oneDoes, long: `Let the primary of a mirror stop the application and become the secondary, and the

@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/control"
+	"github.com/orchestrator-ha/orchestrator/plugins/filter/ebpf"
 )
 
 func TestTable(t *testing.T) {
@@ -107,5 +110,27 @@ func TestExplainOfNobody(t *testing.T) {
 		if !strings.Contains(b.String(), want) || strings.Count(b.String(), " at this moment")+strings.Count(b.String(), "nobody serves") != 1 {
 			t.Errorf("a share of %g:\n%s", share, b.String())
 		}
+	}
+}
+
+// A light module has no clients to share.
+func TestRowOfALightModule(t *testing.T) {
+	n := control.ModuleNode{Node: "n1", Reachable: true, State: core.Up, Phase: core.Ready}
+	for mode, want := range map[core.Mode]string{core.Farm: "··········   0.0 %", core.Light: ""} {
+		if got := row(cell{}, control.ModuleStatus{Name: "batch", Mode: mode}, n)[3].text; got != want {
+			t.Errorf("%s: %q, want %q", mode, got, want)
+		}
+	}
+}
+
+// A node that began at the same time, and was a stranger until it was known, is none.
+func TestFilterNamesStrangersOnly(t *testing.T) {
+	at := netip.MustParseAddr("192.0.2.10")
+	s := &ebpf.Snapshot{Layout: 1, MACs: []ebpf.PinnedMAC{{Interface: 2, Node: 1, MAC: "02:00:00:00:00:01"}}, Strangers: []ebpf.PinnedStranger{
+		{Address: at, Interface: 2, MAC: "02:00:00:00:00:01"}, {Address: at, Interface: 3, MAC: "02:00:00:00:00:01"}, {Address: at, Interface: 2, MAC: "02:00:00:00:00:09"},
+	}}
+	var b strings.Builder
+	if err := showFilter(&b, s, nil, false); err != nil || strings.Count(b.String(), "is also claimed by") != 2 || !strings.Contains(b.String(), "by 02:00:00:00:00:09,") {
+		t.Errorf("%v\n%s", err, b.String())
 	}
 }

@@ -42,6 +42,8 @@ type Modules interface {
 	Configurations
 	Copies
 	Uninstall(ctx context.Context, by, name string) (Outcome, error)
+	// Shipped lists the modules that Install knows by name.
+	Shipped(ctx context.Context) ([]Shipped, error)
 	Package(ctx context.Context, name string) ([]byte, error)
 	Do(ctx context.Context, by, name string, verb core.Verb, r VerbRequest) (Outcome, error)
 	// SetResource publishes a resource of a module on this node.

@@ -49,6 +49,7 @@ func (s *server) routes() {
 	v, m, c := s.b.Views, s.b.Modules, s.b.Cluster
 	s.read("GET /v1/status", func(r *http.Request) (any, error) { return v.Status(r.Context(), r.FormValue("module")) })
 	list(s, "GET /v1/modules", func(r *http.Request) ([]ModuleInfo, error) { return v.List(r.Context()) }, func(m *ModuleInfo) *map[string]string { return &m.Set })
+	s.read("GET /v1/shipped", func(r *http.Request) (any, error) { return m.Shipped(r.Context()) })
 	s.read("GET /v1/cluster", func(r *http.Request) (any, error) { return v.ClusterStatus(r.Context()) })
 	s.read("GET /v1/plugins", func(r *http.Request) (any, error) { return v.Plugins(r.Context()) })
 	s.read("GET /v1/modules/{name}/history", s.history)

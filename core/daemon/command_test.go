@@ -41,8 +41,10 @@ func TestNotStarted(t *testing.T) {
 		}
 	}
 	stopped := new(core.NotStarted)
-	if err := mod.runner.Command(ctx, core.VerbUndrain, "", "root"); !errors.As(err, &stopped) {
-		t.Errorf("undrain: %v", err)
+	for _, verb := range []core.Verb{core.VerbUndrain, core.VerbWakeup} {
+		if err := mod.runner.Command(ctx, verb, "", "root"); !errors.As(err, &stopped) {
+			t.Errorf("%s: %v", verb, err)
+		}
 	}
 	out, err := d.Do(ctx, "root", "app", core.VerbRestart, control.VerbRequest{})
 	if err != nil || len(failedNodes(out.Nodes)) != 1 || out.Text != "restart of app on 0 of 1 nodes" {

@@ -8,11 +8,14 @@ export class Refused extends Error {
   }
 }
 
+// raw says that a body is sent as it is: none, a text or a file.
+const raw = (body) => body === undefined || typeof body === "string" || body instanceof Blob
+
 async function ask(method, path, body, limit) {
   const answer = await fetch(path, {
     method, cache: "no-store", redirect: "error", signal: AbortSignal.timeout(limit),
-    body: body === undefined || typeof body === "string" ? body : JSON.stringify(body),
-    headers: body === undefined ? {} : { "Content-Type": typeof body === "string" ? "text/plain" : "application/json" },
+    body: raw(body) ? body : JSON.stringify(body),
+    headers: raw(body) ? {} : { "Content-Type": "application/json" },
   })
   if (answer.ok) return answer
   let failure = {}

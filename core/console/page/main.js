@@ -3,6 +3,7 @@ import { fill, h } from "/console/dom.js"
 import { get, post, remove, lines, of, Refused } from "/console/api.js"
 import * as view from "/console/view.js"
 import * as config from "/console/config.js"
+import * as install from "/console/install.js"
 import { calls, verbs, warning } from "/console/verbs.js"
 
 const every = 2000, kept = 500
@@ -59,6 +60,7 @@ function begin() {
   show("login", false)
   show("view", true)
   show("who", true)
+  show("install-may", session.role === "admin")
   $("user").textContent = `${session.user} (${session.role})`
   post("/v1/login/elsewhere").then((p) => { pass = p.token }, () => { pass = null }) // without it they ask for a login
   refresh()
@@ -156,7 +158,7 @@ async function act({ verb, module: name, node }) {
     let out = {}
     for (const [path, body] of calls(verb, node)) out = await post(`/v1/modules/${encodeURIComponent(name)}/${path}`, body)
     if (verb === "verify") out.text = verified(out)
-    say([`${what}: ${out.nodes ? "" : out.text ?? ""}`, ...(out.nodes ?? []).map((n) => `${n.node}: ${n.ok ? "done" : "failed"}${n.state ? `, ${n.state}` : ""}${n.text ? ` (${n.text})` : ""}`)].join("\n"))
+    say([`${what}: ${out.nodes ? "" : out.text ?? ""}`, ...(out.nodes ?? []).map((n) => `${n.node}: ${n.idle ? "skipped" : n.ok ? "done" : "failed"}${n.state ? `, ${n.state}` : ""}${n.text ? ` (${n.text})` : ""}`)].join("\n"))
   } catch (error) {
     say(`${what}: ${error.message}`)
   } finally {
@@ -166,6 +168,8 @@ async function act({ verb, module: name, node }) {
 }
 
 const verified = (v) => v.complete ? v.different > 0 ? `${v.different} files differ` : `the same, ${v.files} files` : `broken off, ${v.error}`
+
+$("install-open").addEventListener("click", () => install.open().catch((error) => say(`Install a module: ${error.message}`)))
 
 async function configure(name) {
   try {

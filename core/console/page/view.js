@@ -67,7 +67,7 @@ function nodeRow(m, n, may) {
     h("th", { scope: "row" }, n.node),
     h("td", null, state(n)),
     h("td", { class: n.pair ? "pair" : null }, m.mode === "farm" ? shares(n) : n.pair ? pair(n.pair) : ""),
-    h("td", { class: "number", "data-head": "Connections" }, n.reachable ? String(n.connections) : ""),
+    h("td", { class: "number", "data-head": "Connections" }, n.reachable && m.mode !== "light" && n.state !== "STOP" ? String(n.connections) : ""),
     h("td", null, n.reason ?? "", n.signature && n.signature !== m.signature ? h("div", { class: "busy" }, "another configuration") : ""),
     h("td", { "data-head": "Since" }, when(n.since)),
     h("td", { class: "buttons" },

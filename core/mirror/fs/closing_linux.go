@@ -29,9 +29,9 @@ type closer struct {
 type canary struct{ read, write int }
 
 const (
-	gathering = 20 * time.Millisecond // what is closed meanwhile goes together
-	patience  = 5 * time.Second       // for a program that cannot be executed and does not end
-	headroom  = 1024                  // descriptors that are opened before there is another canary
+	batching = 20 * time.Millisecond // what is closed meanwhile goes together
+	patience = 5 * time.Second       // for a program that cannot be executed and does not end
+	headroom = 1024                  // descriptors that are opened before there is another canary
 )
 
 // newCanary makes one above a descriptor, if there is room.
@@ -73,7 +73,7 @@ func (c *closer) close(fd int) {
 
 func (c *closer) run() {
 	for {
-		time.Sleep(gathering)
+		time.Sleep(batching)
 		fds := c.take()
 		if len(fds) == 0 {
 			return
@@ -101,7 +101,7 @@ func (c *closer) closeAll(fds []int) {
 		c.canary = next
 	}
 	if !covered {
-		time.Sleep(gathering)
+		time.Sleep(batching)
 	}
 	for _, fd := range fds {
 		unix.Close(fd)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"reflect"
 	"slices"
@@ -94,21 +93,7 @@ func copySparse(from, to string) error {
 		return err
 	}
 	defer dst.Close()
-	for at := int64(0); ; {
-		begin, err := unix.Seek(int(src.Fd()), at, unix.SEEK_DATA)
-		if errors.Is(err, unix.ENXIO) { // nothing but a hole is left
-			return dst.Truncate(info.Size())
-		}
-		if err != nil {
-			return err
-		}
-		if at, err = unix.Seek(int(src.Fd()), begin, unix.SEEK_HOLE); err != nil {
-			return err
-		}
-		if _, err := io.Copy(io.NewOffsetWriter(dst, begin), io.NewSectionReader(src, begin, at-begin)); err != nil {
-			return err
-		}
-	}
+	return copyData(dst, src, info.Size())
 }
 
 // What is stored of a copy is on its disk when that is answered.

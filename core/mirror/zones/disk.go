@@ -13,7 +13,6 @@ import (
 // in any part: data by File.Sync, names by Disk.Sync.
 type Disk interface {
 	Create(name string) (File, error) // empty, also if it was there
-	Open(name string) (File, error)   // for writing
 	ReadFile(name string) ([]byte, error)
 	Rename(from, to string) error
 	Remove(name string) error
@@ -89,9 +88,6 @@ func (f *osFile) WriteAt(b []byte, at int64) (int, error) {
 	}
 	return min(n, len(b)), err
 }
-
-// Open opens a file for writing.
-func (d Directory) Open(name string) (File, error) { return os.OpenFile(d.path(name), os.O_RDWR, 0) }
 
 // ReadFile reads a file.
 func (d Directory) ReadFile(name string) ([]byte, error) { return os.ReadFile(d.path(name)) }

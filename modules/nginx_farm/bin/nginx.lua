@@ -4,8 +4,11 @@ return require("server").of {
   unit = "nginx.service",
   port = ctx.vars.PORT,
   settings = function()
-    -- The configuration is tested first: its mistakes are then in the output.
-    exec { ctx.vars.PROGRAM, "-t", timeout = "15s", check = true }
+    -- The configuration is tested first: what is wrong stands before the last line.
+    local test = exec { ctx.vars.PROGRAM, "-t", timeout = "15s" }
+    if not test.ok then
+      fail("nginx refuses its configuration: " .. (test.stderr:match("%[emerg%] *([^\n]*)") or test.stderr))
+    end
     return {
       command = { ctx.vars.PROGRAM, "-g", "daemon off;" },
       stop_signal = "QUIT", -- answers the requests that it has begun
