@@ -11,8 +11,8 @@ import (
 
 // With Options.WriteBack the kernel gathers writes. What is here bounds what that may cost.
 
-// gathering is how long the kernel gathers what nobody syncs. By itself it would do so for half a minute.
-const gathering = time.Second
+// keeping is how long the kernel keeps what nobody syncs. By itself it would do so for half a minute.
+const keeping = time.Second
 
 // allowGathering lifts what the kernel may gather for a FUSE mount from a hundredth of its
 // limit for unwritten data to a tenth: large writes stall otherwise. Without it, all works.
@@ -22,7 +22,7 @@ func (m *Mount) allowGathering() {
 
 // collect has the kernel send what it has gathered, again and again, until the mount ends.
 func (m *Mount) collect() {
-	tick := time.NewTicker(gathering)
+	tick := time.NewTicker(keeping)
 	defer tick.Stop()
 	for {
 		select {
