@@ -20,6 +20,9 @@ func (m *machine) command(ev Event) error {
 			return &Refusal{fmt.Sprintf("%s has reached its limit of automatic actions: stop it", name)}
 		}
 		return nil
+	case ev.Verb == VerbUpdate:
+		m.turned(reason)
+		return nil
 	case ev.Verb == VerbWakeup:
 		return m.wakeup(reason)
 	case !ok && slices.Contains(pairVerbs, ev.Verb):

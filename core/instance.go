@@ -42,6 +42,7 @@ type Instance struct {
 
 	Pair   Pair    `json:"pair,omitzero"`    // of a mirror
 	Update *Module `json:"update,omitempty"` // a new configuration, until it is taken over
+	Turned string  `json:"turned,omitempty"` // what was switched, in words, until the hook update is called
 }
 
 // ShareState is what was last asked of this node's share of the connections.

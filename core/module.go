@@ -37,7 +37,7 @@ const (
 	VerbFailoverOff Verb = "failover-off" // it does not
 	VerbIncLoop     Verb = "incloop"      // count an automatic action that somebody else carries out; refused where the limit is reached
 	VerbResetLoop   Verb = "resetloop"    // forget what was counted
-	VerbUpdate      Verb = "update"       // a new configuration is taken over; hooks alone see it
+	VerbUpdate      Verb = "update"       // a new configuration is taken over, or what is watched was switched; hooks see it
 	VerbChange      Verb = "change"       // a change of role that the pair came to by itself; nobody asks for it
 )
 

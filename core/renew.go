@@ -57,6 +57,14 @@ func (m *machine) renews() bool {
 	return true
 }
 
+// turned has the hook update called when nothing else is being done: something that scripts may
+// want to know of was switched on or off.
+func (m *machine) turned(why string) {
+	if partsOf[m.State] != 0 && m.Module.Hooks[hookUpdate] {
+		m.Turned = why
+	}
+}
+
 // renewResources begins anew with the checks that come, and with all rules, and
 // forgets those that go. Of a check that goes on what was seen still holds; if what
 // it looks at changed, who runs it says so.

@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -171,7 +172,7 @@ func (m *machine) settle() bool {
 	ended := m.Verb != ""
 	m.Verb, m.Services, m.Target = "", "", m.State
 	if m.State == Stop {
-		m.Drained, m.Pair.Self.Wish = false, ""
+		m.Drained, m.Turned, m.Pair.Self.Wish = false, "", ""
 		if ended {
 			m.Held = "" // else it was kept over a restart of the host, until the start that is to come
 		}
@@ -180,6 +181,11 @@ func (m *machine) settle() bool {
 	}
 	if m.renews() {
 		m.Verb = VerbUpdate
+		return true
+	}
+	if m.Turned != "" {
+		m.Verb, m.LastReason, m.Cause, m.Turned = VerbUpdate, m.Turned, m.cause, ""
+		m.Plan = []Task{hook(hookUpdate, m.State, m.State)}
 		return true
 	}
 	switch {
@@ -280,6 +286,9 @@ func (m *machine) enter(to status, reason string, cause int64) {
 
 // note adds to the story of the transition what went wrong without ending it.
 func (m *machine) note(text string) {
+	if strings.Contains("; "+m.LastReason+"; ", "; "+text+"; ") {
+		return // it went wrong in the same way again
+	}
 	if m.LastReason != "" {
 		text = m.LastReason + "; " + text
 	}

@@ -64,6 +64,7 @@ func (m *machine) markPair(v Verb, reason string) error {
 		if m.State == Wait {
 			m.note(reason)
 		}
+		m.turned(reason)
 		return nil
 	}
 	if m.State != Wait {

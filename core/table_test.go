@@ -116,3 +116,14 @@ func TestStateText(t *testing.T) {
 		t.Error("an unknown state was read")
 	}
 }
+
+// A stop hook that fails twice for one reason is told once.
+func TestNotesAreToldOnce(t *testing.T) {
+	m := &machine{}
+	for _, text := range []string{"stop asked for", "stop_both failed: late", "stop_both failed: late", "late"} {
+		m.note(text)
+	}
+	if want := "stop asked for; stop_both failed: late; late"; m.LastReason != want {
+		t.Errorf("%q, want %q", m.LastReason, want)
+	}
+}

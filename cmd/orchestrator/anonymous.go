@@ -8,10 +8,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-)
 
-// secretName is in the names of what must not be told.
-var secretName = regexp.MustCompile(`(?i)passw|passphrase|secret|token|credential|api_?key|private_?key`)
+	"github.com/orchestrator-ha/orchestrator/core/control"
+)
 
 // namedValue is an element of userconfig.xml that gives a name a value; in either
 // order.
@@ -25,7 +24,7 @@ const blotted = "(secret)"
 func blot(list []exhibit, set map[string]string) {
 	found := map[string]bool{}
 	note := func(name, value string) {
-		if secretName.MatchString(name) && value != "" && !strings.HasPrefix(value, "%") {
+		if control.SecretName(name) && value != "" && !strings.HasPrefix(value, "%") {
 			found[value] = true
 			found[html.UnescapeString(value)] = true
 		}

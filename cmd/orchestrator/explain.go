@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -99,7 +100,11 @@ func explainPath(b *strings.Builder, p control.Path, color bool) {
 			fmt.Fprintf(b, "  it is to move to %s\n", clean(p.Next))
 		}
 	}
-	if p.Moving {
+	served := slices.ContainsFunc(p.Nodes, func(n control.Standing) bool { return n.Share > 0 })
+	if !served {
+		b.WriteString("  nobody serves it now\n")
+	}
+	if p.Moving && served {
 		b.WriteString("  the servers are changing their tables at this moment\n")
 	}
 	if p.ARP != "" {

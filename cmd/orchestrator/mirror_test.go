@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/control"
 )
 
@@ -36,9 +37,20 @@ func TestReplicationText(t *testing.T) {
 func TestBandwidthResources(t *testing.T) {
 	n := control.ModuleNode{}
 	n.Pair = &control.Pair{UpToDate: true, Replication: &control.Replication{Rate: 5 << 20, Resync: &control.Resync{Rate: 2 << 20}}}
-	for id, want := range map[string]string{"uptodate": "up", "degraded": "down", "rep_bandwidth": "5120", "rei_bandwidth": "2048"} {
-		if got, ok := pairResource(n, id); !ok || got != want {
+	n.State = core.Prim
+	other := control.ModuleNode{Node: "n2", State: core.Second, Pair: &control.Pair{Replication: &control.Replication{}}}
+	m := control.ModuleStatus{Nodes: []control.ModuleNode{n, other}}
+	for id, want := range map[string]string{"uptodate": "up", "degraded": "down", "rep_bandwidth": "5120", "rei_bandwidth": "2048", "netout_bandwidth": "5120", "netin_bandwidth": "0"} {
+		if got, ok := pairResource(m, n, id); !ok || got != want {
 			t.Errorf("rfs.%s is %q, %t", id, got, ok)
 		}
+	}
+	for id, want := range map[string]string{"netout_bandwidth": "0", "netin_bandwidth": "5120"} {
+		if got, ok := pairResource(m, other, id); !ok || got != want {
+			t.Errorf("rfs.%s of the secondary is %q, %t", id, got, ok)
+		}
+	}
+	if _, ok := pairResource(m, n, "nothing"); ok {
+		t.Error("rfs.nothing is known")
 	}
 }

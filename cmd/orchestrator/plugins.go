@@ -99,5 +99,6 @@ func (a *app) serveFilter() error {
 			return sdk.Serve(noFilter{fmt.Errorf("%s: %w", envAttach, err)})
 		}
 	}
+	go filter.Warm()
 	return sdk.Serve(filter)
 }

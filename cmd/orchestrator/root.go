@@ -50,6 +50,8 @@ func newRoot(a *app) *cobra.Command {
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetUsageTemplate(usageTemplate)
+	root.Version = version()
+	root.SetVersionTemplate("orchestrator {{.Version}}\n")
 	root.PersistentFlags().StringVar(&a.home, "home", "", "directory of this node (default $ORCHESTRATOR_HOME, or "+defaultHome(a.env)+")")
 	root.AddGroup(
 		&cobra.Group{ID: groupRead, Title: "Look:"},

@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/control"
 )
 
@@ -19,7 +21,7 @@ func ownResource(m control.ModuleStatus, n control.ModuleNode, name string) (str
 	case "usersetting":
 		return setting(n, id)
 	case "rfs":
-		return pairResource(n, id)
+		return pairResource(m, n, id)
 	case "heart":
 		if id == "stopstartloop" {
 			return loopBegun(n.Loop), true
@@ -34,6 +36,24 @@ func ownResource(m control.ModuleStatus, n control.ModuleNode, name string) (str
 	return "", false
 }
 
+// ownResources are the names of those that the module has on this server.
+func ownResources(m control.ModuleStatus, n control.ModuleNode) []string {
+	names := []string{
+		"state.local", "state.remote", "usersetting.boot", "usersetting.checker", "usersetting.errd", "usersetting.encryption", "usersetting.failover", "heart.stopstartloop",
+		"rfs.uptodate", "rfs.degraded", "rfs.rep_bandwidth", "rfs.rei_bandwidth", "rfs.netin_bandwidth", "rfs.netout_bandwidth",
+	}
+	for _, a := range m.Addresses {
+		names = append(names, "connections."+a)
+	}
+	for _, g := range slices.Sorted(maps.Keys(n.Shares)) {
+		names = append(names, g+"_0")
+	}
+	return slices.DeleteFunc(names, func(name string) bool {
+		_, ok := ownResource(m, n, name)
+		return !ok || slices.ContainsFunc(n.Resources, func(r core.Resource) bool { return r.Name == name })
+	})
+}
+
 // loopBegun is when the error counter began to count, in seconds since 1970: at the first
 // of the actions that count now; 0 when none does.
 func loopBegun(l control.Loop) string {
@@ -44,7 +64,7 @@ func loopBegun(l control.Loop) string {
 }
 
 // pairResource is what is known of a mirror's data.
-func pairResource(n control.ModuleNode, id string) (string, bool) {
+func pairResource(m control.ModuleStatus, n control.ModuleNode, id string) (string, bool) {
 	if n.Pair == nil {
 		return "", false
 	}
@@ -55,18 +75,36 @@ func pairResource(n control.ModuleNode, id string) (string, bool) {
 	case "degraded":
 		return value[n.Pair.Degraded], true
 	}
-	if r := n.Pair.Replication; r != nil {
-		switch id { // in KB/s
-		case "rep_bandwidth":
-			return strconv.FormatInt(r.Rate>>10, 10), true
-		case "rei_bandwidth":
-			if r.Resync != nil {
-				return strconv.FormatInt(r.Resync.Rate>>10, 10), true
-			}
-			return "0", true
-		}
+	if n.Pair.Replication != nil {
+		return bandwidth(m, n, id)
 	}
 	return "", false
+}
+
+// bandwidth is how much is replicated now, in KB/s; what the primary sends the secondary gets.
+func bandwidth(m control.ModuleStatus, n control.ModuleNode, id string) (string, bool) {
+	r, rate := n.Pair.Replication, int64(0)
+	switch id {
+	case "rep_bandwidth":
+		rate = r.Rate
+	case "rei_bandwidth":
+		if r.Resync != nil {
+			rate = r.Resync.Rate
+		}
+	case "netout_bandwidth":
+		if n.State.Primary() {
+			rate = r.Rate
+		}
+	case "netin_bandwidth":
+		for _, o := range m.Nodes {
+			if n.State == core.Second && o.State.Primary() && o.Pair != nil && o.Pair.Replication != nil {
+				rate = o.Pair.Replication.Rate
+			}
+		}
+	default:
+		return "", false
+	}
+	return strconv.FormatInt(rate>>10, 10), true
 }
 
 // stateResource is the state here or on the other one of two servers.

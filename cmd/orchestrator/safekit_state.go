@@ -20,7 +20,7 @@ func showState(s *safekit, c call) error {
 	if c.module() == "" || c.remote {
 		return s.allStates(c)
 	}
-	_, n, err := s.own(c.module())
+	m, n, err := s.own(c.module())
 	if err != nil {
 		return err
 	}
@@ -36,6 +36,10 @@ func showState(s *safekit, c call) error {
 	}
 	if n.Reason != "" {
 		fmt.Fprintf(s.stdout, "  because: %s\n", clean(n.Reason))
+	}
+	for _, name := range ownResources(m, n) {
+		value, _ := ownResource(m, n, name)
+		fmt.Fprintf(s.stdout, "  %s %s\n", clean(name), clean(value))
 	}
 	for _, r := range n.Resources {
 		fmt.Fprintf(s.stdout, "  %s %s", clean(r.Name), r.Value)

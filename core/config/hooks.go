@@ -36,7 +36,7 @@ func called(mode core.Mode) []string {
 // the order in which core/hook looks for them.
 func hookEnds(system string) []string {
 	if system == "windows" {
-		return []string{".lua", ".exe", ".cmd", ".bat", ".ps1"}
+		return []string{".lua", ".exe", ".cmd", ".bat", ".ps1", ".vbs"}
 	}
 	return []string{".lua", "", ".sh"}
 }
@@ -92,12 +92,12 @@ func (p *parser) hookFile(name string, files map[string]bool) string {
 			return ""
 		}
 	}
-	for _, end := range []string{".vbs", ".js", ".py", ".pl", ".rb", ".bash", ".ksh", ".zsh"} {
+	for _, end := range []string{".js", ".py", ".pl", ".rb", ".bash", ".ksh", ".zsh"} {
 		if !files[name+end] {
 			continue
 		}
 		hint := fmt.Sprintf("write it as bin/%[1]s.lua; or name it bin/%[1]s, with #! and its interpreter in the first line", name)
-		if end == ".vbs" || end == ".js" {
+		if end == ".js" {
 			hint = fmt.Sprintf("write it as bin/%[1]s.lua; or call it from bin/%[1]s.cmd: cscript //nologo \"%%SAFEUSERBIN%%\\%[1]s%[2]s\"", name, end)
 		}
 		p.hookProblem(diag.Error, idHookKind, "bin/"+name+end, "no system runs a hook of this kind").Hint = hint

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/netip"
@@ -128,7 +129,11 @@ func (p *parser) outermost(root *node) bool {
 func (p *parser) read(fsys fs.FS) *node {
 	data, err := fs.ReadFile(fsys, userconfig)
 	if err != nil {
-		problem := p.fileProblem(idMissingFile, fmt.Sprintf("the module has no %s: %v", userconfig, err))
+		text := "the module has no " + userconfig
+		if !errors.Is(err, fs.ErrNotExist) {
+			text += ": " + err.Error()
+		}
+		problem := p.fileProblem(idMissingFile, text)
 		problem.Hint = "a module is a folder, or a zip of its content, with conf/ and bin/ in it"
 		if inner, _ := fs.Glob(fsys, "*/"+userconfig); len(inner) > 0 {
 			top, _, _ := strings.Cut(inner[0], "/")

@@ -92,7 +92,7 @@ func (p *parser) handled(c Proc, action value, own bool) (Proc, bool) {
 
 // handlerName is a program in bin/ as hooks are called: without its ending.
 func handlerName(file string) string {
-	for _, end := range []string{".lua", ".sh", ".exe", ".cmd", ".bat", ".ps1"} {
+	for _, end := range []string{".lua", ".sh", ".exe", ".cmd", ".bat", ".ps1", ".vbs"} {
 		if name, ok := strings.CutSuffix(file, end); ok {
 			return name
 		}

@@ -100,8 +100,12 @@ func (s *server) admit(w http.ResponseWriter, r *http.Request, role Role) (Calle
 	return c, false
 }
 
-// secretName is in the names of macros whose values are for administrators alone.
-var secretName = regexp.MustCompile(`(?i)passw|passphrase|secret|token|credential|api_?key|private_?key`)
+// secretName is in the names of macros whose values are secrets.
+var secretName = regexp.MustCompile(`(?i)passw|passphrase|passcode|(^|[_.-])(pass|pwd|pw|psk)([_.-]|$)|secret|token|credential|(api|private|access|auth|encryption)_?key`)
+
+// SecretName says that by its name a macro or a variable holds a secret: its value is for
+// administrators alone, and not for a snapshot.
+func SecretName(name string) bool { return secretName.MatchString(name) }
 
 // hide answers settings as a role may see them.
 func hide(role Role, set map[string]string) map[string]string {
@@ -110,7 +114,7 @@ func hide(role Role, set map[string]string) map[string]string {
 	}
 	seen := map[string]string{}
 	for name, value := range set {
-		if secretName.MatchString(name) && value != "" {
+		if SecretName(name) && value != "" {
 			value = "(secret)"
 		}
 		seen[name] = value

@@ -33,6 +33,12 @@ func (m *member) boot(mod *module) {
 		}
 		return
 	}
+	if mod.pair != nil {
+		if err := m.inPair(mod.conf.Name); err != nil {
+			m.d.noteModule(mod.conf.Name, "config", "warn", fmt.Sprintf("It is not started: %v.", err), nil, 0)
+			return
+		}
+	}
 	go func() {
 		if !sleep(m.ctx, mod.config().BootDelay-uptime()) || mod.runner.Snapshot().State != core.Stop {
 			return // it was started, or replaced, meanwhile

@@ -248,7 +248,9 @@ func (mod *module) pauseHere(ctx context.Context, by string) error {
 func (m *member) renewStopped(ctx context.Context, mod *module, a arrival, by string) error {
 	if mod.now.Load().head.Signature != a.Signature {
 		if err := mod.pauseHere(ctx, by); err != nil {
-			return err
+			if next, gone := m.standing(a.Module); gone != nil || next == mod {
+				return err
+			} // it stopped, and whoever waited for that has taken the configuration over before this was told
 		}
 	}
 	if err := m.load(a.Module); err != nil {

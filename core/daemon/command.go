@@ -58,6 +58,13 @@ func (m *member) handlers() {
 	m.cluster.Handle("status", func(ctx context.Context, _ core.NodeID, payload []byte) ([]byte, error) {
 		return json.Marshal(m.localStatus(ctx, string(payload)))
 	})
+	m.cluster.Handle("verify", func(ctx context.Context, _ core.NodeID, payload []byte) ([]byte, error) {
+		v, err := m.d.verify(ctx, string(payload))
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(v)
+	})
 	m.cluster.Handle("arrived", func(ctx context.Context, from core.NodeID, payload []byte) ([]byte, error) {
 		return nil, m.arrived(ctx, from, payload)
 	})
@@ -214,7 +221,7 @@ func (m *member) obey(ctx context.Context, o order) control.NodeOutcome {
 		out.OK, out.State = true, mod.runner.Snapshot().Status()
 		return out
 	}
-	if mod.pair != nil {
+	if mod.pair != nil && o.Verb != core.VerbStop && o.Verb != core.VerbForceStop {
 		if err := m.inPair(o.Module); err != nil {
 			out.Text = err.Error()
 			return out

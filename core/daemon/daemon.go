@@ -164,7 +164,7 @@ func (d *Daemon) build(undo *closers) error {
 		return err
 	}
 	d.hooks = hook.New(hook.Options{
-		Applications: applications{d.plugins, d.tellHostname}, Resources: resources{d}, Modules: commands{d},
+		Applications: applications{d.plugins, d.tellHostname, d.inMirror}, Resources: resources{d}, Modules: commands{d},
 		Log: d.log, Home: d.opt.Home, Tools: d.path("bin"),
 	})
 	d.holder = vip.NewHolder()
@@ -207,7 +207,7 @@ func (d *Daemon) resume() error {
 	err = d.startMember(id)
 	if errors.Is(err, errTakenOut) { // and the daemon died before it had departed
 		d.note("member", "warn", "This server was taken out of the cluster, and forgets it. Files of replicated folders are where they were.", nil, 0)
-		return d.forgetCluster()
+		return d.forget()
 	}
 	return err
 }

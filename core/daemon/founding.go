@@ -190,6 +190,9 @@ func (m *member) enroll(r pki.JoinRequest) (core.NodeID, json.RawMessage, error)
 	if err := errors.Join(next.Validate()...); err != nil {
 		return 0, nil, err
 	}
+	if err := m.crowded(len(next.Nodes)); err != nil {
+		return 0, nil, err
+	}
 	content, err := json.Marshal(next)
 	if err != nil {
 		return 0, nil, err

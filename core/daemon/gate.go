@@ -137,7 +137,7 @@ func (g *gate) table() sdk.FilterTable {
 }
 
 // warmFilter has the filter's process started before this node becomes primary: a take-over
-// is not the time for that.
+// is not the time for that, nor for the programs that the process then loads by itself.
 func (mod *module) warmFilter(ctx context.Context) {
 	if mod.gate == nil {
 		return

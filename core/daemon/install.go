@@ -55,6 +55,11 @@ func (m *member) next(name string) string {
 	if err != nil || mod.runner.Snapshot().State != core.Stop {
 		return ""
 	}
+	if mod.network != nil {
+		if _, _, err := newPlace(mod.network, mod.conf.Interfaces).place(); err != nil {
+			return "It cannot be started on this server as it is: " + err.Error()
+		}
+	}
 	if in := mod.runner.Snapshot(); in.Module.Mirror.Replicated && in.Pair.Self.Data.Standing == core.StandingNone {
 		return fmt.Sprintf("Say once which server has the files that are good: orchestrator prim %s --node NODE\nThen start the other one, which gets them: orchestrator start %s", name, name)
 	}

@@ -146,8 +146,13 @@ func (d *Daemon) depart(m *member) error {
 			d.note("replica", "error", fmt.Sprintf("Replicated files were left where they are: %v.", err), nil, 0)
 		}
 	}
-	if all = errors.Join(all, d.forgetCluster()); all != nil {
-		return all
+	return errors.Join(all, d.forget())
+}
+
+// forget removes all that this node has of its cluster.
+func (d *Daemon) forget() error {
+	if err := d.forgetCluster(); err != nil {
+		return err
 	}
 	for _, dir := range []string{"active", "modules", "state"} {
 		if err := errors.Join(os.RemoveAll(d.path(dir)), os.MkdirAll(d.path(dir), 0o700)); err != nil {

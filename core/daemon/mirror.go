@@ -56,6 +56,17 @@ func (m *member) inPair(name string) error {
 	return nil
 }
 
+// crowded refuses so many nodes where a mirror is installed, as a mirror is refused where so
+// many nodes are.
+func (m *member) crowded(nodes int) error {
+	for _, mod := range m.all() {
+		if mod.conf.Mode == core.Mirror && nodes > 2 {
+			return fmt.Errorf("it has the mirror %s, which runs on the two nodes of a cluster: take one out before that is gone (orchestrator cluster remove) or leaves, uninstall %s, or found another cluster", mod.conf.Name, mod.conf.Name)
+		}
+	}
+	return nil
+}
+
 // aimed chooses the node for a verb about the roles of a mirror, if none is named. Who
 // is to be primary has to be said; the roles of both are swapped by either.
 func (m *member) aimed(mod *module, verb core.Verb, r *control.VerbRequest) error {

@@ -144,6 +144,9 @@ func (mod *module) turn(r control.SwitchRequest, by string) error {
 	parts := slices.Clone(mod.checking)
 	mod.mu.Unlock()
 	mod.watch(parts)
+	if (r.Name == control.WatchChecks || r.Name == control.WatchProcesses) && mod.config().Core().Hooks["update"] {
+		mod.runner.Post(core.Event{Kind: core.EventCommand, Verb: core.VerbUpdate, By: by, Reason: r.Name + " " + r.To})
+	}
 	return nil
 }
 

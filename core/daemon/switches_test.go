@@ -1,10 +1,14 @@
 package daemon
 
 import (
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/control"
 )
 
@@ -73,5 +77,41 @@ func TestOwnClass(t *testing.T) {
 		if !strings.HasSuffix(text, strings.TrimPrefix(want, "conf")) || (text == "") != (want == "") {
 			t.Errorf("%s: %q, want %q", name, text, want)
 		}
+	}
+}
+
+// The hook update is called when an operator switches what is watched.
+func TestSwitchedIsTold(t *testing.T) {
+	d, _ := alone(t)
+	ctx, said := t.Context(), filepath.Join(t.TempDir(), "said")
+	if _, err := d.Install(ctx, "root", control.InstallRequest{Name: "app", Archive: packModule(t, appliedModule(), said)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Do(ctx, "root", "app", core.VerbStart, control.VerbRequest{Wait: control.Duration(time.Minute)}); err != nil {
+		t.Fatal(err)
+	}
+	mod, err := d.module("app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{control.WatchChecks, control.WatchProcesses} {
+		if err := os.WriteFile(said, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := d.Switch(ctx, "root", "app", control.SwitchRequest{Name: name, To: "off"}); err != nil || !out.Nodes[0].OK {
+			t.Fatalf("%+v %v", out, err)
+		}
+		updates, stop := mod.runner.Subscribe()
+		told := false
+		for limit := time.After(time.Minute); !told; {
+			select {
+			case in := <-updates:
+				text, err := os.ReadFile(said)
+				told = in.Settled() && err == nil && string(text) == "update red"
+			case <-limit:
+				t.Fatalf("no hook is told that %s are off", name)
+			}
+		}
+		stop()
 	}
 }

@@ -184,7 +184,7 @@ func (d *Daemon) ClusterStatus(context.Context) (control.ClusterStatus, error) {
 		case heard:
 			cn.Alive = p.Verdict == heartbeat.VerdictAlive || p.Verdict == heartbeat.VerdictSuspect
 			cn.Since, cn.Evidence = time.Now().Add(-p.Since).Round(time.Millisecond), m.named(p.Evidence)
-			if cn.Evidence == "" {
+			if cn.Evidence == "" || p.Verdict == heartbeat.VerdictAlive { // what was seen before it was heard again is past
 				cn.Evidence = string(p.Verdict)
 			}
 		}

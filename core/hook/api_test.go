@@ -25,6 +25,7 @@ type fake struct {
 	err   error
 	block bool // start does not return, and ignores its context
 	down  bool // nothing runs
+	none  bool // there is no systemd
 	stale int  // so many starts fail
 }
 
@@ -53,7 +54,7 @@ func (f *fake) Status(_ context.Context, plugin, instance string, settings json.
 }
 
 func (f *fake) Available(plugin string) (bool, string) {
-	return plugin != "w3svc", "only on Windows"
+	return plugin != "w3svc" && !(f.none && plugin == "systemd"), "only on Windows"
 }
 
 func (f *fake) Get(module, name string) (core.Resource, bool) {
@@ -190,6 +191,43 @@ func TestLeftPrelude(t *testing.T) {
 	f = &fake{}
 	fakeBench(t, f, "", strings.Replace(src, "end)", `end, function() print("mine") end)`, 1)).ok(t)
 	f.want(t, status, start)
+}
+
+// A server program is a unit of systemd where there is one, else a plain program; either goes on
+// if a daemon that was killed has left it running.
+func TestServerPrelude(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	_, port, _ := net.SplitHostPort(ln.Addr().String())
+	src := `local app = require("server").of { name = "app", unit = "app.service", port = ` + port + `,
+		settings = function() return { command = { "app" } } end }
+		if ctx.vars.STOP then app.stop(ctx.vars.STOP == "force") else app.start() end`
+	unit := `{"unit":"app.service"}`
+	plain := `{"command":["app"],"ready_tcp":"127.0.0.1:` + port + `"}`
+	for name, c := range map[string]struct {
+		f    fake
+		stop string
+		want []string
+	}{
+		"unit":             {fake{down: true}, "", []string{"status systemd web/app ", "stop systemd web/app " + unit + " true", "start systemd web/app " + unit}},
+		"unit, left":       {fake{}, "", []string{"status systemd web/app ", "start systemd web/app " + unit}},
+		"unit, stopped":    {fake{}, "yes", []string{"stop systemd web/app " + unit + " false"}},
+		"program":          {fake{down: true, none: true}, "", []string{"status process web/app ", "stop process web/app  true", "start process web/app " + plain}},
+		"program, left":    {fake{none: true}, "", []string{"status process web/app ", "start process web/app " + plain}},
+		"program, stopped": {fake{none: true}, "force", []string{"stop process web/app  true"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := fakeBench(t, &c.f, "", src)
+			if c.stop != "" {
+				b.run.Vars = map[string]string{"STOP": c.stop}
+			}
+			b.ok(t)
+			c.f.want(t, c.want...)
+		})
+	}
 }
 
 // Data that belong to somebody else here, since the numbers of users differ, are not touched.

@@ -76,7 +76,11 @@ func (c *call) finish(err error) Result {
 // cutOff is the error of a run that its context ended.
 func (c *call) cutOff(cause, err error) error {
 	var limit *timedOut
-	if !errors.As(cause, &limit) {
+	switch {
+	case errors.As(cause, &limit):
+	case errors.Is(cause, context.Canceled): // somebody did not want to wait for it
+		cause = errors.New(c.name + " was cut off")
+	default:
 		cause = fmt.Errorf("%s was cut off: %w", c.name, cause)
 	}
 	var inLua *luaError

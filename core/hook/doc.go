@@ -1,6 +1,6 @@
 // Package hook runs the hooks of a module: the scripts in its bin/ folder that
 // start, stop and prepare its application. A hook is bin/NAME.lua, or else an
-// executable bin/NAME (also .sh on Unix; .exe, .cmd, .bat, .ps1 on Windows).
+// executable bin/NAME (also .sh on Unix; .exe, .cmd, .bat, .ps1, .vbs on Windows).
 //
 // A Lua hook runs in a fresh Lua state with the functions of the API table
 // (see Functions), which is the one source of what exists: the checks of

@@ -21,6 +21,7 @@ const (
 	kindSh    hookKind = ".sh"
 	kindCmd   hookKind = ".cmd"
 	kindPS    hookKind = ".ps1"
+	kindVBS   hookKind = ".vbs"
 )
 
 // suffix is a file name's end and how such a hook is run.
@@ -32,7 +33,7 @@ type suffix struct {
 // suffixes in order of preference.
 func suffixes(goos string) []suffix {
 	if goos == "windows" {
-		return []suffix{{".lua", kindLua}, {".exe", kindPlain}, {".cmd", kindCmd}, {".bat", kindCmd}, {".ps1", kindPS}}
+		return []suffix{{".lua", kindLua}, {".exe", kindPlain}, {".cmd", kindCmd}, {".bat", kindCmd}, {".ps1", kindPS}, {".vbs", kindVBS}}
 	}
 	return []suffix{{".lua", kindLua}, {"", kindPlain}, {".sh", kindSh}}
 }

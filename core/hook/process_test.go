@@ -3,6 +3,7 @@
 package hook
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -270,5 +271,16 @@ func TestFindCgroup2(t *testing.T) {
 		if got := findCgroup2(text); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+// Who cuts a hook off knows why; what a context is nobody has to know.
+func TestCutOffInWords(t *testing.T) {
+	c := &call{name: "bin/stop_both.sh"}
+	if err := c.cutOff(context.Canceled, nil); err.Error() != "bin/stop_both.sh was cut off" {
+		t.Error(err)
+	}
+	if err := c.cutOff(errors.New("no memory"), nil); err.Error() != "bin/stop_both.sh was cut off: no memory" {
+		t.Error(err)
 	}
 }

@@ -65,6 +65,8 @@ func (c *call) programCommand(kind hookKind) command {
 	case kindPS:
 		flags := []string{"-NoLogo", "-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass", "-File", c.path}
 		return command{path: "powershell.exe", args: append(flags, args...)}
+	case kindVBS:
+		return command{path: "cscript.exe", args: append([]string{"//NoLogo", "//B", c.path}, args...)}
 	}
 	return command{path: c.path, args: args}
 }

@@ -79,7 +79,7 @@ func awaitEnd(ctx context.Context, n *node) error {
 // replug gives a member its interfaces back; the way to the far client went with
 // them.
 func (l *Lab) replug(member string) error {
-	gone := slices.ContainsFunc(l.net.ports[member], func(p *port) bool { return p.gone && p.network == firstNetwork })
+	gone := slices.ContainsFunc(l.net.ports[member], func(p *port) bool { return p.gone.Load() && p.network == firstNetwork })
 	if err := l.net.replug(member); err != nil || !gone || !l.opts.WithRouter {
 		return err
 	}

@@ -99,7 +99,10 @@ func prepareDir(p place, program string) error {
 		return fmt.Errorf("make the lab's folder: %w", err)
 	}
 	link := filepath.Join(p.bin(), "orchestrator")
-	if err := os.Symlink(program, link); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := os.Remove(link); err != nil && !errors.Is(err, os.ErrNotExist) { // an earlier lab's, perhaps of another program
+		return fmt.Errorf("remove an earlier lab's program: %w", err)
+	}
+	if err := os.Symlink(program, link); err != nil {
 		return fmt.Errorf("link the program into the lab: %w", err)
 	}
 	return nil
@@ -296,7 +299,7 @@ func (l *Lab) Status() Status {
 func (l *Lab) link(member string) string {
 	var bad []string
 	for _, p := range l.net.ports[member] {
-		if p.gone {
+		if p.gone.Load() {
 			bad = append(bad, p.device+" unplugged")
 		} else if l.cut[p.name] {
 			bad = append(bad, p.device+" cut")

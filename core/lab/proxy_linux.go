@@ -51,7 +51,11 @@ func (p *proxy) accept() {
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		if err == nil && p.keep(conn) {
+		if err != nil { // e.g. too many open files
+			time.Sleep(100 * time.Millisecond)
+			continue
+		}
+		if p.keep(conn) {
 			p.tasks.Go(func() { p.serve(conn) })
 		}
 	}

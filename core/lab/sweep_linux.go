@@ -37,8 +37,10 @@ func own(p place) (*os.File, error) {
 		}
 		if same(file, p.lock()) {
 			_ = file.Truncate(0)
-			_, err = fmt.Fprintf(file, "%d\n", os.Getpid())
-			return file, err
+			if _, err := fmt.Fprintf(file, "%d\n", os.Getpid()); err != nil {
+				return nil, errors.Join(fmt.Errorf("write the lab's lock: %w", err), file.Close())
+			}
+			return file, nil
 		}
 		_ = file.Close()
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -34,9 +35,9 @@ type network struct {
 type port struct {
 	name    string
 	network int
-	device  string // at the member's end
-	hosts   []int  // last digits of its addresses
-	gone    bool   // with the member's device
+	device  string      // at the member's end
+	hosts   []int       // last digits of its addresses
+	gone    atomic.Bool // with the member's device; Status looks at any time
 }
 
 // buildNetwork makes the switch. What it made before an error is removed by
@@ -278,7 +279,7 @@ func address(h *netlink.Handle, name string, network int, hosts []int) error {
 func (n *network) cable(member string, network int, up bool) error {
 	return n.onSwitch(func(h *netlink.Handle) error {
 		for _, p := range n.portsOf(member, network) {
-			if p.gone {
+			if p.gone.Load() {
 				continue
 			}
 			port, err := h.LinkByName(p.name)
@@ -298,7 +299,7 @@ func (n *network) cable(member string, network int, up bool) error {
 // unplug takes a member's interfaces away, with everything that they have.
 func (n *network) unplug(member string, network int) error {
 	for _, p := range n.portsOf(member, network) {
-		if p.gone {
+		if p.gone.Load() {
 			continue
 		}
 		err := n.onSwitch(func(h *netlink.Handle) error {
@@ -311,7 +312,7 @@ func (n *network) unplug(member string, network int) error {
 		if err != nil {
 			return fmt.Errorf("unplug %s of %s: %w", p.device, member, err)
 		}
-		p.gone = true
+		p.gone.Store(true)
 	}
 	return nil
 }
@@ -320,13 +321,13 @@ func (n *network) unplug(member string, network int) error {
 // and addresses.
 func (n *network) replug(member string) error {
 	for _, p := range n.ports[member] {
-		if !p.gone {
+		if !p.gone.Load() {
 			continue
 		}
 		if err := n.wire(n.members[member], p); err != nil {
 			return fmt.Errorf("plug in %s of %s: %w", p.device, member, err)
 		}
-		p.gone = false
+		p.gone.Store(false)
 	}
 	return nil
 }
@@ -345,7 +346,7 @@ func (n *network) portsOf(member string, network int) []*port {
 // carrier, as when something breaks between two switches.
 func (n *network) move(member string, group int) error {
 	for _, p := range n.ports[member] {
-		if p.gone {
+		if p.gone.Load() {
 			continue
 		}
 		name, err := n.bridge(p.network, group)

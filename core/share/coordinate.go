@@ -139,7 +139,7 @@ func (m *Machine) drive() {
 
 // received handles a message of another Machine, or one's own.
 func (m *Machine) received(from core.NodeID, msg Message) {
-	if !m.present {
+	if !m.present || !msg.sound(from) { // a coordinator tells who does not answer
 		return
 	}
 	switch msg.Kind {

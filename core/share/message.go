@@ -2,6 +2,7 @@ package share
 
 import (
 	"math/bits"
+	"slices"
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -27,6 +28,28 @@ type Message struct {
 	Report *Report     `json:"report,omitempty"`
 	View   *View       `json:"view,omitempty"`
 	Why    string      `json:"why,omitempty"` // install: what the plan is for
+}
+
+// sound says that a message can be worked with: another version of the program, or a
+// node that is mad, shall not end this one.
+func (m Message) sound(from core.NodeID) bool {
+	if r := m.Report; r != nil && (r.Node != from || !isNode(from) || !r.View.sound()) {
+		return false
+	}
+	return m.View == nil || m.View.sound()
+}
+
+// isNode says that n can be a node's number.
+func isNode(n core.NodeID) bool { return n >= 1 && n <= core.MaxNodes }
+
+// sound says that a view has all its rows, and numbers only that nodes can have.
+func (v View) sound() bool {
+	if slices.ContainsFunc(v.Members, func(m Member) bool { return !isNode(m.Node) }) {
+		return false
+	}
+	return !slices.ContainsFunc(v.Tables, func(t Table) bool {
+		return len(t.Rows) != Buckets || slices.ContainsFunc(t.Rows, func(r Row) bool { return !r.sound() })
+	})
 }
 
 // Digest is what every heartbeat says about a module.

@@ -69,6 +69,16 @@ func (r Row) without(n core.NodeID) Row {
 	return MakeRow(r.Owner(), left...)
 }
 
+// sound says that a row has numbers only that nodes can have, or 0.
+func (r Row) sound() bool {
+	for ; r != 0; r >>= 8 {
+		if r&0xff > core.MaxNodes {
+			return false
+		}
+	}
+	return true
+}
+
 // String shows a row as "2" or "2<1,3": owner, previous owners.
 func (r Row) String() string {
 	var b strings.Builder

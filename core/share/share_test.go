@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"math"
 	"net/netip"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
 )
@@ -276,5 +278,48 @@ func TestDatagramsPassSilentNodesBy(t *testing.T) {
 		if got, _ := h.Decide(c.row, p); got != c.want {
 			t.Errorf("row %v, silent %b: %+v, want %+v", c.row, c.silent, got, c.want)
 		}
+	}
+}
+
+// TestUnsoundMessages: what no node of this version says is not worked with, and the plan is
+// given up.
+func TestUnsoundMessages(t *testing.T) {
+	view := func(change func(*View)) View {
+		v := View{Epoch: Epoch(0).next(2), Members: []Member{{Node: 2}}, Tables: []Table{{Name: "g", Weights: Weights{2: 1}, Rows: make(Rows, Buckets)}}}
+		change(&v)
+		return v
+	}
+	for name, v := range map[string]View{
+		"no rows":         view(func(v *View) { v.Tables[0].Rows = nil }),
+		"too few rows":    view(func(v *View) { v.Tables[0].Rows = v.Tables[0].Rows[1:] }),
+		"an owner of 200": view(func(v *View) { v.Tables[0].Rows[7] = MakeRow(200) }),
+		"one before, 65":  view(func(v *View) { v.Tables[0].Rows[4095] = MakeRow(2, 3, 65) }),
+		"a member of 0":   view(func(v *View) { v.Members[0].Node = 0 }),
+		"a member of 255": view(func(v *View) { v.Members[0].Node = 255 }),
+	} {
+		if (Message{Kind: MsgInstall, View: &v}).sound(2) || (Message{Kind: MsgReport, Report: &Report{Node: 2, View: v}}).sound(2) {
+			t.Errorf("%s is sound", name)
+		}
+	}
+	whole := view(func(v *View) { v.Tables[0].Rows[0] = MakeRow(64, 1, 2, 3) })
+	if !(Message{Kind: MsgInstall, View: &whole}).sound(2) || !(Message{Kind: MsgReport, Report: &Report{Node: 2, View: whole}}).sound(2) {
+		t.Error("nothing is wrong, and it is not sound")
+	}
+
+	// A coordinator whose member says what cannot be.
+	now := time.Unix(1, 0)
+	m := NewMachine(1, func(core.NodeID) string { return "n" }, Settings{Weights: map[string]Weights{"g": {1: 1, 2: 1}}}, Timing{})
+	m.Step(now, PeerDigest{Node: 2, Digest: Digest{Present: true, Ready: true}})
+	m.Step(now, Started{})
+	for range 10 {
+		now = now.Add(10 * time.Millisecond)
+		m.Step(now, Tick{})
+	}
+	if m.round == nil || !m.round.waiting[2] {
+		t.Fatal("the member was not asked")
+	}
+	m.Step(now, Received{From: 2, Message: Message{Kind: MsgReport, Round: m.round.id, Report: &Report{Node: 200}}})
+	if m.round == nil || slices.ContainsFunc(m.round.reports, func(r Report) bool { return r.Node == 200 }) {
+		t.Error("the report of a node 200 counts")
 	}
 }

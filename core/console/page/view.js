@@ -66,7 +66,7 @@ function nodeRow(m, n, may) {
   return h("tr", { "data-key": n.node },
     h("th", { scope: "row" }, n.node),
     h("td", null, state(n)),
-    h("td", null, m.mode === "farm" ? shares(n) : n.pair ? pair(n.pair) : ""),
+    h("td", { class: n.pair ? "pair" : null }, m.mode === "farm" ? shares(n) : n.pair ? pair(n.pair) : ""),
     h("td", { class: "number", "data-head": "Connections" }, n.reachable ? String(n.connections) : ""),
     h("td", null, n.reason ?? "", n.signature && n.signature !== m.signature ? h("div", { class: "busy" }, "another configuration") : ""),
     h("td", { "data-head": "Since" }, when(n.since)),
@@ -75,11 +75,18 @@ function nodeRow(m, n, may) {
       n.reachable ? h("button", { type: "button", "data-why": m.name, "data-node": n.node, "aria-label": `Why is ${m.name} on ${n.node} as it is?` }, "Why?") : ""))
 }
 
+// tone is the colour of a resource: one that is down is bad news, but for that which says
+// that something has failed.
+function tone(r) {
+  const value = r.name === "rfs.degraded" ? { up: "down", down: "up" }[r.value] ?? r.value : r.value
+  return { up: "good", down: "bad", init: "busy" }[value] ?? "faint"
+}
+
 function resourceRows(m) {
   return m.nodes.flatMap((n) => (n.resources ?? []).map((r) => h("tr", { "data-key": `${n.node} ${r.name}` },
     h("th", { scope: "row" }, r.name),
     h("td", null, n.node),
-    h("td", { class: { up: "good", down: "bad", init: "busy" }[r.value] ?? "faint" }, r.value),
+    h("td", { class: tone(r) }, r.value),
     h("td", null, r.reason ?? ""),
     h("td", null, when(r.since)),
     h("td", { class: "buttons" }, h("button", { type: "button", "data-history": r.name, "data-module": m.name, "data-node": n.node, "aria-label": `History of ${r.name} on ${n.node}` }, "History")))))

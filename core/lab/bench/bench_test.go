@@ -48,12 +48,20 @@ func TestMedianAndRatio(t *testing.T) {
 
 func TestParseBench(t *testing.T) {
 	got := parseBench("goos: linux\nBenchmarkRun-2   \t  2400\t    456123 ns/op\t  12 B/op\nBenchmarkVerdict/not-ip-2 \t 100 \t 0 ns/op \t 12.5 ns/packet\nPASS\n")
-	want := map[string]map[string]float64{
+	want := measurements{
 		"BenchmarkRun":            {"ns/op": 456123, "B/op": 12},
 		"BenchmarkVerdict/not-ip": {"ns/op": 0, "ns/packet": 12.5},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
+	}
+	if v, err := got.value("BenchmarkVerdict/not-ip", "ns/op"); err != nil || v != 0 {
+		t.Errorf("what is 0 is %f, %v", v, err)
+	}
+	for _, missing := range [][2]string{{"BenchmarkRun", "ns/packet"}, {"BenchmarkRan", "ns/op"}} {
+		if _, err := got.value(missing[0], missing[1]); err == nil {
+			t.Errorf("%v was measured", missing)
+		}
 	}
 }
 

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/orchestrator-ha/orchestrator/core"
@@ -17,11 +15,8 @@ const manyChecks = 1000
 // checks measures what 1,000 TCP checks a second cost: in a module of a whole
 // node, against a listener in another process.
 func checks(ctx context.Context, b *bench) (err error) {
-	dir, err := b.folder("checks_farm")
+	dir, err := b.moduleFolder("checks_farm", checkModule())
 	if err != nil {
-		return err
-	}
-	if err := writeChecks(dir); err != nil {
 		return err
 	}
 	r, err := b.build(ctx, 1, false)
@@ -111,19 +106,13 @@ func (r *rig) cpuOver(ctx context.Context, node string) (float64, string, error)
 	return sum, strings.Join(parts, ", "), nil
 }
 
-func writeChecks(dir string) error {
+// checkModule are the files of a module with many checks.
+func checkModule() map[string]string {
 	var b strings.Builder
 	b.WriteString("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<!DOCTYPE safe>\n<safe>\n <service mode=\"farm\">\n  <farm><lan name=\"default\"/></farm>\n  <user/>\n  <check>\n")
 	for i := range manyChecks {
 		fmt.Fprintf(&b, "   <tcp ident=\"c%d\" when=\"both\" action=\"restart\"><to addr=\"127.0.0.1\" port=\"8000\" interval=\"1s\" timeout=\"1s\"/></tcp>\n", i)
 	}
 	b.WriteString("  </check>\n </service>\n</safe>\n")
-	files := map[string]string{"conf/userconfig.xml": b.String(), "bin/start_both.lua": "", "bin/stop_both.lua": ""}
-	for name, text := range files {
-		path := filepath.Join(dir, filepath.FromSlash(name))
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
-			return fmt.Errorf("write a module: %w", err)
-		}
-	}
-	return nil
+	return map[string]string{"conf/userconfig.xml": b.String(), "bin/start_both.lua": "", "bin/stop_both.lua": ""}
 }

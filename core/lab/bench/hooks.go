@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core/control"
@@ -40,22 +38,20 @@ func (b *bench) hookInProcess(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		f.Values = append(f.Values, lines["BenchmarkRun"]["ns/op"]/1e6)
+		took, err := lines.value("BenchmarkRun", "ns/op")
+		if err != nil {
+			return err
+		}
+		f.Values = append(f.Values, took/1e6)
 	}
 	b.add(f)
 	return nil
 }
 
 func (b *bench) hookThroughDaemon(ctx context.Context) (err error) {
-	dir, err := b.folder("empty_farm")
+	dir, err := b.moduleFolder("empty_farm", emptyModule)
 	if err != nil {
 		return err
-	}
-	for name, text := range emptyModule {
-		path := filepath.Join(dir, filepath.FromSlash(name))
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
-			return fmt.Errorf("write a module: %w", err)
-		}
 	}
 	r, err := b.build(ctx, 1, false)
 	if err != nil {

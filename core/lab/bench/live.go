@@ -17,6 +17,11 @@ func live(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
+		for _, metric := range []string{floor, filter, forward} {
+			if _, err := lines.value("BenchmarkLiveFrames", metric); err != nil {
+				return err
+			}
+		}
 		ns := lines["BenchmarkLiveFrames"]
 		floors = append(floors, ns[floor])
 		drops = append(drops, ns[filter]-ns[floor])

@@ -57,7 +57,7 @@ func mirrorFS(ctx context.Context, b *bench) (err error) {
 	if err := makeArchive(filepath.Join(template, "srv", untarName)); err != nil {
 		return fmt.Errorf("make an archive: %w", err)
 	}
-	module, err := b.archive("folder", map[string]string{"conf/userconfig.xml": folderModule})
+	module, err := b.moduleFolder("folder", map[string]string{"conf/userconfig.xml": folderModule})
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"archive/zip"
 	"context"
 	"errors"
 	"fmt"
@@ -186,9 +185,9 @@ func (b *bench) pgOurs(ctx context.Context, pg *postgres) (*pgGuard, error) {
 		return nil, err
 	}
 	g := mirrorGuard(r, "pg")
-	archive, err := b.pgArchive(pg)
+	dir, err := b.pgFolder(pg)
 	if err == nil {
-		_, err = r.on(ctx, r.nodes[0], "orchestrator", "module", "install", archive, "--set", "VIRTUAL_IP="+lab.SuggestedVIP)
+		_, err = r.on(ctx, r.nodes[0], "orchestrator", "module", "install", dir, "--set", "VIRTUAL_IP="+lab.SuggestedVIP)
 	}
 	if err == nil {
 		_, err = r.on(ctx, r.nodes[0], "orchestrator", "start", "pg")
@@ -202,38 +201,13 @@ func (b *bench) pgOurs(ctx context.Context, pg *postgres) (*pgGuard, error) {
 	return g, nil
 }
 
-// pgArchive is the module with the hooks that call the script.
-func (b *bench) pgArchive(pg *postgres) (string, error) {
-	return b.archive("pg", map[string]string{
+// pgFolder is the module with the hooks that call the script.
+func (b *bench) pgFolder(pg *postgres) (string, error) {
+	return b.moduleFolder("pg", map[string]string{
 		"conf/userconfig.xml": pgModule,
 		"bin/start_prim":      "#!/bin/sh\nexec " + pg.script() + " start\n",
 		"bin/stop_prim":       "#!/bin/sh\nmode=fast\n[ \"$1\" = force ] && mode=immediate\nexec " + pg.script() + " stop $mode\n",
 	})
-}
-
-// archive writes a module with its files.
-func (b *bench) archive(module string, files map[string]string) (path string, err error) {
-	dir, err := b.folder(module)
-	if err != nil {
-		return "", err
-	}
-	path = filepath.Join(dir, module+".safe")
-	file, err := os.Create(path)
-	if err != nil {
-		return "", fmt.Errorf("write the module: %w", err)
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	w := zip.NewWriter(file)
-	for name, text := range files {
-		f, err := w.Create(name)
-		if err == nil {
-			_, err = f.Write([]byte(text))
-		}
-		if err != nil {
-			return "", fmt.Errorf("write the module: %w", err)
-		}
-	}
-	return path, w.Close()
 }
 
 // pgKept is keepalived on both nodes.

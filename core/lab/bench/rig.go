@@ -222,3 +222,18 @@ func (b *bench) folder(name string) (string, error) {
 	}
 	return dir, nil
 }
+
+// moduleFolder makes a module as a folder with its files.
+func (b *bench) moduleFolder(module string, files map[string]string) (string, error) {
+	dir, err := b.folder(module)
+	if err != nil {
+		return "", err
+	}
+	for name, text := range files {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+			return "", fmt.Errorf("write a module: %w", err)
+		}
+	}
+	return dir, nil
+}

@@ -15,8 +15,12 @@ func roundtrip(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
-		for name, values := range lines {
-			costs[name] = append(costs[name], values["cpu-ns/request"]/1000)
+		for name := range lines {
+			cost, err := lines.value(name, "cpu-ns/request")
+			if err != nil {
+				return err
+			}
+			costs[name] = append(costs[name], cost/1000)
 		}
 	}
 	for _, how := range []struct{ id, name string }{{"tcx", "tcx, as in the lab"}, {"xdp-native", "XDP"}} {

@@ -26,15 +26,23 @@ func verdict(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
-		for name, values := range lines {
+		for name := range lines {
 			if one, ok := strings.CutPrefix(name, "BenchmarkVerdict/"); ok {
-				costs[one] = append(costs[one], values["ns/packet"])
+				cost, err := lines.value(name, "ns/packet")
+				if err != nil {
+					return err
+				}
+				costs[one] = append(costs[one], cost)
 			}
 		}
 		for what, ratio := range growths(lines) {
 			growth[what] = append(growth[what], ratio)
 		}
-		tables = append(tables, lines["BenchmarkSetTable"]["ns/op"]/1e6)
+		table, err := lines.value("BenchmarkSetTable", "ns/op")
+		if err != nil {
+			return err
+		}
+		tables = append(tables, table/1e6)
 	}
 	for _, name := range slices.Sorted(maps.Keys(costs)) {
 		f := Figure{ID: "verdict." + name, Name: "the filter's time for a packet: " + strings.ReplaceAll(name, "-", " "), Unit: "ns", Values: costs[name]}
@@ -52,7 +60,7 @@ func verdict(ctx context.Context, b *bench) error {
 
 // growths reads BenchmarkGrowth/WHAT-NUMBER and BenchmarkCrowd/WHAT-NUMBER: the largest cost by that of the smallest
 // number, by WHAT and the numbers.
-func growths(lines map[string]map[string]float64) map[string]float64 {
+func growths(lines measurements) map[string]float64 {
 	costs := map[string]map[int]float64{}
 	for name, values := range lines {
 		kind, one, ok := strings.Cut(strings.ReplaceAll(name, "_", " "), "/")

@@ -180,6 +180,7 @@ func (a *alarm) event(m *unix.FanotifyEventMetadata, info []byte, places map[str
 func (a *alarm) place(handle unix.FileHandle) place {
 	fd, err := unix.OpenByHandleAt(a.dir, handle, unix.O_PATH|unix.O_CLOEXEC)
 	if err != nil {
+		a.missed(err)
 		return place{fd: -1} // it is gone
 	}
 	// The backing directory is the root of its mount here. From outside of it, no step
@@ -192,8 +193,17 @@ func (a *alarm) place(handle unix.FileHandle) place {
 			return place{fd, strings.TrimPrefix(at, "/")}
 		}
 	}
+	a.missed(err)
 	unix.Close(fd)
 	return place{fd: -1}
+}
+
+// missed tells that a change may have been missed if err is about what this process lacks,
+// and not about the place of the change.
+func (a *alarm) missed(err error) {
+	if err == unix.EMFILE || err == unix.ENFILE || err == unix.ENOMEM {
+		a.tell(bypass{Bypass: Bypass{Blind: fmt.Errorf("find the directory of a change: %w", err)}})
+	}
 }
 
 // parseInfo reads the directory and the name of an event, see fanotify(7).

@@ -150,3 +150,22 @@ func TestChangesWhileNothingIsMounted(t *testing.T) {
 	}
 	p.rec.diverged = nil
 }
+
+// Without a descriptor to look where something was changed, the alarm says that it is blind.
+func TestAlarmWithoutDescriptors(t *testing.T) {
+	dir, err := unix.Open(t.TempDir(), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	must(t, err)
+	defer unix.Close(dir)
+	handle, _, err := unix.NameToHandleAt(dir, ".", 0)
+	must(t, err)
+	var told []bypass
+	a := &alarm{dir: dir, tell: func(b bypass) { told = append(told, b) }}
+	var limit unix.Rlimit
+	must(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
+	must(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 0, Max: limit.Max}))
+	at := a.place(handle)
+	must(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &limit))
+	if at.fd >= 0 || len(told) != 1 || !errors.Is(told[0].Blind, unix.EMFILE) {
+		t.Errorf("the place is %v, told is %v", at, told)
+	}
+}

@@ -71,7 +71,9 @@ func checkPath(p string) error {
 	case !st.IsDir():
 		return fmt.Errorf("%s is not a directory", p)
 	}
-	if real, err := filepath.EvalSymlinks(p); err != nil || real != p {
+	if real, err := filepath.EvalSymlinks(p); err != nil {
+		return err
+	} else if real != p {
 		return fmt.Errorf("%s leads to %s: name that", p, real)
 	}
 	return nil

@@ -107,3 +107,16 @@ func TestKilledDaemon(t *testing.T) {
 	}
 	must(t, unix.Access(dir+"/a/g", unix.W_OK))
 }
+
+// A process that has the number of one that used a mount is left alone.
+func TestWhoDoesNotUseTheMountLives(t *testing.T) {
+	other, in := waiting(t, "bash", "-c", "echo ready; read")
+	killed, err := mounted{id: "none", device: "0:99999"}.end(other.Process.Pid)
+	if err != nil || killed {
+		t.Errorf("killed: %v, %v", killed, err)
+	}
+	must(t, in.Close())
+	if err := other.Wait(); err == nil || err.Error() != "exit status 1" {
+		t.Errorf("it ended by itself with %v", err) // of read at the end of its input
+	}
+}

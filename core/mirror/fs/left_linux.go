@@ -29,16 +29,20 @@ func EndUsers(dir string) (ended []string, err error) {
 			continue
 		}
 		for {
-			users, err := m.users()
+			processes, err := proc.IDs()
+			users := m.users(processes)
 			if err != nil || len(users) == 0 {
 				return ended, err
 			}
 			for _, u := range users {
 				who := fmt.Sprintf("%s (%d)", program(u.pid), u.pid)
-				if err := end(u.pid); err != nil {
+				killed, err := m.end(u.pid)
+				if err != nil {
 					return ended, fmt.Errorf("end %s, which uses what a killed daemon has left on %s: %w", who, dir, err)
 				}
-				ended = append(ended, who)
+				if killed {
+					ended = append(ended, who)
+				}
 			}
 		}
 	}
@@ -46,14 +50,13 @@ func EndUsers(dir string) (ended []string, err error) {
 }
 
 // users are some of the processes that use the mount.
-func (m mounted) users() ([]user, error) {
-	processes, err := proc.IDs()
+func (m mounted) users(processes []int) []user {
 	return look(processes, func(pid int) string {
 		if pid == os.Getpid() {
 			return ""
 		}
 		return m.usedBy(folder(pid))
-	}), err
+	})
 }
 
 // dead reports that nobody serves the mount that is seen on a directory.
@@ -88,29 +91,35 @@ func (m mounted) usedBy(process string) (how string) {
 	return ""
 }
 
-// end kills a process and waits until it is no more, which a parent may not have noticed.
-func end(pid int) error {
+// end kills a process that uses the mount and waits until it is no more, which a parent may
+// not have noticed. Whether it does is asked again of the process that is going to be killed:
+// another may have its number by now.
+func (m mounted) end(pid int) (killed bool, err error) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err == unix.ESRCH {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer unix.Close(fd)
+	if len(m.users([]int{pid})) == 0 {
+		return false, nil
+	}
 	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && err != unix.ESRCH {
-		return err
+		return false, err
 	}
 	for limit := time.Now().Add(endTime); ; {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(time.Until(limit).Milliseconds()))
+		left := max(0, time.Until(limit)) // less would be for ever
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(left.Milliseconds()))
 		switch {
 		case err == unix.EINTR:
 		case err != nil:
-			return err
+			return false, err
 		case n == 0:
-			return fmt.Errorf("it lives on after SIGKILL for %s", endTime)
+			return false, fmt.Errorf("it lives on after SIGKILL for %s", endTime)
 		default:
-			return nil
+			return true, nil
 		}
 	}
 }

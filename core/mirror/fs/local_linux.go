@@ -155,7 +155,7 @@ func (f *fileSystem) detach(n *node) {
 // SetRules changes what is local. It waits until no operation is being recorded, and holds
 // all up while it looks through the directory. What becomes replicated is
 // reported as diverged, so that it is copied; what becomes local stays as it is on both
-// sides.
+// sides. With an error nothing has changed.
 func (m *Mount) SetRules(rules *exclude.Rules) error {
 	f := m.fs
 	f.gate.Lock()
@@ -166,7 +166,11 @@ func (m *Mount) SetRules(rules *exclude.Rules) error {
 	if err := checkLinks(root.fd, rules); err != nil {
 		return err
 	}
-	old := f.rules
+	// First, since it may fail: the rules are then as they were, and what was reported is
+	// only compared.
+	if err := widened(root.fd, f.rules, rules, func(inode uint64) { f.rec.Diverged(inode, errAdded) }); err != nil {
+		return err
+	}
 	f.rules = rules
 	for _, n := range f.table.all() {
 		at, ok := f.table.relative(n)
@@ -178,7 +182,7 @@ func (m *Mount) SetRules(rules *exclude.Rules) error {
 			n.local.Store(false)
 		}
 	}
-	return widened(root.fd, old, rules, func(inode uint64) { f.rec.Diverged(inode, errAdded) })
+	return nil
 }
 
 // Widened reports the inodes below dir that were local by the old rules and are not by the

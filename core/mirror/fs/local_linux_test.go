@@ -256,3 +256,17 @@ func TestBorderUnderLoad(t *testing.T) {
 	wg.Wait()
 	p.same()
 }
+
+// Rules that cannot be taken over, as the directory cannot be looked through, leave the old ones.
+func TestRulesThatCannotChange(t *testing.T) {
+	p := newBordered(t)
+	root, before := p.mount.fs.table.root(), p.mount.fs.rules
+	fd := root.fd
+	root.fd = -1
+	err := p.mount.SetRules(nil)
+	root.fd = fd
+	if err == nil || p.mount.fs.rules != before {
+		t.Errorf("the rules changed: %v, with the error %v", p.mount.fs.rules != before, err)
+	}
+	must(t, p.mount.SetRules(nil))
+}

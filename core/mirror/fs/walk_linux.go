@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"cmp"
 	"io"
 	"os"
 	"path"
@@ -16,7 +17,7 @@ type visit func(name string, st *unix.Stat_t) (into bool, err error)
 func walk(dir int, name string, v visit) error {
 	fd, err := unix.Openat(dir, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOATIME, 0)
 	if err != nil {
-		return &os.PathError{Op: "look through", Path: name, Err: err}
+		return &os.PathError{Op: "look through", Path: cmp.Or(name, "."), Err: err}
 	}
 	f := os.NewFile(uintptr(fd), name)
 	defer f.Close()

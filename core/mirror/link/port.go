@@ -36,6 +36,10 @@ const (
 	dialing  = 2 * time.Second
 )
 
+// maxGreeting is how many connections are greeted at the same time: anybody in the network may
+// open some, and each has buffers.
+const maxGreeting = 64
+
 // Port takes the connections of other nodes.
 type Port struct {
 	identity func() Identity
@@ -105,10 +109,25 @@ func (p *Port) accept() {
 		if p.closed {
 			conn.Close()
 		} else {
+			p.shed()
 			p.greeting[conn] = struct{}{}
 		}
 		p.mu.Unlock()
 		p.running.Go(func() { p.greet(conn) })
+	}
+}
+
+// shed closes one of the connections if there are too many, with p.mu held. It is any of them,
+// in the way of OpenSSH's MaxStartups: a node's is there for a moment, those of somebody who
+// opens many are for long.
+func (p *Port) shed() {
+	if len(p.greeting) < maxGreeting {
+		return
+	}
+	for conn := range p.greeting {
+		conn.Close()
+		delete(p.greeting, conn)
+		return
 	}
 }
 

@@ -313,29 +313,36 @@ func TestEditedWhileStopped(t *testing.T) {
 	same(t, a, b)
 }
 
-// A record of zones that is damaged is told of; then everything is compared, and both are
-// the same.
+// A record of zones that is damaged, or was removed, is told of; then everything is compared,
+// and both are the same.
 func TestDamagedZones(t *testing.T) {
-	a, b := newPair(t, 1)
-	join(t, a, b)
-	must(t, b.order(Order{Replica: core.ReplicateStop}))
-	a.goesAlone(2)
-	a.run(0, `echo while alone >f; sync f`)
-	must(t, a.order(Order{Replica: core.ReplicateStop}))
-	zones := Place{a.dirs[0], "_behind"}.Zones() + "/zones"
-	must(t, os.WriteFile(zones, []byte("no checkpoint"), 0o600))
-	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(2)}))
-	a.mu.Lock()
-	told := strings.Join(a.notes, "\n")
-	a.mu.Unlock()
-	if !strings.Contains(told, "damaged") || !strings.Contains(told, filepath.Dir(zones)) || !strings.Contains(told, "all files have to be compared") {
-		t.Errorf("told: %s", told)
+	for what, damage := range map[string]func(zones string) error{
+		"damaged": func(zones string) error { return os.WriteFile(zones+"/zones", []byte("no checkpoint"), 0o600) },
+		"missing": os.RemoveAll,
+	} {
+		t.Run(what, func(t *testing.T) {
+			a, b := newPair(t, 1)
+			join(t, a, b)
+			must(t, b.order(Order{Replica: core.ReplicateStop}))
+			a.goesAlone(2)
+			a.run(0, `echo while alone >f; sync f`)
+			must(t, a.order(Order{Replica: core.ReplicateStop}))
+			zones := Place{a.dirs[0], "_behind"}.Zones()
+			must(t, damage(zones))
+			must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(2)}))
+			a.mu.Lock()
+			told := strings.Join(a.notes, "\n")
+			a.mu.Unlock()
+			if !strings.Contains(told, what) || !strings.Contains(told, zones) || !strings.Contains(told, "all files have to be compared") {
+				t.Errorf("told: %s", told)
+			}
+			must(t, b.order(Order{Replica: core.ReplicateSecond}))
+			a.isCopied(generation(2))
+			b.isCopied(generation(2))
+			settled(t, a)
+			same(t, a, b)
+		})
 	}
-	must(t, b.order(Order{Replica: core.ReplicateSecond}))
-	a.isCopied(generation(2))
-	b.isCopied(generation(2))
-	settled(t, a)
-	same(t, a, b)
 }
 
 // A node of another cluster does not get in, and both sides know why.

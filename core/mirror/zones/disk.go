@@ -2,9 +2,11 @@ package zones
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // Disk is the directory that holds the files. What is not synced may be lost by a crash,
@@ -26,7 +28,7 @@ type File interface {
 }
 
 // Replace makes a file durable in one step: after a crash it holds data, or what it held
-// before.
+// before. That there is no room (ENOSPC) is said only when it holds what it held before.
 func Replace(d Disk, name string, data []byte) error {
 	f, err := d.Create(name + ".new")
 	if err != nil {
@@ -42,7 +44,11 @@ func Replace(d Disk, name string, data []byte) error {
 	if err := d.Rename(name+".new", name); err != nil {
 		return err
 	}
-	return d.Sync()
+	err = d.Sync()
+	if errors.Is(err, syscall.ENOSPC) {
+		err = fmt.Errorf("what %s holds after a crash is not certain: %v", name, err)
+	}
+	return err
 }
 
 // Directory is a directory of the operating system.

@@ -1,19 +1,6 @@
--- Controls Apache as a unit of systemd where that is possible, else as a plain
--- program that stays in the foreground. Debian and Ubuntu call it apache2, Red
--- Hat and its relatives httpd.
-local apache = {}
-
+-- Controls Apache. Debian and Ubuntu call it apache2, Red Hat and its relatives httpd.
 local debian = "/usr/sbin/apache2"
 local redhat = "/usr/sbin/httpd"
-
-local function managed()
-  local ok = application("systemd"):available()
-  return ok
-end
-
-local function unit()
-  return file.exists(debian) and "apache2.service" or "httpd.service"
-end
 
 -- What Debian's apache2ctl would set, with a process file for each module and
 -- server, so that several can run on one machine.
@@ -33,10 +20,8 @@ end
 
 local function settings()
   local s = {
-    ready_tcp = "127.0.0.1:" .. ctx.vars.PORT,
     stop_signal = "WINCH", -- answers the requests that it has begun
     stop_timeout = "10s",
-    timeout = "20s",
   }
   if file.exists(debian) then
     s.command = { debian, "-D", "FOREGROUND" }
@@ -49,27 +34,9 @@ local function settings()
   return s
 end
 
-local function start()
-  if managed() then
-    application("systemd", "apache"):start { unit = unit(), timeout = "30s" }
-  else
-    application("process", "apache"):start(settings())
-  end
-  tcp.wait("127.0.0.1:" .. ctx.vars.PORT, { timeout = "10s" })
-end
-
-function apache.stop(force)
-  if managed() then
-    application("systemd", "apache"):stop { unit = unit(), force = force, timeout = "30s" }
-  else
-    application("process", "apache"):stop { force = force, timeout = "20s" }
-  end
-end
-
--- Goes on with what a daemon that was killed has left.
-function apache.start()
-  local app = application(managed() and "systemd" or "process", "apache")
-  require("left").start(app, start, function() apache.stop(true) end)
-end
-
-return apache
+return require("server").of {
+  name = "apache",
+  unit = file.exists(debian) and "apache2.service" or "httpd.service",
+  port = ctx.vars.PORT,
+  settings = settings,
+}

@@ -45,6 +45,8 @@ func (s settings) command() *exec.Cmd {
 	case ".ps1":
 		flags := []string{"-NoLogo", "-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass", "-File", path}
 		path, args = "powershell.exe", append(flags, args...)
+	case ".vbs":
+		path, args = "cscript.exe", append([]string{"//NoLogo", "//B", path}, args...)
 	}
 	cmd := exec.Command(path, args...)
 	cmd.Dir, cmd.Env, cmd.WaitDelay = s.Directory, os.Environ(), drainWait

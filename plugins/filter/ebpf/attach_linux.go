@@ -162,10 +162,7 @@ func (f *Filter) attachHost(a *attachment) {
 }
 
 func (f *Filter) attachBy(how string, ifindex int) (kind string, l link.Link, err error) {
-	kind = linkXDP
-	if how == howTCX {
-		kind = linkIn
-	}
+	kind = linkKind(how)
 	p, err := f.program(kind)
 	if err != nil {
 		return kind, nil, err

@@ -35,8 +35,8 @@ type Filter struct {
 	unpinned string   // why not
 	order    []string // ways to attach, in which they are tried; nil: what suits the interface
 	objs     objects
-	verdicts map[string]*bpf.Program // by kind of link, those that were needed so far
-	iters    []*link.Iter            // over the kernel's TCP and UDP sockets
+	verdicts map[string]*verdict // by kind of link
+	iters    []*link.Iter        // over the kernel's TCP and UDP sockets
 	lease    *bpf.Memory
 	members  map[string]*member
 	memory   stateValue // what the map states holds
@@ -49,14 +49,14 @@ type Filter struct {
 // is: its modules go on with the tables and the lease in force. Where nothing
 // can be pinned the filter works without, and the notes of its attachments say
 // so. Nothing is attached, nothing is pinned until Configure, which loads the
-// programs that its interfaces need.
+// programs that its interfaces need, unless Warm did.
 func New(pinDir string, log *slog.Logger) (*Filter, error) {
 	if err := rlimit.RemoveMemlock(); err != nil {
 		return nil, fmt.Errorf("lift the limit of locked memory: %w; the packet filter needs root", err)
 	}
 	f := &Filter{
 		log: log, root: pinDir,
-		members: map[string]*member{}, attached: map[int]*attachment{}, verdicts: map[string]*bpf.Program{},
+		members: map[string]*member{}, attached: map[int]*attachment{}, verdicts: map[string]*verdict{linkXDP: {}, linkIn: {}},
 	}
 	if err := preparePins(pinDir); err != nil {
 		f.unpinned = err.Error()
@@ -90,8 +90,8 @@ func (f *Filter) Close() error {
 	for _, i := range f.iters {
 		errs = append(errs, i.Close())
 	}
-	for _, p := range f.verdicts {
-		errs = append(errs, p.Close())
+	for _, v := range f.verdicts {
+		errs = append(errs, v.drop(true))
 	}
 	errs = append(errs, f.objs.Close())
 	if err := errors.Join(errs...); err != nil {

@@ -25,6 +25,9 @@ func New(pinDir string, log *slog.Logger) (*Filter, error) { return nil, ErrPlat
 // Prefer fails: this is not Linux.
 func (*Filter) Prefer(string) error { return ErrPlatform }
 
+// Warm has nothing to load: this is not Linux.
+func (*Filter) Warm() {}
+
 // AttachPass fails: this is not Linux.
 func AttachPass(ifindex int) (io.Closer, error) { return nil, ErrPlatform }
 

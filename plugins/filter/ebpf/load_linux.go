@@ -38,8 +38,8 @@ func (o *objects) Close() error {
 var verdictPrograms = map[string]string{linkXDP: filterProgFilterXdp, linkIn: filterProgFilterIn}
 
 // program is what runs on a kind of link. The verdict is loaded when it is first
-// asked for: the kernel takes a quarter of a second to verify either form of it,
-// and nearly every machine needs only one.
+// asked for, or by Warm: the kernel takes a tenth of a second or more to verify either
+// form of it, and nearly every machine needs only one.
 func (f *Filter) program(kind string) (*bpf.Program, error) {
 	switch kind {
 	case linkHost:
@@ -47,14 +47,7 @@ func (f *Filter) program(kind string) (*bpf.Program, error) {
 	case linkOut:
 		return f.objs.FilterOut, nil
 	}
-	if f.verdicts[kind] == nil {
-		p, err := f.loadVerdict(verdictPrograms[kind])
-		if err != nil {
-			return nil, notLoadable(err)
-		}
-		f.verdicts[kind] = p
-	}
-	return f.verdicts[kind], nil
+	return f.verdicts[kind].get(func() (*bpf.Program, error) { return f.loadVerdict(verdictPrograms[kind]) })
 }
 
 // loadVerdict loads one program, on the maps that are there.
@@ -85,7 +78,9 @@ func (f *Filter) load() error {
 			m.Close()
 		}
 		if err == nil {
-			if err = f.adopt(); err == nil {
+			// Without a module they are what one that was killed while it set up the first
+			// has left.
+			if err = f.adopt(); err == nil && len(f.members) > 0 {
 				return nil
 			}
 			f.drop()
@@ -113,10 +108,9 @@ func (f *Filter) drop() {
 	clear(f.members)
 	f.memory = stateValue{}
 	f.closeIters()
-	for _, p := range f.verdicts {
-		p.Close()
+	for _, v := range f.verdicts {
+		_ = v.drop(false)
 	}
-	clear(f.verdicts)
 	f.objs.Close()
 }
 

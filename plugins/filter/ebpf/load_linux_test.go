@@ -2,6 +2,7 @@ package ebpf
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -96,6 +97,58 @@ func TestTakesOverWhatIsNeeded(t *testing.T) {
 	}
 }
 
+// TestWarm: what suits the interfaces of the machine is there before the first module,
+// which then loads nothing; after a take-over nothing is loaded beside what the pinned
+// links run.
+func TestWarm(t *testing.T) {
+	fx := newFixture(t)
+	dir := fx.pinned(howNative)
+	check0(t, fx.filter.Close())
+	f, err := New(dir, quiet())
+	check0(t, err)
+	fx.filter = f
+	f.Warm()
+	fx.holds("taken over", filterProgFilterXdp)
+	check0(t, f.Remove(context.Background(), "web"))
+	check0(t, f.Close())
+	for _, c := range []struct {
+		prefer, want string
+	}{{"", filterProgFilterIn}, {howNative, filterProgFilterXdp}, {howTCX, filterProgFilterIn}} {
+		f, err := New("", quiet())
+		check0(t, err)
+		fx.filter = f
+		if c.prefer != "" {
+			check0(t, f.Prefer(c.prefer))
+		}
+		fx.holds("new, prefers " + c.prefer)
+		f.Warm() // eth0 is a veth
+		fx.holds("warm, prefers "+c.prefer, c.want)
+		fx.configure()
+		fx.holds("configured, prefers "+c.prefer, c.want)
+		check0(t, f.Close())
+		f.Warm()
+		fx.holds("closed")
+	}
+}
+
+// TestWarmHoldsNobodyUp: modules are set up and ended while programs are loaded.
+func TestWarmHoldsNobodyUp(t *testing.T) {
+	fx := newFixture(t)
+	check0(t, fx.filter.Close())
+	f, err := New("", quiet())
+	check0(t, err)
+	v := f.verdicts[linkXDP]
+	v.mu.Lock() // it is being loaded
+	_, err = f.State(context.Background())
+	check0(t, err)
+	check0(t, f.Renew(0))
+	check0(t, f.Prefer(howTCX))
+	fx.filter = f
+	fx.configure() // needs the other form
+	v.mu.Unlock()
+	fx.holds("configured meanwhile", filterProgFilterIn)
+}
+
 // TestSameMaps: both forms of the verdict read the maps that the filter writes.
 func TestSameMaps(t *testing.T) {
 	fx := newFixture(t)
@@ -124,6 +177,31 @@ func TestSameMaps(t *testing.T) {
 				m.Close()
 			}
 		}
+	}
+}
+
+// BenchmarkTakeOver is the filter's part of a take-over: the first module is set up, on
+// a filter whose process runs already, and has had the time to load its programs or not.
+func BenchmarkTakeOver(b *testing.B) {
+	for _, warm := range []bool{false, true} {
+		b.Run(fmt.Sprintf("warm=%t", warm), func(b *testing.B) {
+			fx := newFixture(b)
+			best := time.Duration(math.MaxInt64)
+			for b.Loop() {
+				check0(b, fx.filter.Close())
+				f, err := New("", quiet())
+				check0(b, err)
+				fx.filter = f
+				if warm {
+					f.Warm()
+				}
+				began := time.Now()
+				fx.configure()
+				best = min(best, time.Since(began))
+			}
+			b.ReportMetric(best.Seconds()*1000, "ms/configure")
+			b.ReportMetric(0, "ns/op")
+		})
 	}
 }
 
