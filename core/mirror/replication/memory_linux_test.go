@@ -2,6 +2,7 @@ package replication
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -131,6 +132,24 @@ func (n *node) changesMany(count int, place shape) {
 	}
 	if r := n.r.serves().copies.logs[0].Recorded(); r.Everything || len(r.Dirty) < len(list) {
 		n.t.Errorf("%d are recorded, everything: %v", len(r.Dirty), r.Everything)
+	}
+}
+
+// The limit for the garbage collector is that of the modules which are replicated.
+func TestMemoryLimit(t *testing.T) {
+	t.Setenv("GOMEMLIMIT", "") // as if nobody had set it
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1))
+	a, b := newPair(t, 1)
+	if now := debug.SetMemoryLimit(-1); now != 2*memoryOf {
+		t.Errorf("%d for two", now)
+	}
+	a.end()
+	if now := debug.SetMemoryLimit(-1); now != memoryOf {
+		t.Errorf("%d for one", now)
+	}
+	b.end()
+	if now := debug.SetMemoryLimit(-1); now != math.MaxInt64 {
+		t.Errorf("%d for none", now)
 	}
 }
 

@@ -48,6 +48,7 @@ type Replicator struct {
 // port.
 func New(o Options) *Replicator {
 	enoughProcs()
+	boundMemory(1)
 	r := &Replicator{opts: o.orDefaults(), signal: make(chan struct{}, 1), closed: make(chan struct{})}
 	r.changed.Store(&r.opts)
 	r.opts.Port.Register(o.Module, r)
@@ -74,6 +75,7 @@ func (r *Replicator) Close() {
 	r.opts.Port.Remove(r.opts.Module)
 	close(r.closed)
 	r.stopped.Wait()
+	boundMemory(-1)
 }
 
 // Order begins to carry out an order; Host.Done answers it.
