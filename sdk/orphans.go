@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// orphanTime is how long an application may take to be stopped when the host is gone.
-const orphanTime = 10 * time.Second
+// orphanTime is how long an application may take to be stopped when the host is gone. By
+// then the next host may start it anew, which must not be hit.
+const orphanTime = 2 * time.Second
 
 // orphans are the applications of this process that are not to go on without the host.
 var orphans = bound{apps: map[appKey]boundApp{}}
