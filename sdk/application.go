@@ -10,6 +10,9 @@ type AppRequest struct {
 	Instance string          // unique on the node: module/name
 	Settings json.RawMessage // validated against the schema
 	Force    bool            // Stop: kill at once
+	// Bound: Start: it is not to go on without the host. When that is gone, Serve stops it by
+	// force before it ends.
+	Bound bool
 }
 
 // Application starts and stops one kind of application. The deadline is ctx's.

@@ -9,14 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// exitWithParent ends this process as soon as the one that started it is gone.
+// exitWithParent ends this process as soon as the one that started it is gone, after last.
 //
 // It waits for a pidfd of the parent (pidfd_open(2)) and not for
 // PR_SET_PDEATHSIG, which fires when the parent's thread ends, not the process:
 // in a host written in Go threads may end at any time. A host may set that
 // signal in addition where it forks from a thread that lives as long as it
 // does.
-func exitWithParent() error {
+func exitWithParent(last func()) error {
 	parent := os.Getppid()
 	fd, err := unix.PidfdOpen(parent, 0)
 	if err != nil {
@@ -29,6 +29,7 @@ func exitWithParent() error {
 		for {
 			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1)
 			if err == nil && n > 0 {
+				last()
 				removeSocketDir()
 				os.Exit(0)
 			}

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// exitWithParent ends this process as soon as the one that started it is gone:
+// exitWithParent ends this process as soon as the one that started it is gone, after last:
 // the handle of a process is signalled when it ends.
-func exitWithParent() error {
+func exitWithParent(last func()) error {
 	parent := os.Getppid()
 	h, err := windows.OpenProcess(windows.SYNCHRONIZE, false, uint32(parent))
 	if err != nil {
@@ -17,6 +17,7 @@ func exitWithParent() error {
 	}
 	go func() {
 		if ev, err := windows.WaitForSingleObject(h, windows.INFINITE); err == nil && ev == windows.WAIT_OBJECT_0 {
+			last()
 			removeSocketDir()
 			os.Exit(0)
 		}

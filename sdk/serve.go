@@ -34,7 +34,8 @@ var ErrNotStartedByHost = errors.New("this program is a plugin of orchestrator, 
 // Serve serves plugins to the host that started this process; main of a plugin
 // is little more than this call. It returns when the host ends the connection,
 // or at once with an error if the plugins contradict each other or no host
-// started the process. When the host dies the process exits.
+// started the process. When the host dies the process exits, after
+// it has stopped the applications that are not to go on without the host (AppRequest.Bound).
 //
 // Serve takes the process over: standard output belongs to the protocol, and
 // slog's default logger writes to the host's log.
@@ -49,7 +50,7 @@ func Serve(plugins ...Plugin) error {
 	level := new(slog.LevelVar)
 	_ = level.UnmarshalText([]byte(os.Getenv(EnvLogLevel))) // absent or odd: info
 	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
-	if err := exitWithParent(); err != nil {
+	if err := exitWithParent(orphans.stop); err != nil {
 		return fmt.Errorf("watch the host: %w", err)
 	}
 	nameProcess()

@@ -17,6 +17,7 @@ func (s *applicationServer) Start(ctx context.Context, r *pluginpb.ApplicationRe
 	if err != nil {
 		return nil, err
 	}
+	orphans.start(r.Plugin, a, fromRequest(r))
 	return &pluginpb.Done{}, a.Start(ctx, fromRequest(r))
 }
 
@@ -25,7 +26,11 @@ func (s *applicationServer) Stop(ctx context.Context, r *pluginpb.ApplicationReq
 	if err != nil {
 		return nil, err
 	}
-	return &pluginpb.Done{}, a.Stop(ctx, fromRequest(r))
+	err = a.Stop(ctx, fromRequest(r))
+	if err == nil {
+		orphans.stopped(r.Plugin, r.Instance)
+	}
+	return &pluginpb.Done{}, err
 }
 
 func (s *applicationServer) Status(ctx context.Context, r *pluginpb.ApplicationRequest) (*pluginpb.CheckResult, error) {
@@ -37,7 +42,7 @@ func (s *applicationServer) Status(ctx context.Context, r *pluginpb.ApplicationR
 }
 
 func fromRequest(r *pluginpb.ApplicationRequest) AppRequest {
-	return AppRequest{Instance: r.Instance, Settings: r.Settings, Force: r.Force}
+	return AppRequest{Instance: r.Instance, Settings: r.Settings, Force: r.Force, Bound: r.Bound}
 }
 
 // RemoteApplication is the host's twin: an Application in another process.
@@ -73,5 +78,5 @@ func (a *RemoteApplication) Status(ctx context.Context, r AppRequest) Result {
 }
 
 func (a *RemoteApplication) request(r AppRequest) *pluginpb.ApplicationRequest {
-	return &pluginpb.ApplicationRequest{Plugin: a.d.Name, Instance: r.Instance, Settings: r.Settings, Force: r.Force}
+	return &pluginpb.ApplicationRequest{Plugin: a.d.Name, Instance: r.Instance, Settings: r.Settings, Force: r.Force, Bound: r.Bound}
 }

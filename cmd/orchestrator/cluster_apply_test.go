@@ -1,10 +1,14 @@
 package main
 
 import (
+	"archive/zip"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -61,5 +65,30 @@ func TestClusterOfAFile(t *testing.T) {
 	})
 	if err == nil || !strings.Contains(err.Error(), "cluster.xml:2:24: node web1 on default: look up nowhere") || !strings.Contains(err.Error(), "many has 2 addresses") {
 		t.Errorf("%v", err)
+	}
+}
+
+// The description may lie in a zip archive, as SafeKit's console gives it out.
+func TestClusterInAnArchive(t *testing.T) {
+	dir := t.TempDir()
+	for name, inside := range map[string]string{"good.zip": "cluster/cluster.xml", "bad.zip": "other.xml"} {
+		f, err := os.Create(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		z := zip.NewWriter(f)
+		w, err := z.Create(inside)
+		if err == nil {
+			_, err = io.WriteString(w, someCluster)
+		}
+		if err = errors.Join(err, z.Close(), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text, err := readCluster(filepath.Join(dir, "good.zip")); err != nil || string(text) != someCluster {
+		t.Errorf("%q %v", text, err)
+	}
+	if _, err := readCluster(filepath.Join(dir, "bad.zip")); err == nil || !strings.Contains(err.Error(), "there is no cluster.xml in") {
+		t.Errorf("an archive without one: %v", err)
 	}
 }

@@ -24,8 +24,8 @@ func mirrorVerify(a *app) *cobra.Command {
 		Use: "verify MODULE", Short: "Compare both copies, while the application goes on", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeModule,
 		Long: `Compare the primary's copy of the replicated folders with the secondary's: names,
 attributes and, by checksums, all data. Nothing is changed; the application goes on. It
-reads everything on both servers, at the speed that reiallowedbw allows. The outcome is
-kept and shown in the status. If the copies differ, 'orchestrator secondforce MODULE --node NODE' on
+reads everything on both servers, at the speed that reiallowedbw allows, and may be asked
+for on either. The outcome is kept and shown in the primary's status. If the copies differ, 'orchestrator secondforce MODULE --node NODE' on
 the secondary, after a stop there, copies what differs.`,
 		Example: "  orchestrator mirror verify db",
 	})

@@ -104,7 +104,7 @@ func init() { // not in the declaration: help, one of them, reads the table
 		{words: "safeagent", args: "start|stop|restart|check", now: "orchestrator status --json", note: "there is no SNMP agent", run: says(1)},
 		{words: "uninstall", args: "[-all]", now: "orchestrator cluster leave", note: "a server leaves its cluster first; then remove the package", run: says(1)},
 
-		{words: "rfsverify", args: "-m AM", now: "orchestrator mirror verify AM", note: "on the primary", run: as("mirror", "verify", "AM")},
+		{words: "rfsverify", args: "-m AM", now: "orchestrator mirror verify AM", note: "on either server; the primary does it", run: as("mirror", "verify", "AM")},
 		{words: "rfsdiff", args: "-m AM", now: "orchestrator mirror diff AM", run: as("mirror", "diff", "AM")},
 		{words: "rfssync", args: "[-m AM] [rest…]", now: "orchestrator status AM", note: "copies are not seeded from a backup: what is the same is found by checksums; secondforce copies everything", run: says(1)},
 

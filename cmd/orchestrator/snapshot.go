@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 
@@ -160,7 +161,11 @@ func (a *app) journal(ctx context.Context, client *control.Client) exhibit {
 }
 
 // keyFiles are names of files that hold keys, at their ends.
-var keyFiles = []string{".p12", ".pfx", ".key", ".pem", ".crt", ".jks", "modulekey.dat"}
+var keyFiles = []string{".p12", ".pfx", ".key", ".pem", ".crt", ".jks", ".keytab", ".htpasswd", ".pgpass", "modulekey.dat"}
+
+// keyText is in files with private keys, whatever they are called (RFC 7468; OpenSSH's and
+// PGP's are alike).
+var keyText = regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----`)
 
 // fileLimit is the largest file of a module that goes along, in bytes.
 const fileLimit = 1 << 20
@@ -193,10 +198,15 @@ func configurations(home string) ([]exhibit, exhibit) {
 				return nil
 			}
 			text, err := os.ReadFile(path)
-			if err == nil {
-				list = append(list, exhibit{name, text})
+			if err != nil {
+				return err
 			}
-			return err
+			if keyText.Match(text) {
+				fmt.Fprintf(&left, "%s: holds a private key\n", name)
+				return nil
+			}
+			list = append(list, exhibit{name, text})
+			return nil
 		})
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			fmt.Fprintf(&left, "%s: %v\n", folder, err)

@@ -83,7 +83,7 @@ func replicatedElement() Element {
 		Attributes: []Attribute{
 			{Name: "dir", Kind: KindFolder, Required: true, Status: Used, Doc: "Its path."},
 			{Name: "mode", Kind: KindChoice, Values: []string{"read_only"}, Default: "read_only", Status: Used, Doc: "On the secondary the folder can be read and not written to; what is read while it is brought up to date is partly old. It is empty while the module is stopped."},
-			onOff("writeback", "off", Attribute{Status: Used, New: true, Effect: EffectStop, Doc: "on: the kernel gathers writes until the file is synced or closed, or for half a minute. Small writes without a sync are several times as fast. The secondary gets them in no particular order, as a disk does that loses power: right for programs that sync what they need, or close their files soon."}),
+			onOff("writeback", "off", Attribute{Status: Used, New: true, Effect: EffectStop, Doc: "on: the kernel gathers writes until the file is synced, closed or renamed, or for a second. Small writes without a sync are several times as fast. The secondary gets them in no particular order, as a disk does that loses power: right for programs that sync what they need, or close their files soon."}),
 		},
 		Children: []Element{
 			{Name: "tocheck", Status: Used, Effect: EffectLive, Key: []string{"path"}, Doc: "A path in the folder that must exist before replication starts.",

@@ -66,7 +66,7 @@ type Views interface {
 	Why(ctx context.Context, module string) (Why, error)
 	Explain(ctx context.Context, q ExplainQuery) (Explanation, error)
 	// Verify compares both copies of a mirror's data, EstimateResync what is recorded for the
-	// other node. Both are the primary's to answer.
+	// other node. Both are the primary's to answer; the secondary asks it for the first.
 	Verify(ctx context.Context, module string) (Verification, error)
 	EstimateResync(ctx context.Context, module string) (ResyncEstimate, error)
 	Plugins(ctx context.Context) ([]PluginInfo, error)

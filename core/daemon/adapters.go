@@ -18,6 +18,7 @@ import (
 type applications struct {
 	host    *pluginhost.Host
 	started func(plugin, instance string)
+	bound   func(instance string) bool // it is not to go on without this daemon
 }
 
 // availableTime limits the question whether a plugin works here, which may have
@@ -26,7 +27,15 @@ const availableTime = 10 * time.Second
 
 func (a applications) Start(ctx context.Context, plugin, instance string, settings json.RawMessage) error {
 	a.started(plugin, instance)
-	return a.host.Application(plugin).Start(ctx, sdk.AppRequest{Instance: instance, Settings: settings})
+	return a.host.Application(plugin).Start(ctx, sdk.AppRequest{Instance: instance, Settings: settings, Bound: a.bound(instance)})
+}
+
+// inMirror says of an application's instance that it is a mirror's: the other node takes over when
+// this daemon is gone, and the two must not run side by side for longer than it takes to see that.
+func (d *Daemon) inMirror(instance string) bool {
+	name, _, _ := strings.Cut(instance, "/")
+	mod, err := d.module(name)
+	return err == nil && mod.config().Mode == core.Mirror
 }
 
 func (a applications) Stop(ctx context.Context, plugin, instance string, settings json.RawMessage, force bool) error {

@@ -40,13 +40,26 @@ func (m *member) boot(mod *module) {
 		}
 	}
 	go func() {
-		if !sleep(m.ctx, mod.config().BootDelay-uptime()) || mod.runner.Snapshot().State != core.Stop {
-			return // it was started, or replaced, meanwhile
-		}
-		if err := mod.runner.Command(m.ctx, core.VerbStart, "boot", "the start of the daemon"); err != nil {
-			m.log.Warn("start a module", "module", mod.conf.Name, "error", err)
+		if sleep(m.ctx, mod.config().BootDelay-uptime()) {
+			m.bootNow(mod)
 		}
 	}()
+}
+
+// bootNow starts a module, unless it was started or replaced meanwhile, or the daemon ends:
+// then nobody would stop it.
+func (m *member) bootNow(mod *module) {
+	m.loading.Lock()
+	defer m.loading.Unlock()
+	m.mu.Lock()
+	closing := m.closing
+	m.mu.Unlock()
+	if closing || mod.runner.Snapshot().State != core.Stop {
+		return
+	}
+	if err := mod.runner.Command(m.ctx, core.VerbStart, "boot", "the start of the daemon"); err != nil {
+		m.log.Warn("start a module", "module", mod.conf.Name, "error", err)
+	}
 }
 
 // firstOfBoot says that no daemon has run here since the machine was booted, and notes that

@@ -58,6 +58,13 @@ func (m *member) handlers() {
 	m.cluster.Handle("status", func(ctx context.Context, _ core.NodeID, payload []byte) ([]byte, error) {
 		return json.Marshal(m.localStatus(ctx, string(payload)))
 	})
+	m.cluster.Handle("verify", func(ctx context.Context, _ core.NodeID, payload []byte) ([]byte, error) {
+		v, err := m.d.verify(ctx, string(payload))
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(v)
+	})
 	m.cluster.Handle("arrived", func(ctx context.Context, from core.NodeID, payload []byte) ([]byte, error) {
 		return nil, m.arrived(ctx, from, payload)
 	})

@@ -164,7 +164,7 @@ func (d *Daemon) build(undo *closers) error {
 		return err
 	}
 	d.hooks = hook.New(hook.Options{
-		Applications: applications{d.plugins, d.tellHostname}, Resources: resources{d}, Modules: commands{d},
+		Applications: applications{d.plugins, d.tellHostname, d.inMirror}, Resources: resources{d}, Modules: commands{d},
 		Log: d.log, Home: d.opt.Home, Tools: d.path("bin"),
 	})
 	d.holder = vip.NewHolder()

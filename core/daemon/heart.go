@@ -133,7 +133,7 @@ func (m *member) publish(module string, d share.Digest) {
 }
 
 // digests keeps what all nodes say of their modules, and encodes this node's
-// own: per module 21 bytes, so that 32 modules fit a packet.
+// own: per module 21 bytes, so that maxFarms modules fit a packet.
 type digests struct {
 	mu    *sync.Mutex
 	mine  map[uint32]share.Digest

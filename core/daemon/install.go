@@ -94,6 +94,9 @@ func (m *member) read(ctx context.Context, name string, content []byte, set map[
 	if problems.Refused() {
 		return proposal{}, nil, inputError(name+" has mistakes; nothing was changed", problems)
 	}
+	if err := m.room(conf); err != nil {
+		return proposal{}, nil, err
+	}
 	p, err := m.propose(ctx, conf, files)
 	p.hosts = found
 	return p, problems, err

@@ -114,9 +114,8 @@ func (p *pair) say(s core.PeerState) {
 
 func (p *pair) loop() {
 	defer close(p.done)
-	pace := idleTick
-	ticker := time.NewTicker(pace)
-	defer ticker.Stop()
+	ticks := newPace()
+	defer ticks.Stop()
 	for {
 		select {
 		case <-p.ctx.Done():
@@ -125,17 +124,10 @@ func (p *pair) loop() {
 			for _, news := range p.inbox.take() {
 				p.hear(time.Now(), news)
 			}
-		case <-ticker.C:
+		case <-ticks.C:
 			p.look(time.Now())
 		}
-		want := idleTick
-		if p.silence.counting || p.lapse.on || p.gate != nil && p.gate.late() {
-			want = busyTick
-		}
-		if want != pace {
-			pace = want
-			ticker.Reset(pace)
-		}
+		ticks.set(p.silence.counting || p.lapse.on || p.gate != nil && p.gate.late())
 	}
 }
 

@@ -3,6 +3,9 @@ package daemon
 import (
 	"cmp"
 	"context"
+	"encoding/json"
+	"fmt"
+	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/config"
@@ -55,8 +58,24 @@ func (d *Daemon) replicated(name string) (replica, error) {
 	return mod.replica, nil
 }
 
-// Verify compares both copies of a mirror's data, from the primary.
-func (d *Daemon) Verify(ctx context.Context, name string) (control.Verification, error) {
+// Verify compares both copies of a mirror's data: the primary does, and is asked to by the secondary.
+func (d *Daemon) Verify(ctx context.Context, name string) (v control.Verification, err error) {
+	mod, err := d.module(name)
+	if err != nil || mod.replica == nil || mod.runner.Snapshot().State != core.Second {
+		return d.verify(ctx, name)
+	}
+	raw, err := mod.askPrimary(ctx, "verify")
+	if err == nil {
+		err = json.Unmarshal(raw, &v)
+	}
+	if err != nil {
+		err = &control.Refusal{Kind: control.ErrRefused, Text: fmt.Sprintf("%s cannot be verified: %v", name, err)}
+	}
+	return v, err
+}
+
+// verify is Verify on the primary.
+func (d *Daemon) verify(ctx context.Context, name string) (control.Verification, error) {
 	r, err := d.replicated(name)
 	if err != nil {
 		return control.Verification{}, err
@@ -66,6 +85,30 @@ func (d *Daemon) Verify(ctx context.Context, name string) (control.Verification,
 		return control.Verification{}, &control.Refusal{Kind: control.ErrRefused, Text: name + " cannot be verified from this node: " + err.Error()}
 	}
 	return v, nil
+}
+
+// primaryTime is the longest that a primary may take to answer.
+const primaryTime = 24 * time.Hour
+
+// askPrimary has the other node of a mirror answer, for as long as it is heard.
+func (mod *module) askPrimary(ctx context.Context, kind string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, primaryTime)
+	defer cancel()
+	updates, stop := mod.runner.Subscribe()
+	defer stop()
+	go func() {
+		for {
+			select {
+			case in := <-updates:
+				if in.State != core.Second || in.Pair.Link != core.LinkHeard {
+					cancel()
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return mod.m.cluster.Call(ctx, mod.runner.Snapshot().Module.Mirror.Peer, kind, []byte(mod.conf.Name))
 }
 
 // EstimateResync says what bringing the other node up to date would take.

@@ -13,12 +13,6 @@ import (
 	"github.com/orchestrator-ha/orchestrator/sdk"
 )
 
-// Pace of a share machine's ticks: while something is under way, and at rest.
-const (
-	busyTick = 20 * time.Millisecond
-	idleTick = 250 * time.Millisecond
-)
-
 // tableTime limits how long a table may take to come into force.
 const tableTime = 2 * time.Second
 
@@ -123,16 +117,15 @@ func (s *sharing) order(o core.ShareOrder, cause int64, answer func(core.Event))
 
 func (s *sharing) loop(m *share.Machine) {
 	defer close(s.done)
-	pace := idleTick
-	ticker := time.NewTicker(pace)
-	defer ticker.Stop()
+	ticks := newPace()
+	defer ticks.Stop()
 	for {
 		next := caused{in: share.Tick{}}
 		select {
 		case <-s.ctx.Done():
 			return
 		case next = <-s.inbox:
-		case <-ticker.C:
+		case <-ticks.C:
 		}
 		switch next.in.(type) {
 		case share.Tick:
@@ -151,14 +144,7 @@ func (s *sharing) loop(m *share.Machine) {
 		s.mu.Lock()
 		s.view = m.View()
 		s.mu.Unlock()
-		want := idleTick
-		if m.Busy() || s.behind {
-			want = busyTick
-		}
-		if want != pace {
-			pace = want
-			ticker.Reset(pace)
-		}
+		ticks.set(m.Busy() || s.behind)
 	}
 }
 

@@ -8,9 +8,9 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core"
 )
 
-// While the daemon stops its modules it loads none: one with a configuration that waits
-// for its stop would run again, and nobody would stop it.
-func TestNothingIsLoadedAtTheEnd(t *testing.T) {
+// loaded is a node with a module that is stopped.
+func loaded(t *testing.T) (*Daemon, *module) {
+	t.Helper()
 	d, _ := alone(t)
 	if _, err := d.member.catalog.Put(moduleItem("web"), packModule(t, appliedModule(), filepath.Join(t.TempDir(), "said")), []byte("{}"), "root"); err != nil {
 		t.Fatal(err)
@@ -22,6 +22,25 @@ func TestNothingIsLoadedAtTheEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return d, mod
+}
+
+// Nor is a module started whose time has come just then.
+func TestNothingIsStartedAtTheEnd(t *testing.T) {
+	for _, closing := range []bool{false, true} {
+		d, mod := loaded(t)
+		d.member.closing = closing
+		d.member.bootNow(mod)
+		if got := mod.runner.Snapshot().State != core.Stop; got == closing {
+			t.Errorf("closing %t, started %t", closing, got)
+		}
+	}
+}
+
+// While the daemon stops its modules it loads none: one with a configuration that waits
+// for its stop would run again, and nobody would stop it.
+func TestNothingIsLoadedAtTheEnd(t *testing.T) {
+	d, mod := loaded(t)
 	if err := mod.runner.Command(t.Context(), core.VerbStart, "", "the test"); err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +52,7 @@ func TestNothingIsLoadedAtTheEnd(t *testing.T) {
 	loads := make(chan bool, 1)
 	go func() {
 		for in := range updates {
-			if in.Phase == core.Transient { // it begins to stop
+			if in.Phase == core.Transient || in.State == core.Stop { // it stops, or has
 				d.member.mu.Lock()
 				loads <- !d.member.closing
 				d.member.mu.Unlock()

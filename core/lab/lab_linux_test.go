@@ -111,7 +111,14 @@ func reaches(t *testing.T, l *Lab, from, node string) bool {
 	return reachesAddress(t, l, from, NodeAddress(nodeNumber(node)), "/")
 }
 
-// reachesAddress says whether a path of the server at an address is answered whole.
+// reached waits until a member's HTTP request to an address is answered: a busy machine may
+// need more than one.
+func reached(t *testing.T, l *Lab, from string, to netip.Addr, path string) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("%s reaches %s%s", from, to, path), func() bool { return reachesAddress(t, l, from, to, path) })
+}
+
+// reachesAddress says whether a path of the server at an address is answered whole, at once.
 func reachesAddress(t *testing.T, l *Lab, from string, to netip.Addr, path string) bool {
 	t.Helper()
 	report, err := load.Run(t.Context(), load.Config{
@@ -202,10 +209,9 @@ func testStatus(t *testing.T, l *Lab) {
 		t.Fatalf("%+v", s)
 	}
 	for i, n := range s.Nodes {
-		if !reachesAddress(t, l, Client, NodeAddress6(i+1), "/") {
-			t.Errorf("%s is not reached by IPv6", n.Name)
-		}
-		if n.Name != nodeName(i+1) || n.Daemon != DaemonRunning || n.Link != "up" || n.PID == 0 || !reaches(t, l, Client, n.Name) {
+		reached(t, l, Client, NodeAddress6(i+1), "/")
+		reached(t, l, Client, NodeAddress(i+1), "/")
+		if n.Name != nodeName(i+1) || n.Daemon != DaemonRunning || n.Link != "up" || n.PID == 0 {
 			t.Errorf("%+v", n)
 		}
 	}
@@ -246,32 +252,35 @@ func testExec(t *testing.T, l *Lab) {
 func testCable(t *testing.T, l *Lab) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	var cut, healed time.Time
+	var begun, cut, healed, again time.Time
 	phase := 0
 	var mark int64
 	report, err := load.Run(ctx, load.Config{
 		Target: netip.AddrPortFrom(NodeAddress(1), 80), Rate: 200, Every: 20 * time.Millisecond, Connections: 5,
-		Interval: 50 * time.Millisecond, Namespace: l.ClientNamespace(), Separator: 20,
+		Interval: 50 * time.Millisecond, Patience: 30 * time.Second, Namespace: l.ClientNamespace(), Separator: 20,
 	}, func(r load.Report) {
 		switch {
 		case phase == 0 && r.New.OK >= 40 && r.Connections.Kept == 5:
-			cut, phase = time.Now(), 1
+			begun, phase = time.Now(), 1
 			do(t, l, Fault{Verb: Cut, Nodes: []string{"n1"}})
+			cut = time.Now()
 		case phase == 1 && r.New.Failed >= 60:
-			do(t, l, Fault{Verb: Heal, Nodes: []string{"n1"}})
 			healed, phase, mark = time.Now(), 2, r.New.OK
-		case phase == 2 && r.New.OK > mark+100:
+			do(t, l, Fault{Verb: Heal, Nodes: []string{"n1"}})
+		case phase == 2 && r.New.OK > mark:
+			again, phase = time.Now(), 3
+		case phase == 3 && r.New.OK > mark+100:
 			cancel()
 		}
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := float64(healed.Sub(cut).Milliseconds())
+	least, most := float64(healed.Sub(cut).Milliseconds()), float64(again.Sub(begun).Milliseconds())
 	sum, _ := report.OutageMS(0, report.ElapsedMS)
-	// An attempt in flight at either end, and a slow machine, blur the ends.
-	if sum < want-300 || sum > want+1500 || sum < 250 {
-		t.Errorf("cut for %v ms, measured %v ms: %+v", want, sum, report.New.Outages)
+	// An attempt in flight at either end blurs it.
+	if sum < least-300 || sum > most+1000 || sum < 250 {
+		t.Errorf("cut for %v to %v ms, measured %v ms: %+v", least, most, sum, report.New.Outages)
 	}
 	if c := report.Connections; c.Broken != 0 || c.Kept != 5 {
 		t.Errorf("TCP outlives a short cut, but: %+v", c)
@@ -285,8 +294,10 @@ func testPartition(t *testing.T, l *Lab) {
 	}
 	do(t, l, fault)
 	for pair, want := range map[[2]string]bool{{"n1", "n2"}: false, {"n2", "n3"}: true, {Client, "n1"}: true, {Client, "n3"}: false, {"n3", "n1"}: false} {
-		if got := reaches(t, l, pair[0], pair[1]); got != want {
-			t.Errorf("%s reaches %s: %v", pair[0], pair[1], got)
+		if want {
+			reached(t, l, pair[0], NodeAddress(nodeNumber(pair[1])), "/")
+		} else if reaches(t, l, pair[0], pair[1]) {
+			t.Errorf("%s reaches %s", pair[0], pair[1])
 		}
 	}
 	if s := l.Status(); s.Nodes[1].Group != 1 || s.Nodes[0].Group != 0 || s.Client.Group != 0 {
@@ -318,9 +329,7 @@ func testKill(t *testing.T, l *Lab) {
 		t.Errorf("killed twice: %v", err)
 	}
 	do(t, l, Fault{Verb: Heal, Nodes: []string{"n2"}})
-	if !reaches(t, l, Client, "n2") {
-		t.Error("n2 does not serve after heal")
-	}
+	reached(t, l, Client, NodeAddress(2), "/")
 	do(t, l, Fault{Verb: Kill, Nodes: []string{"n2"}, All: true})
 	if err := <-app; err == nil {
 		t.Error("the application outlived kill of all")

@@ -196,14 +196,3 @@ func TestPromote(t *testing.T) {
 		})
 	}
 }
-
-func TestKeep(t *testing.T) {
-	mine, peer := gens(5, 3, 3), with(gens(6, 3, 3), "inconsistent")
-	d := Compare(mine, peer)
-	if kept, err := d.Keep(true, mine, peer); err != nil || kept.Part != Source || kept.Extent != Zones {
-		t.Errorf("keep mine: %v, %v", kept, err)
-	}
-	if _, err := d.Keep(false, mine, peer); err == nil || !strings.Contains(err.Error(), "choose the other") {
-		t.Errorf("keep an inconsistent copy: %v", err)
-	}
-}

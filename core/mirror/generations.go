@@ -132,12 +132,6 @@ func (g Generations) Whole() Generations {
 	return g
 }
 
-// Left is g of a copy that learned that its peer goes on without it.
-func (g Generations) Left() Generations {
-	g.Outdated = true
-	return g
-}
-
 // Closed is g of a copy that was closed in order. Of two that were connected, all
 // that was written is durable on both.
 func (g Generations) Closed() Generations {

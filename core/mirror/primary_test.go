@@ -37,6 +37,7 @@ func TestPrimary(t *testing.T) {
 			step{Lost{}, "suspended held"}, step{Chosen{9}, "recording held Store"}, step{equal, "recording held"}, step{Stored{}, "preparing local Say"}),
 		"the peer came back and left again while it is recorded": append(up,
 			step{Lost{}, "suspended held"}, step{Chosen{9}, "recording held Store"}, step{equal, "recording held"}, step{Lost{}, "recording held"}, step{Stored{}, "alone local"}),
+		"only its word makes it equal":    append(up[:5:5], step{say(Filling), "joining both"}),
 		"lost while copying":              append(up[:3:3], step{Lost{}, "alone local"}, step{Copied{}, "alone local"}, step{Chosen{9}, "alone local"}),
 		"lost before the peer may join":   append(up[:4:4], step{Lost{}, "alone local"}, step{Synced{}, "alone local"}),
 		"lost while joining":              append(up[:5:5], step{Lost{}, "suspended held"}, step{say(Joined), "suspended held"}),

@@ -40,7 +40,8 @@ var permissionNames = [...]string{"forbidden", "by force", "allowed"}
 func (p Permission) String() string { return permissionNames[p] }
 
 // Promote says whether the node with copy g may become primary, and why. With
-// ByForce the reason tells what is lost.
+// ByForce the reason tells what is lost. The product's primary is chosen by core, from its own
+// generations; this is the same choice where there is nothing but copies, as in the simulations.
 func (g Generations) Promote(s Situation) (Permission, string) {
 	switch {
 	case g.Check() != nil:
@@ -81,21 +82,6 @@ func (g Generations) promoteBeside(peer Generations) (Permission, string) {
 		return ByForce, d.Reason
 	}
 	return Allowed, "this copy is current (" + d.Reason + ")"
-}
-
-// Keep is the decision after an operator has chosen, for one that was refused:
-// this copy is kept and the peer's overwritten, or the reverse.
-func (d Decision) Keep(this bool, mine, peer Generations) (Decision, error) {
-	kept := mine
-	d.Part = Source
-	if !this {
-		kept, d.Part = peer, Target
-	}
-	if kept.Inconsistent() {
-		return Decision{}, fmt.Errorf("keep generation %s: that copy is inconsistent, since a resynchronisation into it is not complete; choose the other, or restore it from a backup", kept.Current)
-	}
-	d.Reason = "chosen by the operator"
-	return d, nil
 }
 
 // Rule is Compare for a primary that the cluster has chosen: its copy is the source also

@@ -27,6 +27,7 @@ type ApplicationRequest struct {
 	Instance      string                 `protobuf:"bytes,2,opt,name=instance,proto3" json:"instance,omitempty"` // unique on the node
 	Settings      []byte                 `protobuf:"bytes,3,opt,name=settings,proto3" json:"settings,omitempty"` // JSON, validated against the schema
 	Force         bool                   `protobuf:"varint,4,opt,name=force,proto3" json:"force,omitempty"`      // Stop: kill at once
+	Bound         bool                   `protobuf:"varint,5,opt,name=bound,proto3" json:"bound,omitempty"`      // Start: not to go on without the host
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -89,16 +90,24 @@ func (x *ApplicationRequest) GetForce() bool {
 	return false
 }
 
+func (x *ApplicationRequest) GetBound() bool {
+	if x != nil {
+		return x.Bound
+	}
+	return false
+}
+
 var File_application_proto protoreflect.FileDescriptor
 
 const file_application_proto_rawDesc = "" +
 	"\n" +
-	"\x11application.proto\x12\x16orchestrator.plugin.v1\x1a\rchecker.proto\x1a\fplugin.proto\"z\n" +
+	"\x11application.proto\x12\x16orchestrator.plugin.v1\x1a\rchecker.proto\x1a\fplugin.proto\"\x90\x01\n" +
 	"\x12ApplicationRequest\x12\x16\n" +
 	"\x06plugin\x18\x01 \x01(\tR\x06plugin\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12\x1a\n" +
 	"\bsettings\x18\x03 \x01(\fR\bsettings\x12\x14\n" +
-	"\x05force\x18\x04 \x01(\bR\x05force2\x8d\x02\n" +
+	"\x05force\x18\x04 \x01(\bR\x05force\x12\x14\n" +
+	"\x05bound\x18\x05 \x01(\bR\x05bound2\x8d\x02\n" +
 	"\vApplication\x12Q\n" +
 	"\x05Start\x12*.orchestrator.plugin.v1.ApplicationRequest\x1a\x1c.orchestrator.plugin.v1.Done\x12P\n" +
 	"\x04Stop\x12*.orchestrator.plugin.v1.ApplicationRequest\x1a\x1c.orchestrator.plugin.v1.Done\x12Y\n" +

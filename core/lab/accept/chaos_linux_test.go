@@ -279,8 +279,11 @@ func TestDatabaseChaos(t *testing.T) {
 			c.strike()
 		}
 		<-time.After(time.Duration(c.rng.IntN(8000)) * time.Millisecond)
+		healing := time.Now()
 		c.heal()
+		whole := time.Since(healing)
 		c.commits("after the faults")
+		t.Logf("both serve %.1f s after the faults, and clients commit after %.1f s", whole.Seconds(), time.Since(healing).Seconds())
 		c.checks()
 	}
 	stop()

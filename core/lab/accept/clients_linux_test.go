@@ -48,17 +48,22 @@ func everything(t *testing.T, name, mode, how string, change ...func(*lab.Option
 // servers; by on_port they meet one.
 func (s *stage) identified(t *testing.T, f family) {
 	t.Helper()
-	report, err := load.Run(t.Context(), load.Config{
-		Target: target(f.address, 81), UDP: true, Connections: 1, Interval: 10 * time.Millisecond, Duration: 700 * time.Millisecond,
-		Namespace: s.ClientNamespace(),
-	}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := report.Connections
-	if c.Broken > 0 || c.Requests < 10 || (c.Moved > 1) != (f.flag == "-4") || report.New.Twice() > 0 {
-		t.Errorf("%+v", c)
-	}
+	eventually(t, "a socket's datagrams meet whom they are to meet", func() string {
+		report, err := load.Run(t.Context(), load.Config{
+			Target: target(f.address, 81), UDP: true, Connections: 1, Interval: 10 * time.Millisecond, Duration: 700 * time.Millisecond,
+			Namespace: s.ClientNamespace(),
+		}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if report.New.Twice() > 0 {
+			t.Errorf("answered twice: %+v", report.New.Doubles)
+		}
+		if c := report.Connections; c.Broken > 0 || c.Requests < 10 || (c.Moved > 1) != (f.flag == "-4") { // a busy machine loses some, too
+			return fmt.Sprintf("%+v", c)
+		}
+		return ""
+	})
 }
 
 // explained: what explain says of a client is what becomes of it.
@@ -269,11 +274,16 @@ func (s *stage) narrow(t *testing.T, f family) {
 // powers: n1 has three times the share of n2, n3 has none.
 func (s *stage) powers(t *testing.T, f family) {
 	t.Helper()
-	report := s.burst(t, f.address, 81)
-	total := float64(report.New.OK)
-	if n := report.New; n.Failed > 0 || n.Nodes["n3"] > 0 || float64(n.Nodes["n1"])/total < 0.65 || float64(n.Nodes["n1"])/total > 0.85 {
-		t.Errorf("powers 3, 1 and 0: %+v", n)
-	}
+	eventually(t, "the servers have shares as their powers are, 3, 1 and 0", func() string {
+		n := s.burst(t, f.address, 81).New
+		if n.Nodes["n3"] > 0 {
+			t.Errorf("n3, without power, answers: %+v", n)
+		}
+		if share := float64(n.Nodes["n1"]) / float64(n.OK); n.Failed > 0 || share < 0.65 || share > 0.85 { // a busy machine fails some, too
+			return describe(n)
+		}
+		return ""
+	})
 }
 
 // burst makes 400 connections and answers who took them.

@@ -33,18 +33,19 @@ const databaseMounts = `for d in lib run log; do mount --bind "$disk/$d" "/$([ $
 // database is one that a shipped module runs.
 type database struct {
 	module string
+	server string   // is in the command line of its server
 	admin  []string // runs SQL on the primary's server, after it
 	client []string // runs SQL from a client, after it
 }
 
 var databases = []database{
 	{
-		"postgresql",
+		"postgresql", "/bin/postgres -D",
 		[]string{"setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "psql", "--host=/run/postgresql", "--quiet", "--no-align", "--tuples-only", "--command"},
 		[]string{"env", "PGPASSWORD=secret", "PGCONNECT_TIMEOUT=2", "psql", "--host=" + lab.SuggestedVIP, "--user=app", "--dbname=postgres", "--quiet", "--no-align", "--tuples-only", "--command"},
 	},
 	{
-		"mariadb",
+		"mariadb", "mariadbd",
 		[]string{"mariadb", "--socket=/run/mysqld/mysqld.sock", "--user=root", "--skip-column-names", "--batch", "--execute"},
 		[]string{"mariadb", "--host=" + lab.SuggestedVIP, "--user=app", "--password=secret", "--connect-timeout=2", "--skip-column-names", "--batch", "app", "--execute"},
 	},
@@ -115,9 +116,23 @@ func (d database) survives(t *testing.T, template string) {
 	s.roles(t, "n1", "n1", "PRIM", "n2", "SECOND")
 	before = number(t, told)
 	eventually(t, "a client commits after the swap", func() string { return atLeast(told, before+20) })
+
+	// Only the daemon dies: the server does not outlive it.
+	s.fault(t, lab.Kill, false, "n1")
+	eventually(t, "the server that the daemon left has ended", func() string {
+		if left := s.processesOf(t, "n1", d.server); len(left) > 0 {
+			return fmt.Sprintf("processes %v", left)
+		}
+		return ""
+	})
+	s.roles(t, "n2", "n2", "ALONE")
+	before = number(t, told)
+	eventually(t, "a client commits where the daemon lives", func() string { return atLeast(told, before+5) })
+	s.fault(t, lab.Heal, false, "n1")
+	s.roles(t, "n2", "n1", "SECOND", "n2", "PRIM")
 	stop()
 	s.keeps(t, d, told)
-	s.verified(t, "n1")
+	s.verified(t, "n2")
 	s.do(t, "n1", "stop", s.module)
 }
 

@@ -36,6 +36,7 @@ func safekitMirror() files {
     </vip>
     <user nicestoptimeout="20" forcestoptimeout="20" logging="userlog"><var name="PORT" value="80"/></user>
     <errd polltimer="10"><proc name="orchestrator" argregex="web --listen :80 --node-name safekit" atleast="1" action="restart" class="prim"/></errd>
+    <failover handle_time="0s"><![CDATA[ sick: if (custom.sick == down) then swap(); ]]></failover>
   </service>
 </safe>
 `
@@ -163,6 +164,20 @@ func TestSafekitMirror(t *testing.T) {
 		}
 		return ""
 	})
+
+	t.Log("a rule that asks for a swap")
+	old("n1", 0, "waitstate", "PRIM")
+	old("n1", 0, "resetloop")
+	old("n1", 0, "set", "-r", "custom.sick", "-v", "down", "-i", "probe")
+	old("n2", 0, "waitstate", "PRIM")
+	old("n1", 0, "waitstate", "SECOND")
+	if out := old("n1", 0, "checkloop"); !strings.HasPrefix(out, "1 of 3") {
+		t.Errorf("a swap by a rule is counted: %s", out)
+	}
+	old("n1", 0, "set", "-r", "custom.sick", "-v", "up", "-i", "probe")
+	old("n2", 0, "swap")
+	old("n1", 0, "waitstate", "PRIM")
+	old("n2", 0, "waitstate", "SECOND")
 
 	t.Log("failover off, then stop")
 	old("n1", 0, "failover", "off")

@@ -221,21 +221,17 @@ func TestMirrorUnwatched(t *testing.T) {
 	c.stop(t)
 }
 
-// A secondary whose module says 30 s waits that long, and a daemon that says goodbye or
-// is started anew does not keep it waiting.
+// A secondary whose module says two minutes waits that long, which is longer than anything is
+// waited for here; a daemon that says goodbye or is started anew does not keep it waiting.
 func TestMirrorPatient(t *testing.T) {
-	s := pairOf(t, "accpatient", "TIMEOUT=30s")
+	s := pairOf(t, "accpatient", "TIMEOUT=2m")
 	prim, second := s.paired(t)
 	s.fault(t, lab.Kill, false, prim)
-	begin := time.Now()
 	s.fault(t, lab.Heal, false, prim)
 	prim, second = second, prim
 	s.roles(t, prim, prim, "PRIM", second, "SECOND")
-	if took := time.Since(begin); took > 20*time.Second {
-		t.Errorf("a daemon that was started anew kept the other one waiting for %s", took)
-	}
 	s.fault(t, lab.Pause, false, prim)
-	begin = time.Now()
+	begin := time.Now()
 	waits := within(t, 5*time.Second, func() string {
 		if n := s.status(t, second, s.module)[second]; n.State != "SECOND" {
 			return ""

@@ -160,8 +160,10 @@ func (s *stage) counts(t *testing.T, node string) {
 // verified fails unless both copies are the same.
 func (s *stage) verified(t *testing.T, prim string) {
 	t.Helper()
-	if r := s.try(t, prim, "mirror", "verify", s.module); r.code != 0 {
-		t.Errorf("verify on %s: %s", prim, r.text())
+	for _, node := range both { // the secondary asks the primary
+		if r := s.try(t, node, "mirror", "verify", s.module); r.code != 0 || !strings.Contains(r.out, "both copies are the same") {
+			t.Errorf("verify on %s, %s is the primary: %s", node, prim, r.text())
+		}
 	}
 }
 

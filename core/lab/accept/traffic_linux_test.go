@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/procfs"
+
 	"github.com/orchestrator-ha/orchestrator/core/lab"
 	"github.com/orchestrator-ha/orchestrator/core/lab/load"
 )
@@ -25,23 +27,29 @@ type traffic struct {
 	stalls []stall
 }
 
-// stall is a time in which this process did not run though it wanted to.
+// stall is a time in which this process did not run though it wanted to, or in which this
+// machine's processors had no room for frames.
 type stall struct {
 	end  time.Time
-	took time.Duration
+	what string
 }
 
 // calm is the longest stall of the machine that lets figures be judged: a node
 // that does not run for 80 ms loses its lease, and rightly so.
 const calm = 60 * time.Millisecond
 
-// feel notes when the machine is too busy to run even this.
+// feel notes when the machine is too busy to run even this, or throws frames away.
 func (c *traffic) feel() {
 	const beat = 10 * time.Millisecond
 	tick := time.NewTicker(beat)
 	defer tick.Stop()
-	last := time.Now()
-	for {
+	note := func(at time.Time, what string) {
+		c.mu.Lock()
+		c.stalls = append(c.stalls, stall{at, what})
+		c.mu.Unlock()
+	}
+	last, lost := time.Now(), thrownAway()
+	for beats := 0; ; beats++ {
 		select {
 		case <-c.done:
 			return
@@ -49,12 +57,32 @@ func (c *traffic) feel() {
 		}
 		now := time.Now()
 		if late := now.Sub(last) - beat; late > calm {
-			c.mu.Lock()
-			c.stalls = append(c.stalls, stall{now, late})
-			c.mu.Unlock()
+			note(now, fmt.Sprintf("stood still for %s", late.Round(time.Millisecond)))
 		}
 		last = now
+		if beats%10 == 0 {
+			if n := thrownAway(); n > lost {
+				note(now, fmt.Sprintf("threw away %d frames", n-lost))
+				lost = n
+			}
+		}
 	}
+}
+
+// thrownAway is how many frames this machine's processors have had no room for.
+func thrownAway() (n uint64) {
+	proc, err := procfs.NewDefaultFS()
+	if err != nil {
+		return 0
+	}
+	all, err := proc.NetSoftnetStat()
+	if err != nil {
+		return 0
+	}
+	for _, p := range all {
+		n += uint64(p.Dropped)
+	}
+	return n
 }
 
 // fault is an error of the test, unless the machine was too busy since a sample
@@ -66,7 +94,7 @@ func (c *traffic) fault(t *testing.T, since load.Report, format string, args ...
 	defer c.mu.Unlock()
 	for _, s := range c.stalls {
 		if s.end.After(begin.Add(-time.Second)) {
-			t.Logf("NOT JUDGED, this machine stood still for %s: "+format, append([]any{s.took.Round(time.Millisecond)}, args...)...)
+			t.Logf("NOT JUDGED, this machine %s: "+format, append([]any{s.what}, args...)...)
 			return
 		}
 	}

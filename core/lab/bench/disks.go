@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -12,21 +11,11 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core/lab"
 )
 
-// diskedProgram wraps the program so that each node's daemon sees folders of its own: a
-// copy of a template's, each bound to its path.
-const diskedProgram = `#!/bin/sh
-[ "$1" = daemon ] || exec %[1]s "$@"
-disk="$ORCHESTRATOR_HOME/disk"
-[ -e "$disk" ] || cp -a %[2]s "$disk"
-chmod 755 "$ORCHESTRATOR_HOME"
-exec unshare --mount --propagation private sh -ec '%[3]s
-exec %[1]s "$@"' "$disk" "$@"
-`
-
 // bind is a folder of a node's disk, and the path at which the node sees it.
 type bind struct{ folder, path string }
 
-// buildDisked builds a lab of two nodes that see folders of their own.
+// buildDisked builds a lab of two nodes that see folders of their own: each a copy of a
+// template's, bound to its path.
 func (b *bench) buildDisked(ctx context.Context, template string, binds ...bind) (*rig, error) {
 	dir, err := b.folder("disked")
 	if err != nil {
@@ -34,11 +23,11 @@ func (b *bench) buildDisked(ctx context.Context, template string, binds ...bind)
 	}
 	var mounts []string
 	for _, one := range binds {
-		mounts = append(mounts, fmt.Sprintf(`mount --bind "$0/%s" %s`, one.folder, one.path))
+		mounts = append(mounts, fmt.Sprintf(`mount --bind "$disk/%s" %s`, one.folder, one.path))
 	}
 	wrapper := filepath.Join(dir, "orchestrator")
-	if err := os.WriteFile(wrapper, fmt.Appendf(nil, diskedProgram, b.program, template, strings.Join(mounts, "\n")), 0o755); err != nil {
-		return nil, fmt.Errorf("wrap the program: %w", err)
+	if err := lab.WriteDiskProgram(wrapper, b.program, fmt.Sprintf(`cp -a %s "$disk"`, template), strings.Join(mounts, "\n")); err != nil {
+		return nil, err
 	}
 	b.say("building a lab of 2 nodes with disks of their own")
 	if _, err := lab.Up(ctx, lab.Options{Name: labName, Root: b.root, Nodes: 2, Program: wrapper, HostPort: -1, Offloads: true}); err != nil {

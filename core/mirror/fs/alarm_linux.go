@@ -116,7 +116,7 @@ func (a *alarm) run() {
 // drain reads what has gathered, and tells of each file once.
 func (a *alarm) drain(buf []byte) {
 	own := int32(os.Getpid())
-	places := map[string]place{}
+	places := map[placeKey]place{}
 	defer func() {
 		for _, p := range places {
 			if p.fd >= 0 {
@@ -155,7 +155,13 @@ type place struct {
 	path string
 }
 
-func (a *alarm) event(m *unix.FanotifyEventMetadata, info []byte, places map[string]place) {
+// placeKey is the directory's file handle.
+type placeKey struct {
+	kind  int32
+	bytes string
+}
+
+func (a *alarm) event(m *unix.FanotifyEventMetadata, info []byte, places map[placeKey]place) {
 	if m.Mask&unix.FAN_Q_OVERFLOW != 0 {
 		a.tell(bypass{Bypass: Bypass{Blind: errors.New("there were too many changes at once")}})
 		return
@@ -164,7 +170,7 @@ func (a *alarm) event(m *unix.FanotifyEventMetadata, info []byte, places map[str
 	if !ok {
 		return
 	}
-	key := fmt.Sprint(handle.Type(), handle.Bytes())
+	key := placeKey{handle.Type(), string(handle.Bytes())}
 	at, known := places[key]
 	if !known {
 		at = a.place(handle)

@@ -2,6 +2,7 @@ package fs
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -9,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/orchestrator-ha/orchestrator/core/mirror/stream"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/writebehind"
 )
 
 // handle is an open file or directory.
@@ -17,6 +19,15 @@ type handle struct {
 	node   *node
 	writes bool // opened for writing
 	list   listing
+	run    writebehind.Run // with node.mu held
+	behind sync.WaitGroup  // who uses fd besides requests
+}
+
+// writeBehind has the disk begin with what a write completes, with node.mu held.
+func (h *handle) writeBehind(at int64, size int) {
+	if begin, length := h.run.Wrote(at, size); length > 0 {
+		h.behind.Go(func() { writebehind.Begin(h.fd, begin, length) })
+	}
 }
 
 // handles are the open ones by the number that the kernel uses.
@@ -81,31 +92,40 @@ func (f *fileSystem) Read(_ <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.
 	return fuse.ReadResultFd(uintptr(f.handles.get(in.Fh).fd), int64(in.Offset), len(buf)), fuse.OK
 }
 
+// part is how much of a write is recorded and written at once: what the processor's cache still
+// holds when it is read again, and what the backing file system takes as one piece of its own
+// cache. It would take all of a large write as one, in which later small ones are slow (ext4 on
+// Linux 6.18 looks at each block of the piece). The peer begins with one while the next is written.
+const part = 256 << 10
+
 // Write writes to a file: the peer's copy goes on its way first.
 func (f *fileSystem) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (written uint32, _ fuse.Status) {
 	h := f.handles.get(in.Fh)
 	err := f.change(h.node, func() (Receipt, error) {
-		receipt, err := f.record(h.node, stream.Op{Kind: stream.Write, File: h.node.file(), Offset: int64(in.Offset), Data: data})
-		if err != nil {
-			return nil, err
+		var receipt Receipt = nothing{}
+		for p := range slices.Chunk(data, part) {
+			at := int64(in.Offset) + int64(written)
+			next, err := f.record(h.node, stream.Op{Kind: stream.Write, File: h.node.file(), Offset: at, Data: p})
+			if err != nil {
+				return nil, err
+			}
+			receipt = next
+			n, err := f.put(h, p, at)
+			if written += uint32(n); written == 0 {
+				return nil, err
+			}
+			if err != nil {
+				break // a short count tells the application
+			}
 		}
-		h.node.written = true
-		n, err := writeAll(h.fd, data, int64(in.Offset))
-		written = uint32(n)
-		if err != nil {
-			f.repair(h.node, int64(in.Offset), len(data))
-		}
-		if n > 0 && in.WriteFlags&fuse.WRITE_KILL_SUIDGID != 0 {
+		if in.WriteFlags&fuse.WRITE_KILL_SUIDGID != 0 {
 			if changed, failed := clearSUID(h.node); failed != nil {
 				return nil, failed
 			} else if changed != 0 {
 				return f.recordAttr(h.node, changed)
 			}
 		}
-		if n > 0 { // a short count tells the application
-			err = nil
-		}
-		return receipt, err
+		return receipt, nil
 	})
 	if err == nil && in.Flags&unix.O_DSYNC != 0 {
 		err = f.sync(h.node, h.fd, boolBit(in.Flags&unix.O_SYNC != unix.O_SYNC))
@@ -114,6 +134,17 @@ func (f *fileSystem) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (wr
 		return 0, status(err)
 	}
 	return written, fuse.OK
+}
+
+// put writes what was recorded.
+func (f *fileSystem) put(h *handle, data []byte, at int64) (int, error) {
+	h.node.written = true
+	n, err := writeAll(h.fd, data, at)
+	h.writeBehind(at, n)
+	if err != nil {
+		f.repair(h.node, at, len(data))
+	}
+	return n, err
 }
 
 func writeAll(fd int, data []byte, at int64) (int, error) {
@@ -169,8 +200,9 @@ func (f *fileSystem) repair(n *node, at int64, size int) {
 	}
 }
 
-// stamp records n's times, if it was written to. The receipt is nothing's otherwise.
-func (f *fileSystem) stamp(n *node) (Receipt, error) {
+// stamp records n's times, if it was written to, and says whether somebody waits for that. The receipt is
+// nothing's otherwise.
+func (f *fileSystem) stamp(n *node, waited bool) (Receipt, error) {
 	if !n.written {
 		return nothing{}, nil
 	}
@@ -179,13 +211,13 @@ func (f *fileSystem) stamp(n *node) (Receipt, error) {
 		return nil, err
 	}
 	n.written = false
-	return f.record(n, stream.Op{Kind: stream.Stamp, File: n.file(), Atime: st.Atim.Nano(), Mtime: st.Mtim.Nano()})
+	return f.record(n, stream.Op{Kind: stream.Stamp, File: n.file(), Atime: st.Atim.Nano(), Mtime: st.Mtim.Nano(), Unwaited: !waited})
 }
 
 // Flush ends a close(2), which waits until the peer has what was written.
 func (f *fileSystem) Flush(_ <-chan struct{}, in *fuse.FlushIn) fuse.Status {
 	n := f.handles.get(in.Fh).node
-	return status(f.change(n, func() (Receipt, error) { return f.stamp(n) }))
+	return status(f.change(n, func() (Receipt, error) { return f.stamp(n, true) }))
 }
 
 // Release closes a file that nobody uses any more.
@@ -195,9 +227,10 @@ func (f *fileSystem) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
 	defer f.gate.RUnlock()
 	if h.writes { // pages of a mapping may have come after Flush
 		h.node.mu.Lock()
-		_, _ = f.stamp(h.node)
+		_, _ = f.stamp(h.node, false)
 		h.node.mu.Unlock()
 	}
+	h.behind.Wait()
 	if h.writes {
 		f.closing.close(h.fd)
 	} else {
@@ -228,7 +261,7 @@ func (f *fileSystem) sync(n *node, fd int, dataOnly uint32) error {
 	point := syncPoint{n.version.Load(), f.rec.Session(), dataOnly != 0}
 	durable := n.synced == point || n.synced == syncPoint{point.version, point.session, false}
 	var receipt Receipt
-	_, err := f.stamp(n)
+	_, err := f.stamp(n, false) // the sync is waited for
 	if err == nil && !durable {
 		receipt, err = f.record(n, stream.Op{Kind: stream.Fsync, File: n.file(), Flags: dataOnly})
 	}

@@ -17,6 +17,7 @@ import (
 // kernel has its own way for.
 type fileSystem struct {
 	fuse.RawFileSystem
+	server    *fuse.Server
 	rec       Recorder
 	table     *table
 	handles   handles
@@ -45,7 +46,11 @@ func newFileSystem(root int, rules *exclude.Rules, rec Recorder) (*fileSystem, e
 	if err != nil {
 		return nil, err
 	}
-	return &fileSystem{RawFileSystem: fuse.NewDefaultRawFileSystem(), rec: rec, rules: rules, table: t, handles: handles{open: map[uint64]*handle{}}}, nil
+	first, err := newCanary(root)
+	if err != nil {
+		return nil, err
+	}
+	return &fileSystem{RawFileSystem: fuse.NewDefaultRawFileSystem(), rec: rec, rules: rules, table: t, handles: handles{open: map[uint64]*handle{}}, closing: closer{canary: first}}, nil
 }
 
 // String is the name of the file system.

@@ -42,6 +42,12 @@ type pruned struct {
 	dir          bool
 }
 
+// Between two looks through all nodes, while too many are known.
+const (
+	firstLook  = 100 * time.Millisecond
+	laterLooks = time.Second
+)
+
 func newPruner(t *table, limit int, server *fuse.Server) *pruner {
 	p := &pruner{table: t, limit: limit, ask: askByName(server), stop: make(chan struct{})}
 	if server.KernelSettings().SupportsNotify(fuse.NOTIFY_PRUNE) {
@@ -64,12 +70,13 @@ func (p *pruner) run() {
 			return
 		case <-p.table.full:
 		}
-		for p.prune() {
-			// All that could be spared was asked for, and the kernel takes its time.
+		for wait := firstLook; p.prune(); wait = min(2*wait, laterLooks) {
+			// All that could be spared was asked for, and the kernel takes its time; or nothing
+			// can be spared.
 			select {
 			case <-p.stop:
 				return
-			case <-time.After(100 * time.Millisecond):
+			case <-time.After(wait):
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -92,4 +93,26 @@ func TestMemoryOfManyFiles(t *testing.T) {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	t.Logf("the kernel knows %d files, %d descriptors, %d MiB in use, %d MiB from the system", p.mount.fs.table.count(), descriptors(t), m.HeapInuse>>20, m.Sys>>20)
+}
+
+// Where no file can be spared, all are not looked through all the time.
+func TestNothingCanBeSpared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const files = 10
+		nodes := &table{ids: map[uint64]*node{}, inodes: map[uint64]*node{}}
+		nodes.limitTo(files / 2)
+		for id := range uint64(files) {
+			n := &node{id: id + 2, inode: id, opens: 1}
+			nodes.ids[n.id], nodes.inodes[n.inode] = n, n
+			nodes.aged(n)
+		}
+		looks := 0
+		p := &pruner{table: nodes, limit: files / 2, ask: func([]pruned) { looks++ }, stop: make(chan struct{})}
+		p.done.Go(p.run)
+		time.Sleep(time.Minute) // of the test's clock
+		p.close()
+		if looks < 30 || looks > 70 {
+			t.Errorf("%d looks in a minute", looks)
+		}
+	})
 }

@@ -20,7 +20,7 @@ func TestPrograms(t *testing.T) {
 			fio --name=m --size=4m --rw=randwrite --bs=4k --ioengine=mmap --verify=md5 --verify_fatal=1 --output=/dev/null
 			fio --name=d --size=4m --rw=randwrite --bs=4k --direct=1 --ioengine=libaio --iodepth=8 --verify=sha256 --verify_fatal=1 --output=/dev/null`,
 		"dbench":    `dbench -t 3 -D . 3 >/dev/null`,
-		"stress-ng": `for s in access chmod dentry dir dirdeep fallocate file-ioctl filename fpunch fstat hdd link mknod open rename seek symlink touch utime xattr; do timeout 20 stress-ng --$s 2 --timeout 1 --temp-path . --hdd-bytes 8M --fallocate-bytes 8M -q || { echo $s; exit 1; }; done`,
+		"stress-ng": `for s in access chmod dentry dir dirdeep fallocate file-ioctl filename fpunch fstat hdd link mknod open rename seek symlink touch utime xattr; do timeout 120 stress-ng --$s 2 --timeout 1 --temp-path . --hdd-bytes 8M --fallocate-bytes 8M -q || { echo $s; exit 1; }; done`,
 		"tar":       `tar cf t.tar -C "$(go env GOROOT 2>/dev/null || echo /usr/share)" --exclude=testdata src/net doc 2>/dev/null || tar cf t.tar -C /usr/share doc/bash; mkdir x; tar xpf t.tar -C x; tar df t.tar -C x; cp -a x y; rm -r x; mv y z`,
 	} {
 		for _, writeBack := range []bool{false, true} {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log"
-	"os"
 	"sync"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -30,7 +29,7 @@ type Options struct {
 	// Alarm is told of changes past the mount; nil: they are not looked for.
 	Alarm func(Bypass)
 	// WriteBack lets the kernel gather writes before they come here, until close(2), fsync(2)
-	// or half a minute: see DESIGN.md for what that means.
+	// or a second: see DESIGN.md for what that means.
 	WriteBack bool
 	// Files is how many files the kernel may know, each of which needs a descriptor here;
 	// 100,000 unless set, and no more than half of the limit on open files.
@@ -42,19 +41,20 @@ type Options struct {
 
 // Mount is a replicated directory in use.
 type Mount struct {
-	opts   Options
-	fs     *fileSystem
-	server *fuse.Server
-	dev    uint64
-	undo   func() error // uncovers the backing directory
-	alarm  *alarm
-	pruner *pruner
-	seal   Seal
-	served chan struct{} // the kernel's requests are answered
-	closed chan struct{} // the files are closed
-	stop   sync.Once
-	err    error
-	last   error // of what is done when all requests are answered
+	opts       Options
+	fs         *fileSystem
+	server     *fuse.Server
+	dev        uint64
+	undo       func() error // uncovers the backing directory
+	alarm      *alarm
+	pruner     *pruner
+	seal       Seal
+	served     chan struct{} // the kernel's requests are answered
+	collecting sync.WaitGroup
+	closed     chan struct{} // the files are closed
+	stop       sync.Once
+	err        error
+	last       error // of what is done when all requests are answered
 }
 
 // Start mounts o.Backing on o.Dir if nothing speaks against it, and records to rec what changes there.
@@ -110,6 +110,7 @@ func start(o Options, rec Recorder) (*Mount, error) {
 	}
 	if err == nil && o.WriteBack {
 		m.allowGathering()
+		m.collecting.Go(m.collect)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("look at the new mount: %w", err), m.Stop())
@@ -123,12 +124,6 @@ func capabilities(o Options) uint64 {
 		c |= fuse.CAP_WRITEBACK_CACHE
 	}
 	return c
-}
-
-// allowGathering lifts what the kernel may gather for a FUSE mount from a hundredth of its
-// limit for unwritten data to a tenth: large writes stall otherwise. Without it, all works.
-func (m *Mount) allowGathering() {
-	_ = os.WriteFile(fmt.Sprintf("/sys/class/bdi/%d:%d/max_ratio", unix.Major(m.dev), unix.Minor(m.dev)), []byte("10"), 0)
 }
 
 // subtype is how mounts are known in the table of mounts: fuse.orchestrator.
@@ -237,18 +232,6 @@ func (m *Mount) Abort() error {
 	return m.err
 }
 
-func (m *Mount) writeBack() error {
-	fd, err := unix.Open(m.opts.Dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err == nil {
-		err = unix.Syncfs(fd)
-		unix.Close(fd)
-	}
-	if err != nil {
-		return fmt.Errorf("write back %s: %w", m.opts.Dir, err)
-	}
-	return nil
-}
-
 func (m *Mount) end() error {
 	var errs []error
 	select {
@@ -268,6 +251,7 @@ func (m *Mount) end() error {
 	}
 	go func() {
 		<-m.served
+		m.collecting.Wait()
 		m.alarm.close()
 		m.pruner.close()
 		m.seal, m.last = seal(m.fs.table.root().fd)
@@ -319,6 +303,7 @@ func (h *handles) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, x := range h.open {
+		x.behind.Wait()
 		unix.Close(x.fd)
 	}
 	clear(h.open)

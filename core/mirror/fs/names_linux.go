@@ -97,6 +97,7 @@ func (f *fileSystem) Rename(_ <-chan struct{}, in *fuse.RenameIn, name, newName 
 		return fuse.Status(unix.EINVAL)
 	}
 	m := move{f.table.get(in.NodeId), name, f.table.get(in.Newdir), newName, in.Flags}
+	f.sendGathered(m.dir, m.name)
 	for {
 		f.names.RLock()
 		_, crossing, err := f.course(m)

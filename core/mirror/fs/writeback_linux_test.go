@@ -105,3 +105,48 @@ func TestReplacingWithWriteBack(t *testing.T) {
 		}
 	}
 }
+
+// A name that replaces another comes after the data, though the new file is still open.
+func TestReplacingWhileOpenWithWriteBack(t *testing.T) {
+	p := newPairOf(t, Options{WriteBack: true})
+	p.run("echo old >f")
+	f, err := os.Create(p.m + "/new")
+	must(t, err)
+	_, err = f.Write(slices.Repeat([]byte("x"), 100_000))
+	must(t, err)
+	must(t, os.Rename(p.m+"/new", p.m+"/f"))
+	p.rec.mu.Lock()
+	sent := int64(0)
+	for _, op := range p.rec.ops {
+		switch op.Kind {
+		case stream.Write:
+			sent = max(sent, op.Offset+op.Size)
+		case stream.Rename:
+			if sent < 100_000 {
+				t.Errorf("the name was replaced when %d bytes were sent", sent)
+			}
+		}
+	}
+	p.rec.mu.Unlock()
+	_, err = f.Write([]byte("more"))
+	must(t, err)
+	must(t, f.Close())
+	p.same()
+}
+
+// What nobody syncs is sent soon, though the kernel would keep it for half a minute.
+func TestGatheredForASecond(t *testing.T) {
+	p := newPairOf(t, Options{WriteBack: true})
+	f, err := os.Create(p.m + "/f")
+	must(t, err)
+	defer f.Close()
+	_, err = f.Write([]byte("x"))
+	must(t, err)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(20 * time.Second); p.rec.kinds()[stream.Write] == 0; <-tick.C {
+		if time.Now().After(end) {
+			t.Fatal("nothing was sent within 20 s")
+		}
+	}
+}

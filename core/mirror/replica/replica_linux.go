@@ -9,14 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/orchestrator-ha/orchestrator/core/mirror/stream"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/writebehind"
 )
 
 // Replica is a directory to which operations are applied. It is a
 // stream.FileSystem, for one session: ids mean nothing in another.
 type Replica struct {
-	mu    sync.Mutex              // files' use counts, and changes of the map
-	files map[stream.FileID]*file // otherwise the applying goroutine's own
-	local atomic.Bool             // see KeepLocal
+	mu     sync.Mutex              // files' use counts, and changes of the map
+	files  map[stream.FileID]*file // otherwise the applying goroutine's own
+	local  atomic.Bool             // see KeepLocal
+	behind sync.WaitGroup          // see writeBehind
 }
 
 // ErrUnknown is the answer to an operation on a file that was never introduced.
@@ -27,6 +29,7 @@ type file struct {
 	fd   int // O_PATH
 	data int // open for reading and writing, or -1
 	uses int // the table, and syncs that run
+	run  writebehind.Run
 }
 
 // Open takes dirs, which must exist, as the copies of a session's folders.
@@ -45,6 +48,7 @@ func Open(dirs ...string) (*Replica, error) {
 
 // Close lets go of all files. The session has ended.
 func (r *Replica) Close() {
+	r.behind.Wait()
 	for id := range r.files {
 		r.forget(id)
 	}
@@ -124,6 +128,21 @@ func (f *file) writable() (int, error) {
 		f.data = fd
 	}
 	return f.data, nil
+}
+
+// writeBehind has the disk begin with what a write to f completes.
+func (r *Replica) writeBehind(f *file, at int64, size int) {
+	begin, length := f.run.Wrote(at, size)
+	if length == 0 {
+		return
+	}
+	r.mu.Lock()
+	f.uses++
+	r.mu.Unlock()
+	r.behind.Go(func() {
+		defer r.release(f)
+		writebehind.Begin(f.data, begin, length)
+	})
 }
 
 // Commit answers the function that makes op's File durable.

@@ -202,8 +202,8 @@ func readMemory(file string) (serial uint64, err error) {
 }
 
 func (c *copies) openZones() error {
-	for _, p := range c.places {
-		log, err := zones.Open(zones.Directory(p.Zones()), zones.Options{})
+	for i, p := range c.places {
+		log, err := zones.Open(zones.Directory(p.Zones()), zones.Options{There: c.records[i].Serial > 0})
 		damaged := (*zones.DamagedError)(nil)
 		if err != nil && !errors.As(err, &damaged) {
 			c.close()

@@ -1,9 +1,9 @@
 package replication
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"reflect"
 	"slices"
@@ -15,6 +15,8 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/mirror"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/loopdisk"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/replica"
+	"github.com/orchestrator-ha/orchestrator/core/mirror/stream"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/zones"
 )
 
@@ -91,21 +93,7 @@ func copySparse(from, to string) error {
 		return err
 	}
 	defer dst.Close()
-	for at := int64(0); ; {
-		begin, err := unix.Seek(int(src.Fd()), at, unix.SEEK_DATA)
-		if errors.Is(err, unix.ENXIO) { // nothing but a hole is left
-			return dst.Truncate(info.Size())
-		}
-		if err != nil {
-			return err
-		}
-		if at, err = unix.Seek(int(src.Fd()), begin, unix.SEEK_HOLE); err != nil {
-			return err
-		}
-		if _, err := io.Copy(io.NewOffsetWriter(dst, begin), io.NewSectionReader(src, begin, at-begin)); err != nil {
-			return err
-		}
-	}
+	return copyData(dst, src, info.Size())
 }
 
 // What is stored of a copy is on its disk when that is answered.
@@ -129,6 +117,34 @@ func TestRecordIsDurable(t *testing.T) {
 		}
 	}
 	c.close()
+}
+
+// What is set aside is on the disk before what it was is overwritten.
+func TestSetAsideIsDurable(t *testing.T) {
+	a, _ := newPair(t, 1)
+	disk := onItsOwnDisk(t, a, 48)
+	place := Place{a.dirs[0], "_behind"}
+	must(t, place.Prepare())
+	file, old := place.Data()+"/f", bytes.Repeat([]byte("mine"), 100_000)
+	must(t, os.WriteFile(file, old, 0o600))
+	must(t, syncFileSystem(place.Data()))
+	files, err := replica.Open(place.Data())
+	must(t, err)
+	must(t, files.Apply(stream.Op{Kind: stream.Bind, File: 9, Parent: stream.Root, Name: "f"}))
+	s := newSaver(files, []Place{place}, "once")
+	overwrite := stream.Op{Kind: stream.Write, File: 9, Data: []byte("theirs")}
+	must(t, s.before(overwrite))
+	must(t, files.Apply(overwrite))
+	commit, err := files.Commit(stream.Op{Kind: stream.Fsync, File: 9})
+	must(t, err)
+	must(t, commit())
+	s.close()
+	files.Close()
+	disk.cut()
+	disk.restore()
+	if saved, err := os.ReadFile(place.Saved() + "/once/f"); err != nil || !bytes.Equal(saved, old) {
+		t.Errorf("after a power cut %d bytes are set aside, and they are not the file's: %v", len(saved), err)
+	}
 }
 
 // What an epoch forgets is durable on both sides: whoever loses its power then has it, though

@@ -242,6 +242,9 @@ func TestFoldersThatAreRefused(t *testing.T) {
 	must(t, os.Symlink(mkdir("good"), top+"/link"))
 	must(t, os.MkdirAll(mount(mkdir("memory"))+"/dir", 0o755))
 	mount(mkdir("mixed/in side"))
+	point := mkdir("point")
+	must(t, unix.Mount(point, point, "", unix.MS_BIND, ""))
+	t.Cleanup(func() { must(t, unix.Unmount(point, unix.MNT_DETACH)) })
 	must(t, os.WriteFile(mkdir("busy")+"/f", nil, 0o644))
 	open, err := os.Open(top + "/busy/f")
 	must(t, err)
@@ -257,6 +260,7 @@ func TestFoldersThatAreRefused(t *testing.T) {
 		{top + "/memory/dir", "a tmpfs, which is empty after a restart", "use a directory of a local disk"},
 		{top + "/memory", "a tmpfs", "use a directory of a local disk"},
 		{top + "/mixed", "is mounted on", "unmount it"},
+		{point, "is a mount point", "mount its file system on " + point + "_behind"},
 		{top + "/busy", "is in use by", "stop them first"},
 		{served + "/inner", "it is replicated already", "use a directory of a local disk"},
 		{top + "/good", "must be there before replication starts", "mount what it lies on"},
@@ -309,29 +313,36 @@ func TestEditedWhileStopped(t *testing.T) {
 	same(t, a, b)
 }
 
-// A record of zones that is damaged is told of; then everything is compared, and both are
-// the same.
+// A record of zones that is damaged, or was removed, is told of; then everything is compared,
+// and both are the same.
 func TestDamagedZones(t *testing.T) {
-	a, b := newPair(t, 1)
-	join(t, a, b)
-	must(t, b.order(Order{Replica: core.ReplicateStop}))
-	a.goesAlone(2)
-	a.run(0, `echo while alone >f; sync f`)
-	must(t, a.order(Order{Replica: core.ReplicateStop}))
-	zones := Place{a.dirs[0], "_behind"}.Zones() + "/zones"
-	must(t, os.WriteFile(zones, []byte("no checkpoint"), 0o600))
-	must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(2)}))
-	a.mu.Lock()
-	told := strings.Join(a.notes, "\n")
-	a.mu.Unlock()
-	if !strings.Contains(told, "damaged") || !strings.Contains(told, filepath.Dir(zones)) || !strings.Contains(told, "all files have to be compared") {
-		t.Errorf("told: %s", told)
+	for what, damage := range map[string]func(zones string) error{
+		"damaged": func(zones string) error { return os.WriteFile(zones+"/zones", []byte("no checkpoint"), 0o600) },
+		"missing": os.RemoveAll,
+	} {
+		t.Run(what, func(t *testing.T) {
+			a, b := newPair(t, 1)
+			join(t, a, b)
+			must(t, b.order(Order{Replica: core.ReplicateStop}))
+			a.goesAlone(2)
+			a.run(0, `echo while alone >f; sync f`)
+			must(t, a.order(Order{Replica: core.ReplicateStop}))
+			zones := Place{a.dirs[0], "_behind"}.Zones()
+			must(t, damage(zones))
+			must(t, a.order(Order{Replica: core.ReplicatePrim, Data: generation(2)}))
+			a.mu.Lock()
+			told := strings.Join(a.notes, "\n")
+			a.mu.Unlock()
+			if !strings.Contains(told, what) || !strings.Contains(told, zones) || !strings.Contains(told, "all files have to be compared") {
+				t.Errorf("told: %s", told)
+			}
+			must(t, b.order(Order{Replica: core.ReplicateSecond}))
+			a.isCopied(generation(2))
+			b.isCopied(generation(2))
+			settled(t, a)
+			same(t, a, b)
+		})
 	}
-	must(t, b.order(Order{Replica: core.ReplicateSecond}))
-	a.isCopied(generation(2))
-	b.isCopied(generation(2))
-	settled(t, a)
-	same(t, a, b)
 }
 
 // A node of another cluster does not get in, and both sides know why.

@@ -297,29 +297,25 @@ func copyFile(fd int, to string) error {
 
 // copyData copies what is not a hole.
 func copyData(out, from *os.File, size int64) error {
-	for at := int64(0); at < size; {
-		data, err := unix.Seek(int(from.Fd()), at, unix.SEEK_DATA)
-		if err == unix.ENXIO {
-			break
+	for at := int64(0); ; {
+		data, err := from.Seek(at, unix.SEEK_DATA)
+		if errors.Is(err, unix.ENXIO) { // nothing but a hole is left
+			return out.Truncate(size)
+		}
+		if err == nil {
+			at, err = from.Seek(data, unix.SEEK_HOLE)
+		}
+		if err == nil {
+			_, err = from.Seek(data, io.SeekStart)
+		}
+		if err == nil {
+			_, err = out.Seek(data, io.SeekStart)
+		}
+		if err == nil {
+			_, err = io.CopyN(out, from, at-data) // by copy_file_range(2), where that can
 		}
 		if err != nil {
 			return err
 		}
-		hole, err := unix.Seek(int(from.Fd()), data, unix.SEEK_HOLE)
-		if err != nil {
-			return err
-		}
-		in, to := data, data
-		for in < hole {
-			n, err := unix.CopyFileRange(int(from.Fd()), &in, int(out.Fd()), &to, int(min(hole-in, 64<<20)), 0)
-			if err != nil {
-				return err
-			}
-			if n == 0 {
-				return errors.New("the file became shorter")
-			}
-		}
-		at = hole
 	}
-	return out.Truncate(size)
 }

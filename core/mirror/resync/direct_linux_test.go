@@ -2,6 +2,7 @@ package resync
 
 import (
 	"context"
+	"errors"
 	"os"
 	"sync"
 	"testing"
@@ -20,14 +21,14 @@ type direct struct {
 	target  *Target
 	last    uint64
 	answers map[uint64]chan Answer
-	before  func(stream.Op) // is told of each operation; may be nil
+	before  func(stream.Op) error // is told of each operation, and may refuse it
 }
 
 func (d *direct) Send(op stream.Op) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.before != nil {
-		d.before(op)
+	if err := d.before(op); err != nil {
+		return err
 	}
 	return d.files.Apply(op)
 }
@@ -67,7 +68,7 @@ func newDirect(t *testing.T) (s *Source, d *direct, source, copy string) {
 	files, err := replica.Open(copy)
 	must(t, err)
 	t.Cleanup(files.Close)
-	d = &direct{files: files, answers: map[uint64]chan Answer{}}
+	d = &direct{files: files, answers: map[uint64]chan Answer{}, before: func(stream.Op) error { return nil }}
 	var answering sync.Mutex
 	d.target = NewTarget(files, TargetOptions{Answer: func(a Answer) {
 		answering.Lock()
@@ -110,11 +111,12 @@ func TestFirstNameIsReplacedMeanwhile(t *testing.T) {
 	}
 	must(t, os.Link(source+"/d/first", source+"/second"))
 	replaced := false
-	d.before = func(op stream.Op) {
+	d.before = func(op stream.Op) error {
 		if op.Kind == stream.Bind && op.Name == "first" && !replaced {
 			replaced = true
-			must(t, os.Rename(source+"/other", source+"/d/first"))
+			return os.Rename(source+"/other", source+"/d/first")
 		}
+		return nil
 	}
 	must(t, s.Round(context.Background(), marked(t, source, int(zones.Names), source+"/second", int(zones.Whole))))
 	if !replaced {
@@ -124,5 +126,22 @@ func TestFirstNameIsReplacedMeanwhile(t *testing.T) {
 	must(t, err)
 	if got, err := os.ReadFile(copy + "/second"); err != nil || string(got) != string(want) {
 		t.Errorf("the copy's second name leads to %q, %v, and not to %q", got, err, want)
+	}
+}
+
+// An error names its place once, however deep that is.
+func TestErrorsNameTheirPlace(t *testing.T) {
+	s, d, source, _ := newDirect(t)
+	must(t, os.MkdirAll(source+"/a/b/c", 0o755))
+	full := errors.New("the disk is full")
+	d.before = func(op stream.Op) error {
+		if op.Name == "c" {
+			return full
+		}
+		return nil
+	}
+	err := s.Round(context.Background(), Work{Everything: true})
+	if !errors.Is(err, full) || err.Error() != "compare a/b/c: the disk is full" {
+		t.Errorf("the error is %v", err)
 	}
 }

@@ -1,7 +1,9 @@
 package resync
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"golang.org/x/sys/unix"
 
@@ -17,15 +19,11 @@ func (p *pass) remove(parent stream.FileID, name string) error {
 // name makes one name in a directory lead to the same; there is what it leads to in the
 // copy, if anything.
 func (p *pass) name(d *directory, name string, there *Entry) error {
-	return wrap(join(d.at, name), p.nameIn(d, name, there))
-}
-
-// wrap says what an error is about, if there is one.
-func wrap(what string, err error) error {
-	if err == nil {
-		return nil
+	err := p.nameIn(d, name, there)
+	if err == nil || errors.As(err, new(*fs.PathError)) { // it says what it is about: a name below this one
+		return err
 	}
-	return fmt.Errorf("%s: %w", what, err)
+	return &fs.PathError{Op: "compare", Path: join(d.at, name), Err: err}
 }
 
 func (p *pass) nameIn(d *directory, name string, there *Entry) error {
@@ -72,8 +70,13 @@ func (p *pass) nameIn(d *directory, name string, there *Entry) error {
 			return nil
 		}
 	}
+	return p.enter(d, fd, e, there, whole)
+}
+
+// enter introduces the file of fd to the copy, which has it as there or gets it made, and does what is in it.
+func (p *pass) enter(d *directory, fd int, e Entry, there *Entry, whole bool) error {
 	id := p.s.id()
-	op := stream.Op{Kind: stream.Bind, File: id, Parent: d.id, Name: name}
+	op := stream.Op{Kind: stream.Bind, File: id, Parent: d.id, Name: string(e.Name)}
 	fresh := there == nil
 	if fresh {
 		op = create(e, id, d.id)
@@ -83,7 +86,7 @@ func (p *pass) nameIn(d *directory, name string, there *Entry) error {
 		return err
 	}
 	if e.is(unix.S_IFDIR) {
-		return p.into(&directory{fd: fd, inode: e.Inode, at: join(d.at, name), id: id, below: true}, e, there, whole || fresh)
+		return p.into(&directory{fd: fd, inode: e.Inode, at: join(d.at, string(e.Name)), id: id, below: true}, e, there, whole || fresh)
 	}
 	if e.several() {
 		p.links[e.Inode] = linked{id, there.Inode}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -112,7 +113,7 @@ func (s *Source) here(m Mark) (zones.Zone, error) {
 	defer func() { unix.Close(at) }()
 	rest := string(m.Path)
 	for rest != "" {
-		name, after, _ := cut(rest)
+		name, after, _ := strings.Cut(rest, "/")
 		next, err := reach(at, name)
 		if gone(err) {
 			z.Index = zones.Names
@@ -128,15 +129,6 @@ func (s *Source) here(m Mark) (zones.Zone, error) {
 	err = unix.Fstatat(at, "", &st, unix.AT_EMPTY_PATH)
 	z.Inode = st.Ino
 	return z, err
-}
-
-func cut(p string) (first, rest string, more bool) {
-	for i := range len(p) {
-		if p[i] == '/' {
-			return p[:i], p[i+1:], true
-		}
-	}
-	return p, "", false
 }
 
 // Round makes the copy equal in what w names, while the folder may be changed: what was

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -87,7 +88,7 @@ func names(dir int, part Part, most int) (list []dirent, parts uint32, err error
 		return nil
 	})
 	if count > most && part.Of < maxParts {
-		parts = min(max(part.Of, 1)*uint32(1+count/max(most/2, 1)), maxParts)
+		parts = min(max(part.Of, 1)*uint32(1+count/max(most*3/4, 1)), maxParts)
 	}
 	return list, parts, err
 }
@@ -185,18 +186,9 @@ func digest(attributes map[string][]byte) []byte {
 		return nil
 	}
 	h := sha256.New()
-	for _, name := range sortedKeys(attributes) {
+	for _, name := range slices.Sorted(maps.Keys(attributes)) {
 		fmt.Fprintf(h, "%d %q %d ", len(name), name, len(attributes[name]))
 		h.Write(attributes[name])
 	}
 	return h.Sum(nil)[:sumSize]
-}
-
-func sortedKeys(m map[string][]byte) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

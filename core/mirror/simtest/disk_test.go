@@ -242,18 +242,6 @@ func (d *disk) Create(name string) (zones.File, error) {
 	return &file{d, name, c}, nil
 }
 
-func (d *disk) Open(name string) (zones.File, error) {
-	err := d.step()
-	defer d.mu.Unlock()
-	if err != nil {
-		return nil, err
-	}
-	if d.names[name] == nil {
-		return nil, fs.ErrNotExist
-	}
-	return &file{d, name, d.names[name]}, nil
-}
-
 func (d *disk) ReadFile(name string) ([]byte, error) {
 	err := d.step()
 	defer d.mu.Unlock()

@@ -35,6 +35,11 @@ func TestFramesCarryEveryField(t *testing.T) {
 		}
 		var err error
 		op := full(k)
+		for f := fieldFile; f < fieldName; f <<= 1 {
+			if fieldsOf[k].has(f) && op.number(f) != int64(f)*1000+7 {
+				t.Errorf("%s: field %d is %d", k, f, op.number(f))
+			}
+		}
 		if wire, err = appendFrame(wire, Seq(k)<<20, &op); err != nil {
 			t.Fatal(err)
 		}

@@ -2,20 +2,27 @@ package stream
 
 import (
 	"net"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// counted counts what is written to a connection.
+// counted counts what is written to a connection, and how much of it at the same time.
 type counted struct {
 	net.Conn
-	writes atomic.Int32
+	writes, inside, together atomic.Int32
+	slow                     time.Duration // of a write
 }
 
 func (c *counted) Write(b []byte) (int, error) {
 	c.writes.Add(1)
+	if c.inside.Add(1) > 1 {
+		c.together.Add(1)
+	}
+	time.Sleep(c.slow) // virtual
+	defer c.inside.Add(-1)
 	return c.Conn.Write(b)
 }
 
@@ -125,11 +132,39 @@ func TestWhatIsWaitedForGoesAtOnce(t *testing.T) {
 	})
 }
 
+// Only one writes at a time, or what is numbered would arrive in another order; what came
+// meanwhile follows.
+func TestOneWritesAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := &plain{}
+		s, near, _ := countedSession(t, fs)
+		near.slow = time.Second
+		var clients sync.WaitGroup
+		for n := range 20 {
+			clients.Go(func() {
+				time.Sleep(time.Duration(n) * 100 * time.Millisecond) // virtual
+				put(t, s, Op{Kind: Write, File: 2, Data: make([]byte, 30<<10)}, Sent)
+				if err := put(t, s, Op{Kind: Fsync, File: 2}, Durable).Wait(Durable); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		clients.Wait()
+		if n := near.together.Load(); n > 0 {
+			t.Errorf("%d of %d writes to the connection began during another", n, near.writes.Load())
+		}
+		if n, _ := fs.count(); n != 20 {
+			t.Errorf("%d were applied", n)
+		}
+	})
+}
+
 // A sync is answered once: what was applied before it goes with it.
 func TestASyncIsAnsweredOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _, far := countedSession(t, &plain{slow: time.Second})
 		put(t, s, Op{Kind: Write, File: 2, Data: []byte("x")}, Sent)
+		put(t, s, Op{Kind: Stamp, File: 2, Unwaited: true}, Applied)
 		if err := put(t, s, Op{Kind: Fsync, File: 2}, Durable).Wait(Durable); err != nil {
 			t.Fatal(err)
 		}

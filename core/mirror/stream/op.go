@@ -113,6 +113,10 @@ type Op struct {
 	Mtime     int64
 	Data      []byte
 
+	// Unwaited, which stays here, says that nobody waits for this operation by itself, whatever
+	// the mode is: it goes with one that is waited for.
+	Unwaited bool
+
 	waits bool // somebody waits until it is applied
 }
 

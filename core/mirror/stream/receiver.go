@@ -2,7 +2,6 @@ package stream
 
 import (
 	"bufio"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -123,8 +122,11 @@ func (r *Receiver) end(err error) error {
 	return err
 }
 
+// record is what TLS yields with one Read.
+const record = 16 << 10
+
 func (r *Receiver) apply() error {
-	in := bufio.NewReaderSize(r.conn, 256<<10)
+	in := bufio.NewReaderSize(r.conn, record) // what is larger goes to where it is read from
 	var buf []byte
 	for want := Seq(1); ; want++ {
 		frame, err := readFrame(in, &buf)
@@ -134,7 +136,7 @@ func (r *Receiver) apply() error {
 		if err != nil {
 			return fmt.Errorf("hear from the peer: %w", err)
 		}
-		more := nextIsThere(in)
+		more := in.Buffered() > 0 // of what comes next, whose rest is on its way whatever is answered
 		seq, op, err := parseFrame(frame)
 		if err != nil {
 			return fmt.Errorf("operation %d: %w", want, err)
@@ -151,17 +153,8 @@ func (r *Receiver) apply() error {
 	}
 }
 
-// nextIsThere says that the next operation need not be waited for.
-func nextIsThere(in *bufio.Reader) bool {
-	if in.Buffered() < 4 {
-		return false
-	}
-	head, err := in.Peek(4)
-	return err == nil && in.Buffered()-4 >= int(binary.BigEndian.Uint32(head))
-}
-
 // muchApplied is how many bytes are applied at most before that is answered.
-const muchApplied = 256 << 10
+const muchApplied = 1 << 20
 
 // working notes for the watch that an operation has begun or ended.
 func (r *Receiver) working(on bool) {
@@ -171,7 +164,7 @@ func (r *Receiver) working(on bool) {
 }
 
 // carryOut applies an operation. What nobody waits for is answered with what comes next, if
-// that is there, or with the sync that it belongs to.
+// that has begun to arrive, or with the sync that it belongs to.
 func (r *Receiver) carryOut(seq Seq, op Op, more bool) error {
 	var err error
 	var begin func()

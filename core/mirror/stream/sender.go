@@ -145,7 +145,7 @@ func (s *Sender) Send(op Op) (Ticket, error) {
 // Put is Send for an operation that will be waited for until it has reached a level. It goes
 // on its way with that Wait or a Push, and otherwise a moment later, together with others.
 func (s *Sender) Put(op Op, until Level) (Ticket, error) {
-	op.waits = until == Applied
+	op.waits = until == Applied && !op.Unwaited
 	return s.put(&op, false)
 }
 

@@ -2,16 +2,17 @@ package zones
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // Disk is the directory that holds the files. What is not synced may be lost by a crash,
 // in any part: data by File.Sync, names by Disk.Sync.
 type Disk interface {
 	Create(name string) (File, error) // empty, also if it was there
-	Open(name string) (File, error)   // for writing
 	ReadFile(name string) ([]byte, error)
 	Rename(from, to string) error
 	Remove(name string) error
@@ -26,7 +27,7 @@ type File interface {
 }
 
 // Replace makes a file durable in one step: after a crash it holds data, or what it held
-// before.
+// before. That there is no room (ENOSPC) is said only when it holds what it held before.
 func Replace(d Disk, name string, data []byte) error {
 	f, err := d.Create(name + ".new")
 	if err != nil {
@@ -42,7 +43,11 @@ func Replace(d Disk, name string, data []byte) error {
 	if err := d.Rename(name+".new", name); err != nil {
 		return err
 	}
-	return d.Sync()
+	err = d.Sync()
+	if errors.Is(err, syscall.ENOSPC) {
+		err = fmt.Errorf("what %s holds after a crash is not certain: %v", name, err)
+	}
+	return err
 }
 
 // Directory is a directory of the operating system.
@@ -83,9 +88,6 @@ func (f *osFile) WriteAt(b []byte, at int64) (int, error) {
 	}
 	return min(n, len(b)), err
 }
-
-// Open opens a file for writing.
-func (d Directory) Open(name string) (File, error) { return os.OpenFile(d.path(name), os.O_RDWR, 0) }
 
 // ReadFile reads a file.
 func (d Directory) ReadFile(name string) ([]byte, error) { return os.ReadFile(d.path(name)) }

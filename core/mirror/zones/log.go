@@ -19,17 +19,22 @@ type Options struct {
 	// MaxPerFile is how many zones of one file are told apart before all of it is
 	// dirty, 4096 unless set.
 	MaxPerFile int
+	// There: a record was made before, so that one which is not there is damaged.
+	There bool
 	// MaxLog is the size of the log, in bytes, at which a checkpoint is made, 4 MiB
 	// unless set.
 	MaxLog int64
 }
+
+// MaxZones is the default of Options.
+const MaxZones = 1 << 18
 
 func (o Options) orDefaults() Options {
 	if o.ZoneSize == 0 {
 		o.ZoneSize = 1 << 20
 	}
 	if o.MaxZones == 0 {
-		o.MaxZones = 1 << 18
+		o.MaxZones = MaxZones
 	}
 	if o.MaxPerFile == 0 {
 		o.MaxPerFile = 4096
@@ -94,6 +99,9 @@ func logName(n uint64) string { return fmt.Sprintf("zones.log.%d", n) }
 // recover reads the checkpoint and the log after it.
 func (l *Log) recover() error {
 	b, err := l.disk.ReadFile(checkpointName)
+	if errors.Is(err, fs.ErrNotExist) && l.opts.There {
+		return &DamagedError{"it is missing"}
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -2,8 +2,10 @@ package zones
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -297,6 +299,108 @@ func TestDamage(t *testing.T) {
 		}
 		_ = l.Close()
 		_ = again.Close()
+	}
+}
+
+// One that was made before, and is not there, is not an empty one.
+func TestMissing(t *testing.T) {
+	l, err := Open(newMemory(1), Options{There: true})
+	if !errors.As(err, new(*DamagedError)) || !l.Recorded().Everything {
+		t.Errorf("%v", err)
+	}
+}
+
+// ill is a disk on which something fails.
+type ill struct {
+	*memory
+	fails string // a file that cannot be read
+	syncs int    // of names, until one fails
+	err   error
+}
+
+func (d *ill) ReadFile(name string) ([]byte, error) {
+	if name == d.fails {
+		return nil, d.err
+	}
+	return d.memory.ReadFile(name)
+}
+
+func (d *ill) Sync() error {
+	if d.syncs--; d.syncs == 0 {
+		return d.err
+	}
+	return d.memory.Sync()
+}
+
+// What cannot be read is not taken for empty, nor for damaged for good.
+func TestUnreadable(t *testing.T) {
+	disk := newMemory(1)
+	l, err := Open(disk, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.MarkDirty(1, 0, 1); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{checkpointName, logName(l.logs)} {
+		bad, err := Open(&ill{memory: disk, fails: name, err: errCrash}, Options{})
+		if bad != nil || !errors.Is(err, errCrash) {
+			t.Errorf("%s cannot be read: %v", name, err)
+		}
+	}
+	again, err := Open(disk, Options{})
+	if err != nil || len(again.Recorded().Dirty) != 1 {
+		t.Errorf("later: %v", err)
+	}
+}
+
+// A full disk is no reason to end the record, unless it is not certain which one it is: the
+// names were changed, and could not be made durable.
+func TestNoRoomForNames(t *testing.T) {
+	for _, which := range []int{1, 2} {
+		disk := &ill{memory: newMemory(1), err: syscall.ENOSPC}
+		l, err := Open(disk, Options{MaxLog: 4 * sector})
+		if err != nil {
+			t.Fatal(err)
+		}
+		disk.syncs = which
+		var failed error
+		for i := range uint64(20) {
+			if failed = l.MarkDirty(100+i, 0, 1); failed != nil {
+				break
+			}
+		}
+		if uncertain := which == 2; (failed != nil) != uncertain {
+			t.Errorf("sync %d of names fails: %v", which, failed)
+		}
+		again, err := Open(disk.memory, Options{})
+		if r := again.Recorded(); err != nil || failed == nil && len(r.Dirty) != 20 || len(r.Dirty) < 4 {
+			t.Errorf("sync %d of names fails; then %d zones are recorded, %v", which, len(r.Dirty), err)
+		}
+	}
+}
+
+// Whatever is left of a batch, it is none or the whole.
+func TestBatchCutShort(t *testing.T) {
+	var records []record
+	for i := range uint64(40) { // more than a sector
+		records = append(records, record{op: opDirty, zone: Zone{Inode: i + 1}})
+	}
+	whole := encode(7, records)
+	for n := range len(whole) + 1 {
+		number, got, rest, err := decode(whole[:n:n])
+		switch {
+		case err == nil && number == 7 && len(got) == 40 && len(rest) == 0 && n >= headSize+40*recordSize:
+		case errors.Is(err, errNoBatch) && n < headSize+40*recordSize:
+		default:
+			t.Fatalf("%d of %d bytes: batch %d of %d, %v", n, len(whole), number, len(got), err)
+		}
+	}
+	other := slices.Clone(whole)
+	other[5]++ // the magic, with a checksum that is right
+	binary.BigEndian.PutUint32(other, crc32.Checksum(other[4:headSize+40*recordSize], castagnoli))
+	if _, _, _, err := decode(other); !errors.Is(err, errNoBatch) {
+		t.Errorf("of another format: %v", err)
 	}
 }
 

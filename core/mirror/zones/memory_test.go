@@ -50,17 +50,6 @@ func (m *memory) Create(name string) (File, error) {
 	return &memFile{m, c}, nil
 }
 
-func (m *memory) Open(name string) (File, error) {
-	defer m.mu.Unlock()
-	if err := m.step(); err != nil {
-		return nil, err
-	}
-	if m.names[name] == nil {
-		return nil, fs.ErrNotExist
-	}
-	return &memFile{m, m.names[name]}, nil
-}
-
 func (m *memory) ReadFile(name string) ([]byte, error) {
 	defer m.mu.Unlock()
 	if err := m.step(); err != nil {

@@ -200,6 +200,25 @@ func TestBrokenPins(t *testing.T) {
 	check0(t, f.Remove(context.Background(), "web"))
 }
 
+// TestPinsWithoutModule: a filter that was killed while it set up its first module has pinned
+// maps that no module uses. The next one begins afresh.
+func TestPinsWithoutModule(t *testing.T) {
+	fx := newFixture(t)
+	check0(t, fx.filter.Close())
+	dir := bpffs(t)
+	f, err := New(dir, quiet())
+	check0(t, err)
+	check0(t, f.pinMaps())
+	check0(t, f.Close())
+	f, err = New(dir, quiet())
+	check0(t, err)
+	defer f.Close()
+	if _, err := f.Configure(context.Background(), fx.config); err != nil {
+		t.Error(err)
+	}
+	check0(t, f.Remove(context.Background(), "web"))
+}
+
 // TestLayoutTwin: the maps' values have the size that layout.go gives them.
 func TestLayoutTwin(t *testing.T) {
 	spec, err := loadFilter()

@@ -78,7 +78,9 @@ func (f *Filter) load() error {
 			m.Close()
 		}
 		if err == nil {
-			if err = f.adopt(); err == nil {
+			// Without a module they are what one that was killed while it set up the first
+			// has left.
+			if err = f.adopt(); err == nil && len(f.members) > 0 {
 				return nil
 			}
 			f.drop()
