@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/catalog"
 	"github.com/orchestrator-ha/orchestrator/core/cluster"
@@ -197,6 +199,13 @@ func heartNetworks(c cluster.Config, self core.NodeID, local map[string]netip.Ad
 	return list
 }
 
+// maxConnections is how many connections from the network the API has at a time: whoever
+// opens more, with or without a login, shall not take the memory of a daemon that others
+// rely on. Further ones wait.
+const maxConnections = 1000
+
+func limited(l net.Listener) net.Listener { return netutil.LimitListener(l, maxConnections) }
+
 // listen serves the API and the console to the network: with TLS, and a login.
 func (m *member) listen(me cluster.Node) error {
 	address := net.JoinHostPort("", strconv.Itoa(int(m.config.Ports.API)))
@@ -204,6 +213,7 @@ func (m *member) listen(me cluster.Node) error {
 	if err != nil {
 		return fmt.Errorf("listen for the API on port %d: %w", m.config.Ports.API, err)
 	}
+	l = limited(l)
 	m.undo.add("close the ways to other nodes", m.ways.close)
 	server := m.d.server(m.caller())
 	server.Handler = console.Beside(server.Handler)
