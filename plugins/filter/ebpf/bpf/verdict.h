@@ -233,7 +233,7 @@ __attribute__((noinline)) __u32 next_on_round(__u32 row, __u32 heard, __u32 floo
 {
 	__u32 next = next_node(heard, floor, self);
 
-	return next ? next : next_node(row, floor, self);
+	return next || heard == row ? next : next_node(row, floor, self);
 }
 
 /* Rules 2, 3 and 4: anything that should have a connection somewhere. While the
@@ -272,7 +272,7 @@ static __always_inline struct verdict decide_open(struct facts *f, __u32 row, in
 	if (!from && owner != self)
 		return FORWARD(owner, R_FORWARD_OWNER);
 	floor = from && f->flow->on_round ? self : 0;
-	heard = heard_of(row, agreed ? f->module->silent : 0);
+	heard = agreed && f->module->silent ? heard_of(row, f->module->silent) : row;
 	next = next_on_round(row, heard, floor, self);
 	if (next)
 		return ON_ROUND(next, R_FORWARD_PREVIOUS);
