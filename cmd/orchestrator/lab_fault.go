@@ -22,7 +22,7 @@ With --all every process of a server is ended, as when the server itself dies.`,
 their modules are stopped, their share is handed over.`, false},
 	lab.Pause: {"pause NODE…", "Halt daemons (SIGSTOP)", `Halt the daemons of servers, with SIGSTOP, as when they hang. With --all every process
 of a server is halted, as when the machine freezes.`, true},
-	lab.Resume: {"resume NODE…", "Let halted processes go on (SIGCONT)", "Let all halted processes of servers go on.", false},
+	lab.Resume: {"resume NODE…", "Let halted processes go on (SIGCONT)", "Let all halted processes of servers go on. A daemon that was killed is started by \"orchestrator lab heal\".", false},
 	lab.Cut: {"cut NODE…", "Pull network cables", `Pull the network cables of servers, or of the client: their ports at the switch go
 down.`, false},
 	lab.Unplug: {"unplug NODE…", "Take network cards away", `Take the network cards of servers away, with their addresses and all else that is on
