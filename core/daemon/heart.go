@@ -10,18 +10,19 @@ import (
 
 	"github.com/orchestrator-ha/orchestrator/core"
 	"github.com/orchestrator-ha/orchestrator/core/heartbeat"
+	"github.com/orchestrator-ha/orchestrator/core/inbox"
 	"github.com/orchestrator-ha/orchestrator/core/share"
 )
 
 // heartEvents acts upon what the heartbeat finds out.
-func (m *member) heartEvents(inbox *inbox[heartbeat.Event]) {
+func (m *member) heartEvents(news *inbox.Inbox[heartbeat.Event]) {
 	for {
 		select {
 		case <-m.ctx.Done():
 			return
-		case <-inbox.signal:
+		case <-news.Signal():
 		}
-		for _, e := range inbox.take() {
+		for _, e := range news.Take() {
 			m.heartEvent(e)
 		}
 		m.pokeRulings()

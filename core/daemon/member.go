@@ -22,6 +22,7 @@ import (
 	"github.com/orchestrator-ha/orchestrator/core/cluster"
 	"github.com/orchestrator-ha/orchestrator/core/console"
 	"github.com/orchestrator-ha/orchestrator/core/heartbeat"
+	"github.com/orchestrator-ha/orchestrator/core/inbox"
 	"github.com/orchestrator-ha/orchestrator/core/pki"
 	"github.com/orchestrator-ha/orchestrator/core/vip"
 )
@@ -158,7 +159,7 @@ func (m *member) closeCluster() error {
 func (m *member) startHeart(self core.NodeID) error {
 	m.lease = newLease(m.d.filter, m.log)
 	m.work(func() { m.lease.run(m.ctx) })
-	inbox := newInbox[heartbeat.Event]()
+	news := inbox.New[heartbeat.Event]()
 	run, err := m.d.incarnation(time.Now())
 	if err != nil {
 		return fmt.Errorf("start the heartbeat: %w", err)
@@ -166,13 +167,13 @@ func (m *member) startHeart(self core.NodeID) error {
 	m.heart, err = heartbeat.Start(heartbeat.Options{
 		Self: self, Incarnation: run, Key: m.id.Keys.Heartbeat,
 		Interval: m.config.HeartbeatInterval, Timeout: m.config.HeartbeatTimeout, Digest: m.leftDigest(),
-		Networks: heartNetworks(m.config, self, m.local), OnBeat: m.lease.until, Events: inbox.put, Log: m.log,
+		Networks: heartNetworks(m.config, self, m.local), OnBeat: m.lease.until, Events: news.Put, Log: m.log,
 	})
 	if err != nil {
 		return fmt.Errorf("start the heartbeat: %w", err)
 	}
 	m.undo.add("stop the heartbeat", m.heart.Close)
-	m.work(func() { m.heartEvents(inbox) })
+	m.work(func() { m.heartEvents(news) })
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/inbox"
 )
 
 // pairPorts is what a pair needs of the node and of its module.
@@ -30,7 +31,7 @@ type pair struct {
 	gate     *gate         // nil without an address
 	ports    pairPorts
 	log      *slog.Logger
-	inbox    *inbox[any]
+	inbox    *inbox.Inbox[any]
 	ctx      context.Context
 	cancel   context.CancelFunc
 	done     chan struct{}
@@ -86,7 +87,7 @@ type (
 func newPair(ctx context.Context, peer core.NodeID, timeout, detected time.Duration, g *gate, ports pairPorts, log *slog.Logger) *pair {
 	p := &pair{
 		peer: peer, timeout: max(timeout, detected), detected: detected, gate: g, ports: ports, log: log,
-		inbox: newInbox[any](), done: make(chan struct{}),
+		inbox: inbox.New[any](), done: make(chan struct{}),
 	}
 	p.ctx, p.cancel = context.WithCancel(ctx)
 	go p.loop()
@@ -99,7 +100,7 @@ func (p *pair) close() {
 }
 
 // put tells the loop something, in order, and does not wait.
-func (p *pair) put(news any) { p.inbox.put(news) }
+func (p *pair) put(news any) { p.inbox.Put(news) }
 
 // say publishes what this node says of itself, until the next time.
 func (p *pair) say(s core.PeerState) {
@@ -120,8 +121,8 @@ func (p *pair) loop() {
 		select {
 		case <-p.ctx.Done():
 			return
-		case <-p.inbox.signal:
-			for _, news := range p.inbox.take() {
+		case <-p.inbox.Signal():
+			for _, news := range p.inbox.Take() {
 				p.hear(time.Now(), news)
 			}
 		case <-ticks.C:

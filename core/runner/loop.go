@@ -22,9 +22,9 @@ func (r *Runner) loop() {
 		select {
 		case <-r.ctx.Done():
 			return
-		case <-r.inbox.signal:
+		case <-r.inbox.Signal():
 		}
-		for _, l := range r.inbox.take() {
+		for _, l := range r.inbox.Take() {
 			if r.ctx.Err() != nil {
 				return
 			}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/inbox"
 )
 
 // ErrClosed is answered to commands after Close.
@@ -58,7 +59,7 @@ type Options struct {
 // Runner is the loop of one module. Its methods may be called from anywhere.
 type Runner struct {
 	opt    Options
-	inbox  inbox
+	inbox  *inbox.Inbox[letter]
 	ctx    context.Context
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -82,7 +83,7 @@ func New(opt Options) *Runner {
 		opt.Clock = time.Now
 	}
 	r := &Runner{
-		opt: opt, in: opt.Instance, inbox: inbox{signal: make(chan struct{}, 1)}, done: make(chan struct{}),
+		opt: opt, in: opt.Instance, inbox: inbox.New[letter](), done: make(chan struct{}),
 		subscribers: map[chan core.Instance]bool{}, timers: map[string]*time.Timer{}, armed: map[string]int{},
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
@@ -98,7 +99,7 @@ func (r *Runner) post(l letter) {
 	if l.event.At.IsZero() {
 		l.event.At = r.opt.Clock()
 	}
-	r.inbox.put(l)
+	r.inbox.Put(l)
 }
 
 // Command asks for verb and answers whether the module accepted it, not
