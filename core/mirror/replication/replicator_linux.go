@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/inbox"
 	"github.com/orchestrator-ha/orchestrator/core/mirror"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/link"
 )
@@ -33,12 +34,11 @@ type Replicator struct {
 	changed atomic.Pointer[Options] // with what was changed since, see Change
 	speed   atomic.Int64            // of the last resynchronisation that says something: resync.Cost a second
 
-	signal  chan struct{} // something came into orders
+	orders  *inbox.Inbox[func()]
 	closed  chan struct{}
 	stopped sync.WaitGroup
 
 	mu     sync.Mutex
-	orders []func()
 	prim   *serving
 	second *following
 	why    string // the last order failed
@@ -49,14 +49,14 @@ type Replicator struct {
 func New(o Options) *Replicator {
 	enoughProcs()
 	boundMemory(1)
-	r := &Replicator{opts: o.orDefaults(), signal: make(chan struct{}, 1), closed: make(chan struct{})}
+	r := &Replicator{opts: o.orDefaults(), orders: inbox.New[func()](), closed: make(chan struct{})}
 	r.changed.Store(&r.opts)
 	r.opts.Port.Register(o.Module, r)
 	r.stopped.Go(func() {
 		for {
 			select {
-			case <-r.signal:
-				for _, do := range r.takeOrders() {
+			case <-r.orders.Signal():
+				for _, do := range r.orders.Take() {
 					do()
 				}
 			case <-r.closed:
@@ -116,23 +116,7 @@ func (r *Replicator) Leave() {
 }
 
 // do has something done, after what was asked for before.
-func (r *Replicator) do(what func()) {
-	r.mu.Lock()
-	r.orders = append(r.orders, what)
-	r.mu.Unlock()
-	select {
-	case r.signal <- struct{}{}:
-	default:
-	}
-}
-
-func (r *Replicator) takeOrders() []func() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	orders := r.orders
-	r.orders = nil
-	return orders
-}
+func (r *Replicator) do(what func()) { r.orders.Put(what) }
 
 func (r *Replicator) serves() *serving {
 	r.mu.Lock()

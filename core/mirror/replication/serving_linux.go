@@ -12,6 +12,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/orchestrator-ha/orchestrator/core"
+	"github.com/orchestrator-ha/orchestrator/core/inbox"
 	"github.com/orchestrator-ha/orchestrator/core/mirror"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/fs"
 	"github.com/orchestrator-ha/orchestrator/core/mirror/link"
@@ -37,14 +38,13 @@ type serving struct {
 	verifying sync.Mutex // held while the copies are compared
 	ended     chan struct{}
 	running   sync.WaitGroup
+	states    *inbox.Inbox[mirror.State] // that were entered, for tell
 
 	mu       sync.Mutex
 	data     core.Generation
 	session  *session
 	why      string // the last session ended
-	states   []mirror.State
-	signal   chan struct{} // something came into states
-	degraded bool          // and repair looks whether replication would work
+	degraded bool   // and repair looks whether replication would work
 	stopping bool
 	copying  *copying // the latest
 	// comparing is how far a comparison of both copies is; nil: there is none.
@@ -74,7 +74,7 @@ func (r *Replicator) serve(o Order) (*serving, error) {
 		g = g.Promoted(fresh())
 	}
 	c.forgetSaving()
-	s := &serving{r: r, copies: c, data: o.Data, ended: make(chan struct{}), signal: make(chan struct{}, 1)}
+	s := &serving{r: r, copies: c, data: o.Data, ended: make(chan struct{}), states: inbox.New[mirror.State]()}
 	s.limit = rate.NewLimiter(limitOf(r.now().Limit), burst)
 	if err := s.begin(g); err != nil {
 		return nil, errors.Join(err, s.undo())
@@ -299,15 +299,7 @@ func (s *serving) failed(err error) {
 }
 
 // entered notes a state for tell.
-func (s *serving) entered(state mirror.State) {
-	s.mu.Lock()
-	s.states = append(s.states, state)
-	s.mu.Unlock()
-	select {
-	case s.signal <- struct{}{}:
-	default:
-	}
-}
+func (s *serving) entered(state mirror.State) { s.states.Put(state) }
 
 // alone lets this node go on without the secondary: the cluster has chosen it.
 func (s *serving) alone(data core.Generation) {
@@ -334,12 +326,8 @@ func (s *serving) tell() {
 		case <-held:
 			held = nil
 			s.degrade()
-		case <-s.signal:
-			s.mu.Lock()
-			states := s.states
-			s.states = nil
-			s.mu.Unlock()
-			for _, state := range states {
+		case <-s.states.Signal():
+			for _, state := range s.states.Take() {
 				held = s.tellState(state, held)
 			}
 		}
